@@ -1,0 +1,65 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+/// Every rule that the compiler can keep for us, in every target.
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .strictMemorySafety(),
+]
+
+/// A module of the library. Module names carry the package's name, since they must be unique in the
+/// whole package graph of whoever uses this; folder names are short.
+func module(_ name: String, path: String? = nil, uses: [String] = []) -> Target {
+    .target(
+        name: "Broadcaster\(name)",
+        dependencies: uses.map { .byName(name: $0 == "CEpoll" ? $0 : "Broadcaster\($0)") },
+        path: "Sources/\(path ?? name)",
+        swiftSettings: settings)
+}
+
+func tests(_ name: String, uses: [String]) -> Target {
+    .testTarget(
+        name: "\(name)Tests",
+        dependencies: (uses + ["TestSupport"]).map { .byName(name: "Broadcaster\($0)") },
+        path: "Tests/\(name)Tests",
+        swiftSettings: settings)
+}
+
+/// A new backend is a folder under Sources/Backends, a word here, and a line in StandardBackends.
+let backends = ["Memory", "Redis"]
+
+let facade = Target.target(
+    name: "Broadcaster",
+    dependencies: (["Wire", "Sockets", "Multiplexing"] + backends).map {
+        .byName(name: "Broadcaster\($0)")
+    },
+    path: "Sources/Broadcaster",
+    swiftSettings: settings)
+
+let commandLine = Target.executableTarget(
+    name: "BroadcastCLI",
+    dependencies: ["Broadcaster"],
+    path: "Sources/BroadcastCLI",
+    swiftSettings: settings)
+
+let package = Package(
+    name: "Broadcaster",
+    products: [
+        .library(name: "Broadcaster", targets: ["Broadcaster"]),
+        .executable(name: "broadcast", targets: ["BroadcastCLI"]),
+    ],
+    targets: [
+        // Header-only: Swift's Glibc module lacks <sys/epoll.h> and <sys/eventfd.h>.
+        .systemLibrary(name: "CEpoll", path: "Sources/CEpoll"),
+        module("Wire"),
+        module("Sockets", uses: ["CEpoll"]),
+        module("Multiplexing", uses: ["Sockets", "Wire"]),
+    ] + backends.map { module($0, path: "Backends/\($0)", uses: ["Wire"]) }
+        + [facade, commandLine],
+    swiftLanguageModes: [.v6]
+)

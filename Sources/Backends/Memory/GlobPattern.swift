@@ -1,0 +1,84 @@
+/// A pattern as PSUBSCRIBE understands it (`stringmatchlen` in util.c of Redis 7.0): `*`, `?`, `[abc]`,
+/// `[a-c]`, `[^a]`, and `\` before a character that is meant as itself. On bytes, as there.
+///
+/// Matching takes time proportional to pattern × name at worst: a `*` that does not lead on is given
+/// up when the next one is reached, instead of trying all combinations.
+struct GlobPattern: Hashable, Sendable {
+    private enum Element: Hashable {
+        case byte(UInt8)
+        case any
+        case anyNumber
+        case oneOf([ClosedRange<UInt8>], isNegated: Bool)
+
+        func matches(_ byte: UInt8) -> Bool {
+            switch self {
+            case .byte(let expected): byte == expected
+            case .any: true
+            case .anyNumber: false
+            case .oneOf(let ranges, let isNegated):
+                ranges.contains { $0.contains(byte) } != isNegated
+            }
+        }
+    }
+
+    private let elements: [Element]
+
+    init(_ pattern: String) {
+        var elements: [Element] = []
+        var rest = Array(pattern.utf8)[...]
+        while let byte = rest.popFirst() {
+            switch byte {
+            case UInt8(ascii: "*"):
+                if elements.last != .anyNumber { elements.append(.anyNumber) }
+            case UInt8(ascii: "?"): elements.append(.any)
+            case UInt8(ascii: "["): elements.append(GlobPattern.set(&rest))
+            case UInt8(ascii: "\\"): elements.append(.byte(rest.popFirst() ?? byte))
+            default: elements.append(.byte(byte))
+            }
+        }
+        self.elements = elements
+    }
+
+    /// What stands between brackets. A missing `]` ends the set with the pattern.
+    private static func set(_ rest: inout ArraySlice<UInt8>) -> Element {
+        var ranges: [ClosedRange<UInt8>] = []
+        let isNegated = rest.first == UInt8(ascii: "^")
+        if isNegated { rest.removeFirst() }
+        while let byte = rest.popFirst(), byte != UInt8(ascii: "]") {
+            if byte == UInt8(ascii: "\\"), let literal = rest.popFirst() {
+                ranges.append(literal...literal)
+            } else if rest.first == UInt8(ascii: "-"), rest.count >= 2 {
+                rest.removeFirst()
+                let end = rest.removeFirst()
+                ranges.append(min(byte, end)...max(byte, end))
+            } else {
+                ranges.append(byte...byte)
+            }
+        }
+        return .oneOf(ranges, isNegated: isNegated)
+    }
+
+    func matches(_ text: String) -> Bool {
+        let text = Array(text.utf8)
+        var element = 0
+        var position = 0
+        /// Where to go on when the last `*` has to take one byte more.
+        var retry: (element: Int, position: Int)?
+        while position < text.count {
+            if element < elements.count, elements[element] == .anyNumber {
+                element += 1
+                retry = (element, position)
+            } else if element < elements.count, elements[element].matches(text[position]) {
+                element += 1
+                position += 1
+            } else if let again = retry {
+                element = again.element
+                position = again.position + 1
+                retry = (element, position)
+            } else {
+                return false
+            }
+        }
+        return elements[element...].allSatisfy { $0 == .anyNumber }
+    }
+}

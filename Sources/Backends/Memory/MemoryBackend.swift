@@ -1,0 +1,34 @@
+package import BroadcasterWire
+
+/// Channels inside one process, for tests and for programs that are one process.
+package struct MemoryBackend: Backend {
+    package static let schemes = ["memory"]
+
+    private let maximumMessageSize: Int
+
+    package init(_ url: ServerURL, options: CommonOptions) throws(URLError) {
+        try url.options.finish(scheme: "memory")
+        guard url.user == nil, url.hosts.isEmpty, url.path.isEmpty || url.path == "/" else {
+            throw URLError("a memory URL names no server: write memory://")
+        }
+        maximumMessageSize = options.maximumMessageSize
+    }
+
+    package var endpoints: [Endpoint] { [] }
+
+    package func makeSession() -> any Session {
+        MemorySession()
+    }
+
+    package func refusal(of topic: TopicName) -> String? {
+        guard topic.text.isEmpty else { return nil }
+        return topic.isPattern ? "the pattern is empty" : "the channel's name is empty"
+    }
+
+    package func refusal(ofPublishing payload: Payload, to channel: String) -> String? {
+        if channel.isEmpty { return "the channel's name is empty" }
+        guard payload.byteCount > maximumMessageSize else { return nil }
+        return "a message has at most \(maximumMessageSize) bytes (max_message_size),"
+            + " this one has \(payload.byteCount)"
+    }
+}

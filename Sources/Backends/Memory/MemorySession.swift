@@ -1,0 +1,82 @@
+import BroadcasterWire
+
+/// A session with itself: what is published comes back to the topics that want it, at once.
+struct MemorySession: Session {
+    private struct Channel {
+        let topic: Topic
+        let origin: Origin
+    }
+
+    private var channels: [String: Channel] = [:]
+    private var patterns: [(topic: Topic, pattern: GlobPattern)] = []
+
+    mutating func opened(_ lane: Lane, at now: Instant, into output: inout SessionOutput) {
+        output.append(
+            .ready(ServerIdentity(product: "memory", version: "none", dialect: "in process")))
+    }
+
+    mutating func receive(
+        _ buffer: inout ReceiveBuffer, on lane: Lane, into output: inout SessionOutput
+    ) throws(ProtocolError) {}
+
+    mutating func timeReached(
+        _ now: Instant, into output: inout SessionOutput
+    ) throws(ProtocolError) {}
+
+    var deadline: Instant? { nil }
+
+    mutating func perform(_ command: Command, into output: inout SessionOutput) {
+        switch command {
+        case .subscribe(let topics):
+            for topic in topics {
+                add(topic)
+                output.append(.subscribed(topic: topic.id))
+            }
+        case .unsubscribe(let topics):
+            for topic in topics {
+                remove(topic)
+                output.append(.unsubscribed(topic: topic.id))
+            }
+        case .publish(let publication): publish(publication, into: &output)
+        case .ping: output.append(.answered)
+        case .close: break
+        }
+    }
+
+    private mutating func add(_ topic: Topic) {
+        switch topic.name {
+        case .channel(let name):
+            channels[name] = Channel(topic: topic, origin: Origin(channel: name))
+        case .pattern(let pattern):
+            patterns.append((topic, GlobPattern(pattern)))
+        }
+    }
+
+    private mutating func remove(_ topic: Topic) {
+        switch topic.name {
+        case .channel(let name): channels[name] = nil
+        case .pattern: patterns.removeAll { $0.topic == topic }
+        }
+    }
+
+    private func publish(_ publication: Publication, into output: inout SessionOutput) {
+        // Topics, as Redis counts clients: one, however many subscribers share it in this process.
+        var receivers = 0
+        if let channel = channels[publication.channel] {
+            receivers += 1
+            output.append(
+                .messages(
+                    MessageRun(
+                        topic: channel.topic.id, origin: channel.origin,
+                        message: publication.payload)))
+        }
+        for (topic, pattern) in patterns where pattern.matches(publication.channel) {
+            receivers += 1
+            let origin = Origin(channel: publication.channel, pattern: topic.name.text)
+            output.append(
+                .messages(
+                    MessageRun(topic: topic.id, origin: origin, message: publication.payload)))
+        }
+        output.append(.published(ticket: publication.ticket, receivers: receivers))
+    }
+}

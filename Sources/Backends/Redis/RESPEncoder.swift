@@ -1,0 +1,75 @@
+package import BroadcasterWire
+
+/// Writes commands and values of RESP.
+///
+/// Commands are arrays of bulk strings, with lengths in bytes: nothing in a channel's name or a message
+/// can end a command or begin another.
+package enum RESPEncoder {
+    package static func command(_ words: [String], to bytes: inout [UInt8]) {
+        header("*", words.count, to: &bytes)
+        for word in words { bulkString(word, to: &bytes) }
+    }
+
+    package static func publish(_ publication: Publication, to bytes: inout [UInt8]) {
+        bytes.append(contentsOf: "*3\r\n$7\r\nPUBLISH\r\n".utf8)
+        bulkString(publication.channel, to: &bytes)
+        header("$", publication.payload.byteCount, to: &bytes)
+        publication.payload.append(to: &bytes)
+        bytes.appendCRLF()
+    }
+
+    package static func bulkString(_ text: String, to bytes: inout [UInt8]) {
+        header("$", text.utf8.count, to: &bytes)
+        bytes.append(contentsOf: text.utf8)
+        bytes.appendCRLF()
+    }
+
+    private static func header(_ type: Unicode.Scalar, _ number: Int, to bytes: inout [UInt8]) {
+        bytes.append(UInt8(ascii: type))
+        bytes.appendDecimal(number)
+        bytes.appendCRLF()
+    }
+
+    // MARK: Values, as a server writes them
+
+    package static func value(_ value: RESPValue, to bytes: inout [UInt8]) {
+        switch value {
+        case .simpleString(let text): line("+", text, to: &bytes)
+        case .error(let text): line("-", text, to: &bytes)
+        case .integer(let number): line(":", Array(String(number).utf8), to: &bytes)
+        case .null: line("_", [], to: &bytes)
+        case .double(let number): line(",", Array("\(number)".utf8), to: &bytes)
+        case .boolean(let flag): line("#", [UInt8(ascii: flag ? "t" : "f")], to: &bytes)
+        case .bigNumber(let digits): line("(", digits, to: &bytes)
+        case .bulkString(let text): string("$", text, to: &bytes)
+        case .blobError(let text): string("!", text, to: &bytes)
+        case .verbatimString(let format, let text):
+            string("=", format + [UInt8(ascii: ":")] + text, to: &bytes)
+        case .array(let items): aggregate("*", items.count, items, to: &bytes)
+        case .set(let items): aggregate("~", items.count, items, to: &bytes)
+        case .push(let items): aggregate(">", items.count, items, to: &bytes)
+        case .map(let items): aggregate("%", items.count / 2, items, to: &bytes)
+        case .attributed(let attributes, let described):
+            aggregate("|", attributes.count / 2, attributes + [described], to: &bytes)
+        }
+    }
+
+    private static func line(_ type: Unicode.Scalar, _ text: [UInt8], to bytes: inout [UInt8]) {
+        bytes.append(UInt8(ascii: type))
+        bytes.append(contentsOf: text)
+        bytes.appendCRLF()
+    }
+
+    private static func string(_ type: Unicode.Scalar, _ text: [UInt8], to bytes: inout [UInt8]) {
+        header(type, text.count, to: &bytes)
+        bytes.append(contentsOf: text)
+        bytes.appendCRLF()
+    }
+
+    private static func aggregate(
+        _ type: Unicode.Scalar, _ count: Int, _ items: [RESPValue], to bytes: inout [UInt8]
+    ) {
+        header(type, count, to: &bytes)
+        for item in items { value(item, to: &bytes) }
+    }
+}

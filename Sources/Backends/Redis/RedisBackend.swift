@@ -1,0 +1,47 @@
+package import BroadcasterWire
+
+/// Redis PUB/SUB, over RESP3 or RESP2.
+package struct RedisBackend: Backend {
+    private let url: RedisURL
+    private let options: CommonOptions
+
+    package init(_ url: ServerURL, options: CommonOptions) throws(URLError) {
+        self.url = try RedisURL(url)
+        self.options = options
+    }
+
+    package var endpoints: [Endpoint] { [url.endpoint] }
+
+    package func makeSession() -> any Session {
+        RedisSession(url, options: options)
+    }
+
+    /// Redis < 6.2.16, 7.2.6 and 7.4.1 crash on a long pattern (CVE-2024-31228).
+    private static let longestPattern = 1024
+
+    package func refusal(of topic: TopicName) -> String? {
+        switch topic {
+        case .channel(let name): refusal(ofChannel: name)
+        case .pattern(let pattern) where pattern.utf8.count > RedisBackend.longestPattern:
+            "a pattern has at most \(RedisBackend.longestPattern) bytes,"
+                + " this one has \(pattern.utf8.count)"
+        case .pattern(let pattern): pattern.isEmpty ? "the pattern is empty" : nil
+        }
+    }
+
+    package func refusal(ofPublishing payload: Payload, to channel: String) -> String? {
+        if let refusal = refusal(ofChannel: channel) { return refusal }
+        let limit = options.maximumMessageSize
+        guard payload.byteCount > limit else { return nil }
+        return
+            "a message has at most \(limit) bytes (max_message_size; Redis itself takes 512 MiB),"
+            + " this one has \(payload.byteCount)"
+    }
+
+    /// Redis would take an empty name; nobody means one.
+    private func refusal(ofChannel name: String) -> String? {
+        if name.isEmpty { return "the channel's name is empty" }
+        guard name.utf8.count > options.maximumMessageSize else { return nil }
+        return "the channel's name has \(name.utf8.count) bytes"
+    }
+}

@@ -1,0 +1,174 @@
+import BroadcasterWire
+
+/// What comes before the first command on one lane: who we are, and which RESP is spoken.
+///
+/// RESP3: HELLO with AUTH and SETNAME. RESP2, asked for or fallen back to: AUTH, CLIENT SETNAME, and on the
+/// main lane INFO for the server's version. Then SELECT. Each step waits for its answer.
+struct RedisHandshake: Sendable {
+    enum Step: Hashable, Sendable {
+        case hello
+        case authenticate
+        case setName
+        case information
+        case select
+    }
+
+    enum Outcome: Hashable, Sendable {
+        /// The next step has been written.
+        case goOn
+        case done
+        case rejected(Rejection)
+    }
+
+    private let url: RedisURL
+    private let isMain: Bool
+    private(set) var dialect: RedisURL.Dialect
+    private(set) var product = "redis"
+    private(set) var version = "unknown"
+    private var step = Step.hello
+
+    init(_ url: RedisURL, lane: Lane, dialect: RedisURL.Dialect) {
+        self.url = url
+        self.dialect = dialect
+        isMain = lane == .main
+    }
+
+    /// Writes the first step, if there is any.
+    mutating func start(_ lane: Lane, into output: inout SessionOutput) -> Outcome {
+        guard dialect == .resp3 else { return advance(past: .hello, lane, into: &output) }
+        step = .hello
+        let start = output[lane].count
+        var words = ["HELLO", "3"]
+        if let password = url.password { words += ["AUTH", url.user ?? "default", password] }
+        if let name = url.clientName { words += ["SETNAME", name] }
+        RESPEncoder.command(words, to: &output[lane])
+        concealPassword(lane, from: start, in: &output)
+        return .goOn
+    }
+
+    mutating func received(
+        _ reply: RESPValue, _ lane: Lane, into output: inout SessionOutput
+    ) throws(ProtocolError) -> Outcome {
+        switch reply {
+        case .error(let text), .blobError(let text):
+            return refused(String(decoding: text, as: UTF8.self), lane, into: &output)
+        case .map(let fields) where step == .hello:
+            read(fields)
+            return advance(past: .setName, lane, into: &output)
+        case .bulkString(let text) where step == .information:
+            readInformation(String(decoding: text, as: UTF8.self))
+            return advance(past: step, lane, into: &output)
+        case .verbatimString(_, let text) where step == .information:
+            readInformation(String(decoding: text, as: UTF8.self))
+            return advance(past: step, lane, into: &output)
+        case .simpleString where step != .hello && step != .information:
+            return advance(past: step, lane, into: &output)
+        default:
+            throw ProtocolError(
+                reading: "Redis handshake, answer to \(step)",
+                expected: step == .hello ? "a map" : "OK", found: "a value of type \(reply.kind)")
+        }
+    }
+
+    private mutating func refused(
+        _ message: String, _ lane: Lane, into output: inout SessionOutput
+    ) -> Outcome {
+        let code = message.prefix { $0 != " " }
+        switch step {
+        case .hello where code == "NOPROTO" || message.lowercased().contains("unknown command"):
+            dialect = .resp2
+            return advance(past: .hello, lane, into: &output)
+        case .information:
+            // Not allowed to ask: then the version stays unknown.
+            return advance(past: step, lane, into: &output)
+        default:
+            let kind = step == .authenticate ? .authentication : Rejection.kind(of: message)
+            return .rejected(Rejection(kind: kind, message: message))
+        }
+    }
+
+    /// Writes the next step that is needed after `last`.
+    private mutating func advance(
+        past last: Step, _ lane: Lane, into output: inout SessionOutput
+    ) -> Outcome {
+        let order: [Step] = [.hello, .authenticate, .setName, .information, .select]
+        let position = order.firstIndex(of: last) ?? 0
+        for next in order[(position + 1)...] {
+            let start = output[lane].count
+            guard let words = words(for: next) else { continue }
+            step = next
+            RESPEncoder.command(words, to: &output[lane])
+            if next == .authenticate { concealPassword(lane, from: start, in: &output) }
+            return .goOn
+        }
+        return .done
+    }
+
+    private func words(for step: Step) -> [String]? {
+        switch step {
+        case .hello: nil
+        case .authenticate:
+            url.password.map { url.user.map { ["AUTH", $0] } ?? ["AUTH"] + [$0] }
+        case .setName: url.clientName.map { ["CLIENT", "SETNAME", $0] }
+        case .information: isMain && version == "unknown" ? ["INFO", "server"] : nil
+        case .select: url.database > 0 ? ["SELECT", String(url.database)] : nil
+        }
+    }
+
+    /// A trace masks the password where it stands on the wire.
+    private func concealPassword(_ lane: Lane, from start: Int, in output: inout SessionOutput) {
+        guard let password = url.password.map({ Array($0.utf8) }), !password.isEmpty else { return }
+        let bytes = output[lane]
+        // Last, since a user may be called as the password is.
+        var place = bytes.count - password.count
+        while place >= start, !bytes[place...].starts(with: password) { place -= 1 }
+        if place >= start { output.conceal(lane, place..<place + password.count) }
+    }
+
+    private mutating func read(_ fields: [RESPValue]) {
+        for index in stride(from: 0, to: fields.count - 1, by: 2) {
+            guard let name = fields[index].plain.text,
+                let value = fields[index + 1].plain.text.map({ String(decoding: $0, as: UTF8.self) }
+                )
+            else { continue }
+            switch String(decoding: name, as: UTF8.self) {
+            case "server": product = Rejection.printable(value)
+            case "version": version = Rejection.printable(value)
+            default: break
+            }
+        }
+    }
+
+    private mutating func readInformation(_ text: String) {
+        for line in text.split(whereSeparator: \.isNewline) {
+            let parts = line.split(separator: ":", maxSplits: 1)
+            guard parts.count == 2 else { continue }
+            switch parts[0] {
+            case "server_name": product = Rejection.printable(String(parts[1]))
+            case "redis_version" where version == "unknown":
+                version = Rejection.printable(String(parts[1]))
+            case "valkey_version": version = Rejection.printable(String(parts[1]))
+            default: break
+            }
+        }
+    }
+}
+
+extension Rejection {
+    /// What an error of Redis means, by its first word: the rest differs between versions.
+    static func kind(of message: String) -> Kind {
+        switch message.prefix(while: { $0 != " " }) {
+        case "WRONGPASS", "NOAUTH": .authentication
+        case "NOPERM": .permission
+        case "LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN": .temporary
+        case "ERR" where message.contains("max number of clients"): .temporary
+        case "ERR" where message.contains("invalid password"): .authentication
+        default: .permanent
+        }
+    }
+
+    init(redis text: [UInt8]) {
+        let message = String(decoding: text, as: UTF8.self)
+        self.init(kind: Rejection.kind(of: message), message: message)
+    }
+}

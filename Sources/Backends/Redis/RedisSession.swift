@@ -1,0 +1,328 @@
+import BroadcasterWire
+
+/// One conversation with a Redis server: handshake, subscriptions, publishing, signs of life.
+///
+/// RESP3 does all of it on the main lane. RESP2 allows only subscription commands on a connection that is
+/// subscribed, so there the subscriber lane carries those, and the main lane the rest.
+struct RedisSession: Session {
+    private enum Phase: Hashable {
+        /// Waiting for the handshakes of all lanes.
+        case greeting
+        case open
+        /// QUIT was sent, or the server rejected us: what still comes does not matter.
+        case closing
+    }
+
+    private struct Connection {
+        var decoder: RESPDecoder
+        var handshake: RedisHandshake
+        var isGreeted = false
+        var heartbeat: Heartbeat
+        var expected = Queue<ExpectedReply>()
+    }
+
+    private let url: RedisURL
+    private let options: CommonOptions
+    private let scanner = MessageScanner()
+    private var phase = Phase.greeting
+    private var dialect: RedisURL.Dialect
+    private var lanes: [Connection] = []
+    private var channels = TopicIndex()
+    private var patterns = TopicIndex()
+
+    init(_ url: RedisURL, options: CommonOptions) {
+        self.url = url
+        self.options = options
+        dialect = url.dialect
+    }
+
+    // MARK: Opening
+
+    mutating func opened(_ lane: Lane, at now: Instant, into output: inout SessionOutput) {
+        // The limit holds for messages; a name or an INFO answer may be longer than a tiny one.
+        let limits = RESPDecoder.Limits(stringLength: max(options.maximumMessageSize, 1 << 20))
+        var connection = Connection(
+            decoder: RESPDecoder(limits: limits),
+            handshake: RedisHandshake(url, lane: lane, dialect: dialect),
+            heartbeat: Heartbeat(interval: options.pingInterval))
+        connection.heartbeat.start(at: now)
+        let outcome = connection.handshake.start(lane, into: &output)
+        lanes.append(connection)
+        settle(outcome, on: lane, into: &output)
+    }
+
+    private mutating func settle(
+        _ outcome: RedisHandshake.Outcome, on lane: Lane, into output: inout SessionOutput
+    ) {
+        switch outcome {
+        case .goOn: break
+        case .rejected(let rejection):
+            phase = .closing
+            output.append(.rejected(rejection))
+        case .done:
+            lanes[lane.index].isGreeted = true
+            dialect = lanes[lane.index].handshake.dialect
+            if dialect == .resp2, lane == .main { return output.connect(.subscriber) }
+            phase = .open
+            let main = lanes[0].handshake
+            output.append(
+                .ready(
+                    ServerIdentity(
+                        product: main.product, version: main.version,
+                        dialect: dialect == .resp3 ? "RESP3" : "RESP2")))
+        }
+    }
+
+    /// The lane that subscriptions live on.
+    private var subscriberLane: Lane { dialect == .resp3 ? .main : .subscriber }
+
+    // MARK: Commands
+
+    mutating func perform(_ command: Command, into output: inout SessionOutput) {
+        guard phase == .open else { return }
+        switch command {
+        case .subscribe(let topics): request(topics, isSubscribing: true, into: &output)
+        case .unsubscribe(let topics): request(topics, isSubscribing: false, into: &output)
+        case .publish(let publication):
+            RESPEncoder.publish(publication, to: &output[.main])
+            lanes[0].expected.append(.publication(ticket: publication.ticket))
+        case .ping: ping(.main, isAsked: true, into: &output)
+        case .close:
+            phase = .closing
+            for index in lanes.indices {
+                RESPEncoder.command(["QUIT"], to: &output[Lane(index: index)])
+            }
+        }
+    }
+
+    /// Names in one command: 10,000 channels are subscribed in 20 commands, and a publish in between
+    /// does not wait for all of them.
+    private static let topicsPerCommand = 500
+
+    private mutating func request(
+        _ topics: [Topic], isSubscribing: Bool, into output: inout SessionOutput
+    ) {
+        for topic in topics where isSubscribing {
+            switch topic.name {
+            case .channel: channels.insert(topic)
+            case .pattern: patterns.insert(topic)
+            }
+        }
+        for isPattern in [false, true] {
+            let verb = SubscriptionVerb(isPattern: isPattern, isSubscribing: isSubscribing)
+            let mine = topics.filter { $0.name.isPattern == isPattern }
+            for start in stride(from: 0, to: mine.count, by: RedisSession.topicsPerCommand) {
+                let end = min(start + RedisSession.topicsPerCommand, mine.count)
+                send(verb, Array(mine[start..<end]), into: &output)
+            }
+        }
+    }
+
+    private mutating func send(
+        _ verb: SubscriptionVerb, _ topics: [Topic], into output: inout SessionOutput
+    ) {
+        let lane = subscriberLane
+        RESPEncoder.command([verb.command] + topics.map(\.name.text), to: &output[lane])
+        lanes[lane.index].expected.append(
+            .subscription(SubscriptionRequest(verb: verb, topics: topics)))
+    }
+
+    private mutating func ping(_ lane: Lane, isAsked: Bool, into output: inout SessionOutput) {
+        RESPEncoder.command(["PING"], to: &output[lane])
+        lanes[lane.index].expected.append(.pong(isAsked: isAsked))
+    }
+
+    // MARK: What comes
+
+    mutating func receive(
+        _ buffer: inout ReceiveBuffer, on lane: Lane, into output: inout SessionOutput
+    ) throws(ProtocolError) {
+        lanes[lane.index].heartbeat.heard()
+        while phase != .closing {
+            if phase == .open, lanes[lane.index].decoder.isAtBoundary {
+                scanMessages(&buffer, into: &output)
+            }
+            guard let value = try lanes[lane.index].decoder.next(&buffer) else { return }
+            try receive(value.plain, on: lane, into: &output)
+        }
+        buffer.consume(upTo: buffer.bytes.count)
+    }
+
+    /// The fast way for what comes by the million: whole messages of subscribed channels.
+    private mutating func scanMessages(
+        _ buffer: inout ReceiveBuffer, into output: inout SessionOutput
+    ) {
+        let received = buffer.bytes
+        let bytes = received.span
+        var position = buffer.start
+        while let message = scanner.message(
+            in: bytes, at: position, dialect: dialect, limit: options.maximumMessageSize)
+        {
+            // A channel that nobody wants any more: its last messages, on their way while we left.
+            if let entry = channels.find(bytes, message.channel) {
+                output.append(
+                    messageIn: bytes, at: message.payload, topic: entry.topic.id,
+                    origin: entry.origin)
+            }
+            position = message.end
+        }
+        buffer.consume(upTo: position)
+    }
+
+    private mutating func receive(
+        _ value: RESPValue, on lane: Lane, into output: inout SessionOutput
+    ) throws(ProtocolError) {
+        switch value {
+        case .push(let items): try receivePush(items, on: lane, into: &output)
+        case .array(let items) where dialect == .resp2 && lane == .subscriber && phase == .open:
+            try receivePush(items, on: lane, into: &output)
+        default:
+            if lanes[lane.index].isGreeted {
+                try receiveReply(value, on: lane, into: &output)
+            } else {
+                let outcome = try lanes[lane.index].handshake.received(value, lane, into: &output)
+                settle(outcome, on: lane, into: &output)
+            }
+        }
+    }
+
+    private mutating func receivePush(
+        _ items: [RESPValue], on lane: Lane, into output: inout SessionOutput
+    ) throws(ProtocolError) {
+        guard let word = items.first?.plain.text else {
+            throw ProtocolError(
+                reading: "Redis push", expected: "a string first",
+                found: items.first?.kind ?? "nothing")
+        }
+        let texts = items.map { $0.plain.text ?? [] }
+        switch (String(decoding: word, as: UTF8.self), items.count) {
+        case ("message", 3):
+            let (name, message) = (texts[1], texts[2])
+            if let entry = channels.find(name.span, name.indices) {
+                output.append(
+                    messageIn: message.span, at: message.indices, topic: entry.topic.id,
+                    origin: entry.origin)
+            }
+        case ("pmessage", 4): receivePatternMessage(texts, into: &output)
+        case ("pong", _) where dialect == .resp2:
+            try receiveReply(.simpleString(word), on: lane, into: &output)
+        case (let text, 3):
+            // A word that no version we know sends is a later version's business.
+            guard let verb = SubscriptionVerb(confirmation: text) else { return }
+            try receiveConfirmation(verb, name: texts[1], on: lane, into: &output)
+        default: break
+        }
+    }
+
+    private mutating func receivePatternMessage(
+        _ texts: [[UInt8]], into output: inout SessionOutput
+    ) {
+        let (pattern, channel, message) = (texts[1], texts[2], texts[3])
+        guard let entry = patterns.find(pattern.span, pattern.indices) else { return }
+        let origin = Origin(
+            channel: String(decoding: channel, as: UTF8.self), pattern: entry.topic.name.text)
+        output.append(
+            messageIn: message.span, at: message.indices, topic: entry.topic.id, origin: origin)
+    }
+
+    private mutating func receiveConfirmation(
+        _ verb: SubscriptionVerb, name: [UInt8], on lane: Lane, into output: inout SessionOutput
+    ) throws(ProtocolError) {
+        guard case .subscription(var request)? = lanes[lane.index].expected.first,
+            request.verb == verb, let topic = request.confirm(name)
+        else {
+            throw ProtocolError(
+                reading: "Redis push", expected: "only confirmations of what was asked for",
+                found: "\(verb.confirmation) of a channel with a name of \(name.count) bytes")
+        }
+        if request.isComplete {
+            _ = lanes[lane.index].expected.removeFirst()
+        } else {
+            lanes[lane.index].expected.first = .subscription(request)
+        }
+        if verb.isSubscribing { return output.append(.subscribed(topic: topic.id)) }
+        forget(topic)
+        output.append(.unsubscribed(topic: topic.id))
+    }
+
+    private mutating func forget(_ topic: Topic) {
+        switch topic.name {
+        case .channel(let name): channels.remove(name)
+        case .pattern(let pattern): patterns.remove(pattern)
+        }
+    }
+
+    private mutating func receiveReply(
+        _ value: RESPValue, on lane: Lane, into output: inout SessionOutput
+    ) throws(ProtocolError) {
+        switch (lanes[lane.index].expected.removeFirst(), value) {
+        case (.publication(let ticket), .integer(let count)):
+            output.append(.published(ticket: ticket, receivers: Int(count)))
+        case (.publication(let ticket), .error(let text)):
+            output.append(.publishRefused(ticket: ticket, Rejection(redis: text)))
+        case (.pong(let isAsked), .simpleString), (.pong(let isAsked), .error):
+            // An error is a sign of life too: -LOADING, -MASTERDOWN.
+            if isAsked { output.append(.answered) }
+        case (.subscription(let request), .error(let text)):
+            refused(request, Rejection(redis: text), into: &output)
+        case (let expected, _):
+            throw ProtocolError(
+                reading: "Redis reply",
+                expected: expected.map { "an answer to \($0.name)" }
+                    ?? "nothing, none was asked for",
+                found: "a value of type \(value.kind)")
+        }
+    }
+
+    /// Redis refuses a whole command for one of its channels: asked one by one, the others come through.
+    private mutating func refused(
+        _ request: SubscriptionRequest, _ rejection: Rejection, into output: inout SessionOutput
+    ) {
+        let topics = request.topics
+        if topics.count > 1 {
+            for topic in topics { send(request.verb, [topic], into: &output) }
+        } else if let topic = topics.first {
+            forget(topic)
+            output.append(
+                request.verb.isSubscribing
+                    ? .subscriptionRefused(topic: topic.id, rejection)
+                    : .unsubscribed(topic: topic.id))
+        }
+    }
+
+    // MARK: Time
+
+    var deadline: Instant? { lanes.compactMap(\.heartbeat.deadline).min() }
+
+    mutating func timeReached(
+        _ now: Instant, into output: inout SessionOutput
+    ) throws(ProtocolError) {
+        for index in lanes.indices {
+            switch lanes[index].heartbeat.timeReached(now) {
+            case .wait: break
+            case .ask where phase == .open:
+                ping(Lane(index: index), isAsked: false, into: &output)
+            case .ask: break
+            case .dead:
+                throw ProtocolError(
+                    "the server is silent: no answer to PING for \(options.pingInterval)")
+            }
+        }
+    }
+}
+
+/// An answer that is owed to us, in the order of asking. It belongs to the connection: whoever asked
+/// may be gone when it comes, and it is taken all the same.
+private enum ExpectedReply: Sendable {
+    case publication(ticket: UInt64)
+    case pong(isAsked: Bool)
+    case subscription(SubscriptionRequest)
+
+    var name: String {
+        switch self {
+        case .publication: "PUBLISH"
+        case .pong: "PING"
+        case .subscription(let request): request.verb.command
+        }
+    }
+}

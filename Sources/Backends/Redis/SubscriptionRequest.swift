@@ -1,0 +1,57 @@
+import BroadcasterWire
+
+/// SUBSCRIBE, UNSUBSCRIBE, PSUBSCRIBE or PUNSUBSCRIBE.
+struct SubscriptionVerb: Hashable, Sendable {
+    let isPattern: Bool
+    let isSubscribing: Bool
+
+    init(isPattern: Bool, isSubscribing: Bool) {
+        self.isPattern = isPattern
+        self.isSubscribing = isSubscribing
+    }
+
+    init?(confirmation: String) {
+        switch confirmation {
+        case "subscribe": self.init(isPattern: false, isSubscribing: true)
+        case "unsubscribe": self.init(isPattern: false, isSubscribing: false)
+        case "psubscribe": self.init(isPattern: true, isSubscribing: true)
+        case "punsubscribe": self.init(isPattern: true, isSubscribing: false)
+        default: return nil
+        }
+    }
+
+    var confirmation: String {
+        (isPattern ? "p" : "") + (isSubscribing ? "subscribe" : "unsubscribe")
+    }
+
+    var command: String { confirmation.uppercased() }
+}
+
+/// A subscription command that was sent and whose confirmations are still coming.
+///
+/// Redis confirms each name by itself, in the order of the command. Names are compared, not counted
+/// (hiredis #1014): the answer to another command must never pass for ours.
+struct SubscriptionRequest: Sendable {
+    let verb: SubscriptionVerb
+    private let all: [Topic]
+    private var confirmed = 0
+
+    init(verb: SubscriptionVerb, topics: [Topic]) {
+        self.verb = verb
+        all = topics
+    }
+
+    var isComplete: Bool { confirmed == all.count }
+
+    /// What is not confirmed yet.
+    var topics: ArraySlice<Topic> { all[confirmed...] }
+
+    /// Takes the confirmation of `name`, if that is the one that is due.
+    mutating func confirm(_ name: [UInt8]) -> Topic? {
+        guard let topic = topics.first, topic.name.text.utf8.elementsEqual(name) else {
+            return nil
+        }
+        confirmed += 1
+        return topic
+    }
+}

@@ -1,0 +1,120 @@
+import Broadcaster
+import Dispatch
+import Glibc
+
+/// The command `broadcast`: reads the arguments, runs a command, and says how it ended.
+@main
+struct BroadcastCommand {
+    static func main() async {
+        let words = Array(CommandLine.arguments.dropFirst())
+        do {
+            try await run(words)
+        } catch let failure as Failure {
+            finish(failure)
+        } catch let error as BroadcastError {
+            finish(Failure(error))
+        } catch {
+            finish(Failure(.other, "\(error)"))
+        }
+    }
+
+    private static func run(_ words: [String]) async throws {
+        guard let name = words.first else {
+            Console.error(Help.overview)
+            throw Failure(.usage, "no command was given; try broadcast --help")
+        }
+        if ["--help", "-h", "help"].contains(name) {
+            return Console.output(words.dropFirst().first.flatMap(Help.text) ?? Help.overview)
+        }
+        guard let help = Help.text(name) else {
+            throw Failure(
+                .usage, "unknown command \"\(name)\"; known are \(Help.commands); try --help")
+        }
+        if words.contains("--help") || words.contains("-h") { return Console.output(help) }
+        let rest = Array(words.dropFirst())
+        switch name {
+        case "subscribe": try await SubscribeCommand(rest).run()
+        case "publish": try await PublishCommand(rest).run()
+        default: try await PingCommand(rest).run()
+        }
+    }
+
+    private static func finish(_ failure: Failure) -> Never {
+        Console.error("broadcast: \(failure.message)")
+        exit(failure.status.rawValue)
+    }
+}
+
+/// How a command can fail: the exit status (sysexits.h) and the last line on standard error.
+struct Failure: Error {
+    enum Status: Int32 {
+        case other = 1
+        case usage = 64
+        case unreachable = 69
+        case protocolViolation = 70
+        case timedOut = 75
+        case refused = 77
+    }
+
+    let status: Status
+    let message: String
+
+    init(_ status: Status, _ message: String) {
+        self.status = status
+        self.message = message
+    }
+
+    init(_ error: BroadcastError) {
+        let (status, advice) = Failure.meaning(of: error)
+        self.status = status
+        message = advice.map { "\(error); \($0)" } ?? error.description
+    }
+
+    private static func meaning(of error: BroadcastError) -> (Status, String?) {
+        switch error {
+        case .invalidURL: (.usage, "see broadcast --help for the URLs")
+        case .invalid: (.usage, nil)
+        case .unreachable, .notConnected:
+            (.unreachable, "is the server running there, and does the URL name its host and port?")
+        case .disconnected: (.unreachable, "nothing was published: try again when it is back")
+        case .authenticationFailed: (.refused, "check the user and password in the URL")
+        case .permissionDenied: (.refused, "the server's access rules do not allow this user that")
+        case .refused: (.refused, nil)
+        case .protocolViolation:
+            (.protocolViolation, "is it the right kind of server, without TLS, on that port?")
+        case .timedOut:
+            (.timedOut, "the server is there but slow or stuck: try broadcast ping")
+        case .outcomeUnknown: (.other, "look whether it was published before you try again")
+        case .incomplete(let outcomes):
+            (outcomes.lazy.compactMap(firstFailure).first?.0 ?? .other, nil)
+        case .overflow: (.other, "a larger --buffer holds more")
+        case .cancelled: (.other, nil)
+        }
+    }
+
+    private static func firstFailure(
+        _ outcome: Result<Int?, BroadcastError>
+    ) -> (Status, String?)? {
+        if case .failure(let error) = outcome { meaning(of: error) } else { nil }
+    }
+}
+
+/// Ends a command on SIGINT and SIGTERM: cancels its task, so that it leaves the server properly.
+struct Interruption {
+    private let sources: [any DispatchSourceSignal]
+
+    /// - Parameter action: called once for each signal, on a thread of Dispatch's.
+    init(_ action: @escaping @Sendable () -> Void) {
+        sources = [SIGINT, SIGTERM].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler(handler: action)
+            source.activate()
+            return source
+        }
+    }
+
+    func end() {
+        for source in sources { source.cancel() }
+    }
+}

@@ -1,0 +1,78 @@
+/// What `--help` prints.
+enum Help {
+    static let commands = "subscribe, publish, ping"
+
+    static func text(_ command: String) -> String? {
+        switch command {
+        case "subscribe": subscribe
+        case "publish": publish
+        case "ping": ping
+        default: nil
+        }
+    }
+
+    static let overview = """
+        broadcast: publish messages to channels, and subscribe to them
+
+          broadcast subscribe [options] CHANNEL…      print what is published
+          broadcast publish [options] CHANNEL [TEXT]  publish a text, or each line of standard input
+          broadcast ping [options]                    who answers there, and how fast
+
+        broadcast COMMAND --help says more.
+
+        \(url)
+        """
+
+    private static let url = """
+        The server, by --url or else $BROADCAST_URL:
+          redis://[[user]:password@]host[:port][/database]
+          redis+unix:///path/to/socket[?database=1]
+          memory://              inside this process alone; the default
+        Options of a redis URL: connect_timeout, publish_timeout, ping (500ms, 1s, 2m or plain
+        seconds), max_message_size, protocol=2|3, client_name, database, username, password
+
+        Exit status: 0 done, also on SIGINT and SIGTERM; 64 usage or bad URL; 69 server not
+        reachable; 70 the server broke the protocol; 75 a timeout ran out; 77 refused; 1 else
+        """
+
+    private static let subscribe = """
+        broadcast subscribe [options] CHANNEL…
+
+        Prints the messages of the channels, a line each (CHANNEL<TAB>MESSAGE where there are several
+        channels or a pattern). All else goes to standard error.
+
+          --url URL             the server
+          --pattern             CHANNEL… are patterns: * any characters, ? one, [abc] one of these
+          --format text|json    json prints one object a line, gaps and status among them
+          --count N             end after N messages
+          --timeout SECONDS     end after that time, with status 75
+          --buffer N            messages that may wait to be printed (default 1000000)
+          --overflow POLICY     beyond that: drop-oldest (default), drop-newest or fail
+          --trace               print the bytes sent and received to standard error
+
+        \(url)
+        """
+
+    private static let publish = """
+        broadcast publish [options] CHANNEL [MESSAGE]
+
+        Publishes MESSAGE; without it each line of standard input is a message, kept in order.
+
+          --url URL             the server
+          --format text|json    json prints one object a message
+          --trace               print the bytes sent and received to standard error
+
+        \(url)
+        """
+
+    private static let ping = """
+        broadcast ping [options]
+
+        Connects, logs in, and prints the server, its version, the protocol and the round trip.
+
+          --url URL             the server
+          --trace               print the bytes sent and received to standard error
+
+        \(url)
+        """
+}

@@ -1,0 +1,46 @@
+import Broadcaster
+
+/// `broadcast ping`: who answers there, in which protocol, and how fast.
+struct PingCommand {
+    private let arguments: Arguments
+
+    init(_ words: [String]) throws {
+        arguments = try Arguments(words, valued: ["--url", "--format"], flags: ["--trace"])
+        guard arguments.positional.isEmpty else {
+            throw Failure(.usage, "ping takes options only; name the server by --url")
+        }
+    }
+
+    func run() async throws {
+        let format = try arguments.format()
+        let broadcast = try Broadcast(arguments.url, options: arguments.options())
+        let work = Task {
+            try await broadcast.connect()
+            return try await broadcast.ping()
+        }
+        let interruption = Interruption { work.cancel() }
+        defer { interruption.end() }
+        let result = await work.result
+        let status = broadcast.currentStatus
+        await broadcast.disconnect()
+        let roundTrip = try result.get()
+        guard case .ready(let server) = status else { return }
+        switch format {
+        case .text:
+            Console.output("server: \(server.product) \(server.version)")
+            Console.output("protocol: \(server.protocol)")
+            Console.output("round trip: \(microseconds(roundTrip)) µs")
+        case .json:
+            var line = JSONLine(type: "pong")
+            line.add("server", server.product)
+            line.add("version", server.version)
+            line.add("protocol", server.protocol)
+            line.add("microseconds", microseconds(roundTrip))
+            Console.output(line.line)
+        }
+    }
+
+    private func microseconds(_ duration: Duration) -> Int {
+        Int(duration / .microseconds(1))
+    }
+}

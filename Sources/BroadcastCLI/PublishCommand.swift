@@ -1,0 +1,160 @@
+import Broadcaster
+import Glibc
+
+/// `broadcast publish`: one message from the command line, or many from standard input.
+struct PublishCommand {
+    private let arguments: Arguments
+    private let format: Format
+    private let channel: String
+    private let message: String?
+
+    init(_ words: [String]) throws {
+        arguments = try Arguments(words, valued: ["--url", "--format"], flags: ["--trace"])
+        format = try arguments.format()
+        let words = arguments.positional
+        guard (1...2).contains(words.count) else {
+            throw Failure(
+                .usage,
+                words.isEmpty
+                    ? "no channel to publish to; try broadcast publish --help"
+                    : "one channel and one message: put a message with blanks in quotes")
+        }
+        channel = words[0]
+        message = words.count == 2 ? words[1] : nil
+    }
+
+    func run() async throws {
+        let broadcast = try Broadcast(arguments.url, options: arguments.options())
+        // Reading standard input blocks this task, so a signal ends the program from outside of it.
+        let interruption = Interruption {
+            Task {
+                await broadcast.disconnect()
+                exit(0)
+            }
+        }
+        defer { interruption.end() }
+        do {
+            try await broadcast.connect()
+            if let message {
+                try await publish([Array(message.utf8)], through: broadcast)
+            } else {
+                try await publishLines(through: broadcast)
+            }
+        } catch {
+            await broadcast.disconnect()
+            throw error
+        }
+        await broadcast.disconnect()
+    }
+
+    /// All lines that have come are sent at once; the next ones are read when they are accepted.
+    private func publishLines(through broadcast: Broadcast) async throws {
+        var reader = LineReader()
+        var failure: (any Error)?
+        while let lines = try reader.next() {
+            do {
+                try await publish(lines, through: broadcast)
+            } catch {
+                // The next lines may come through; the first failure is what we end with.
+                failure = failure ?? error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    private func publish(_ messages: [[UInt8]], through broadcast: Broadcast) async throws {
+        var outcomes: [Result<Int?, BroadcastError>]
+        do throws(BroadcastError) {
+            outcomes = try await broadcast.publish(contentsOf: messages, to: channel)
+                .map { .success($0) }
+        } catch {
+            if case .incomplete(let each) = error {
+                outcomes = each
+            } else {
+                outcomes = messages.map { _ in .failure(error) }
+            }
+        }
+        var text = ""
+        var firstFailure: BroadcastError?
+        for outcome in outcomes {
+            if case .failure(let error) = outcome { firstFailure = firstFailure ?? error }
+            if format == .json { text += line(for: outcome) + "\n" }
+        }
+        Console.write(Array(text.utf8), to: STDOUT_FILENO)
+        if let firstFailure { throw firstFailure }
+    }
+
+    private func line(for outcome: Result<Int?, BroadcastError>) -> String {
+        switch outcome {
+        case .success(let receivers):
+            var line = JSONLine(type: "published")
+            line.add("channel", channel)
+            line.add("receivers", receivers)
+            return line.line
+        case .failure(let error):
+            var line = JSONLine(type: "failed")
+            line.add("error", error.name)
+            line.add("message", error.description)
+            return line.line
+        }
+    }
+}
+
+/// Standard input by lines, as many at a time as have come.
+struct LineReader {
+    /// The longest line: what the longest message may have by default.
+    private static let longestLine = 64 << 20
+
+    private var rest: [UInt8] = []
+    private var hasEnded = false
+
+    /// Whole lines without their ends; nil after the last. Blocks until there is one.
+    mutating func next() throws -> [[UInt8]]? {
+        while !hasEnded {
+            let start = rest.count
+            try fill()
+            guard let end = rest[start...].lastIndex(of: UInt8(ascii: "\n")) else { continue }
+            let lines = rest[..<end].split(
+                separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            rest.removeSubrange(...end)
+            return lines.map(Array.init)
+        }
+        defer { rest = [] }
+        return rest.isEmpty ? nil : [rest]
+    }
+
+    private mutating func fill() throws {
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        let count = unsafe read(STDIN_FILENO, &chunk, chunk.count)
+        if count < 0, errno != EINTR {
+            throw Failure(.other, "standard input cannot be read (errno \(errno))")
+        }
+        hasEnded = count == 0
+        rest += chunk.prefix(max(count, 0))
+        guard rest.count <= LineReader.longestLine else {
+            throw Failure(.usage, "a line of standard input is longer than a message may be")
+        }
+    }
+}
+
+extension BroadcastError {
+    /// The error's name in the output of `--format json`.
+    var name: String {
+        switch self {
+        case .invalidURL: "invalid-url"
+        case .invalid: "invalid"
+        case .unreachable: "unreachable"
+        case .authenticationFailed: "authentication-failed"
+        case .permissionDenied: "permission-denied"
+        case .refused: "refused"
+        case .protocolViolation: "protocol-violation"
+        case .timedOut: "timed-out"
+        case .disconnected: "disconnected"
+        case .outcomeUnknown: "outcome-unknown"
+        case .overflow: "overflow"
+        case .incomplete: "incomplete"
+        case .cancelled: "cancelled"
+        case .notConnected: "not-connected"
+        }
+    }
+}

@@ -1,0 +1,235 @@
+import Broadcaster
+import Glibc
+import Synchronization
+
+/// `broadcast subscribe`: prints what is published, until told to end.
+struct SubscribeCommand {
+    /// A terminal or a pipe can be slower than a server, so far more waits here than in a server's
+    /// subscription; it is bounded all the same.
+    private static let defaultBuffer = SubscriptionBuffer(messages: 1_000_000, bytes: 256 << 20)
+
+    private let arguments: Arguments
+    private let printer: EventPrinter
+    private let count: Int?
+    private let timeout: Duration?
+    private let buffer: SubscriptionBuffer
+
+    init(_ words: [String]) throws {
+        arguments = try Arguments(
+            words,
+            valued: ["--url", "--format", "--count", "--timeout", "--buffer", "--overflow"],
+            flags: ["--pattern", "--trace"])
+        guard !arguments.positional.isEmpty else {
+            throw Failure(.usage, "no channel to subscribe to; try broadcast subscribe --help")
+        }
+        count = try arguments.count("--count")
+        timeout = try arguments.seconds("--timeout")
+        printer = EventPrinter(
+            format: try arguments.format(), topics: arguments.positional,
+            isPattern: arguments.has("--pattern"))
+        var buffer = SubscribeCommand.defaultBuffer
+        if let messages = try arguments.count("--buffer") { buffer.messages = messages }
+        buffer.overflow = try SubscribeCommand.overflow(arguments["--overflow"])
+        self.buffer = buffer
+    }
+
+    private static func overflow(_ text: String?) throws -> SubscriptionBuffer.Overflow {
+        switch text {
+        case "drop-oldest", nil: .dropOldest
+        case "drop-newest": .dropNewest
+        case "fail": .fail
+        case let other?:
+            throw Failure(
+                .usage, "--overflow is drop-oldest, drop-newest or fail, not \"\(other)\"")
+        }
+    }
+
+    func run() async throws {
+        let broadcast = try Broadcast(arguments.url, options: arguments.options())
+        let work = Task { try await self.print(from: broadcast) }
+        let interruption = Interruption { work.cancel() }
+        defer { interruption.end() }
+        let hasTimedOut = Flag()
+        let alarm = timeout.map { timeout in
+            Task {
+                try await Task.sleep(for: timeout)
+                hasTimedOut.raise()
+                work.cancel()
+            }
+        }
+        let result = await work.result
+        alarm?.cancel()
+        await broadcast.disconnect()
+        if hasTimedOut.isRaised, let timeout {
+            throw Failure(.timedOut, "the time of \(timeout.inSeconds) s ran out")
+        }
+        try result.get()
+    }
+
+    /// Set by one task, read by another.
+    private final class Flag: Sendable {
+        private let value = Atomic<Bool>(false)
+
+        var isRaised: Bool { value.load(ordering: .relaxed) }
+
+        func raise() {
+            value.store(true, ordering: .relaxed)
+        }
+    }
+
+    private func print(from broadcast: Broadcast) async throws {
+        do throws(BroadcastError) {
+            try await broadcast.connect()
+            let topics = arguments.positional
+            let subscription =
+                arguments.has("--pattern")
+                ? try await broadcast.subscribe(to: [], patterns: topics, buffer: buffer)
+                : try await broadcast.subscribe(to: topics, buffer: buffer)
+            printer.subscribed()
+            let watcher = Task { await printer.watch(broadcast) }
+            defer { watcher.cancel() }
+            try await print(subscription)
+        } catch .cancelled {
+            // A signal or the timeout: the end that was asked for.
+        }
+    }
+
+    private func print(_ subscription: Subscription) async throws(BroadcastError) {
+        var printed = 0
+        var events = subscription.events.makeAsyncIterator()
+        defer { printer.flush() }
+        while printed < count ?? .max, let event = try await events.next() {
+            switch event {
+            case .message(let message):
+                printer.message(message)
+                printed += 1
+            case .gap(let gap): printer.gap(gap)
+            }
+            // One write for all that has come; and nothing that has come stays here.
+            if !subscription.hasPending { printer.flush() }
+        }
+    }
+}
+
+/// Writes events as text or JSON.
+final class EventPrinter: Sendable {
+    private let format: Format
+    private let topics: [String]
+    private let isPattern: Bool
+    private let pending = Mutex<[UInt8]>([])
+
+    init(format: Format, topics: [String], isPattern: Bool) {
+        self.format = format
+        self.topics = topics
+        self.isPattern = isPattern
+    }
+
+    func subscribed() {
+        for topic in topics {
+            switch format {
+            case .text: Console.error("subscribed to \(topic)")
+            case .json:
+                var line = JSONLine(type: "subscribed")
+                line.add(isPattern ? "pattern" : "channel", topic)
+                append(line)
+            }
+        }
+        flush()
+    }
+
+    func message(_ message: Message) {
+        switch format {
+        case .text:
+            var bytes: [UInt8] = []
+            if isPattern || topics.count > 1 { bytes += (message.channel + "\t").utf8 }
+            append(bytes + message.bytes + [UInt8(ascii: "\n")])
+        case .json:
+            var line = JSONLine(type: "message")
+            line.add("channel", message.channel)
+            if let pattern = message.pattern { line.add("pattern", pattern) }
+            if let text = message.validText {
+                line.add("text", text)
+            } else {
+                line.add("base64", Base64.encode(message.bytes))
+            }
+            append(line)
+        }
+    }
+
+    func gap(_ gap: Gap) {
+        var line = JSONLine(type: "gap")
+        if topics.count == 1 {
+            line.add(isPattern ? "pattern" : "channel", topics[0])
+        } else {
+            line.add(isPattern ? "patterns" : "channels", topics)
+        }
+        switch gap.reason {
+        case .reconnected(let duration, let description):
+            line.add("reason", "reconnected")
+            line.add("seconds", duration)
+            line.add("lost", gap.lost)
+            if format == .text {
+                Console.error(
+                    "gap: reconnected after \(duration.inSeconds) s (\(description));"
+                        + " messages may be missing")
+            }
+        case .overflow:
+            line.add("reason", "overflow")
+            line.add("lost", gap.lost)
+            if format == .text {
+                Console.error("gap: \(gap.lost ?? 0) messages fell, the buffer was full")
+            }
+        }
+        if format == .json { append(line) }
+    }
+
+    /// Tells of lost and recovered connections.
+    func watch(_ broadcast: Broadcast) async {
+        var wasDown = false
+        for await status in broadcast.status {
+            var line = JSONLine(type: "status")
+            switch status {
+            case .connecting, .closed: continue
+            case .ready where !wasDown: continue
+            case .ready(let server):
+                wasDown = false
+                line.add("status", "ready")
+                line.add("server", server.description)
+                if format == .text { Console.error("connected again: \(server)") }
+            case .down(let error, let delay):
+                wasDown = true
+                line.add("status", "down")
+                line.add("reason", error.description)
+                line.add("retry", delay)
+                if format == .text {
+                    Console.error("connection lost: \(error); next try in \(delay.inSeconds) s")
+                }
+            }
+            if format == .json {
+                append(line)
+                flush()
+            }
+        }
+    }
+
+    private func append(_ line: JSONLine) {
+        append(Array((line.line + "\n").utf8))
+    }
+
+    private func append(_ bytes: [UInt8]) {
+        let isLarge = pending.withLock { pending in
+            pending += bytes
+            return pending.count >= 65_536
+        }
+        if isLarge { flush() }
+    }
+
+    func flush() {
+        // Written under the lock: lines of two tasks do not mix.
+        pending.withLock { pending in
+            guard !pending.isEmpty else { return }
+            Console.write(pending, to: STDOUT_FILENO)
+            pending.removeAll(keepingCapacity: true)
+        }
+    }
+}

@@ -1,0 +1,351 @@
+internal import BroadcasterMultiplexing
+internal import BroadcasterWire
+internal import Synchronization
+
+/// Publishes messages to named channels and subscribes to them, over Redis or in memory.
+///
+/// Its life: `init` → `connect()` → publish and subscribe from any task → `disconnect()`. One `Broadcast` a
+/// process is enough: it shares one connection among all its subscribers and publishers. A lost
+/// connection is re-established by itself; subscribers see a gap.
+///
+/// ```swift
+/// let broadcast = try Broadcast("redis://localhost:6379")
+/// try await broadcast.connect()
+/// let subscription = try await broadcast.subscribe(to: "chatroom")
+/// try await broadcast.publish("hello", to: "chatroom")
+/// for try await message in subscription { print(message.channel, message.text) }
+/// ```
+public final class Broadcast: Sendable {
+    private let backend: any Backend
+    private let common: CommonOptions
+    private let options: BroadcastOptions
+    private let hub = Hub()
+    private let board = StatusBoard()
+    private let driver = Mutex<(any Driver)?>(nil)
+
+    /// A broadcast over the server that `url` names; nothing is connected yet.
+    ///
+    /// - Throws: `.invalidURL`, which says what is wrong and never shows a password.
+    public init(
+        _ url: String, options: BroadcastOptions = BroadcastOptions()
+    ) throws(BroadcastError) {
+        do throws(URLError) {
+            (backend, common) = try StandardBackends.backend(for: url, options: options)
+        } catch {
+            throw .invalidURL(error.description)
+        }
+        self.options = options
+    }
+
+    /// A broadcast over a backend of your own, for tests.
+    public init(_ backend: some LoopbackBackend, options: BroadcastOptions = BroadcastOptions()) {
+        self.backend = LoopbackAdapter(inner: backend)
+        common = CommonOptions(
+            connectTimeout: options.connectTimeout, publishTimeout: options.publishTimeout,
+            pingInterval: options.pingInterval, maximumMessageSize: options.maximumMessageSize)
+        self.options = options
+    }
+
+    // MARK: Connecting
+
+    /// Connects and logs in. Returns at once if that has been done.
+    ///
+    /// - Throws: `.unreachable`, `.authenticationFailed`, `.refused`, `.protocolViolation` or `.timedOut`. After
+    ///   a first success nothing of that is thrown any more: it is retried, and told in `status`.
+    public func connect() async throws(BroadcastError) {
+        let driver = try existingOrNewDriver()
+        do throws(LinkFailure) {
+            _ = try await driver.start()
+        } catch {
+            self.driver.withLock { if $0 === driver { $0 = nil } }
+            await driver.stop()
+            throw Task.isCancelled ? .cancelled : BroadcastError(error)
+        }
+    }
+
+    private func existingOrNewDriver() throws(BroadcastError) -> any Driver {
+        do throws(LinkFailure) {
+            return try driver.withLock { (current) throws(LinkFailure) in
+                if let current { return current }
+                let new = try makeDriver()
+                current = new
+                return new
+            }
+        } catch {
+            throw BroadcastError(error)
+        }
+    }
+
+    private func makeDriver() throws(LinkFailure) -> any Driver {
+        let board = board
+        let log = options.log
+        let observers = Observers(
+            status: { board.post(BroadcastStatus($0)) },
+            log: { note in log?(BroadcastLogEntry(note)) },
+            trace: options.trace)
+        guard !backend.endpoints.isEmpty else {
+            return LocalDriver(backend.makeSession(), hub: hub, observers: observers)
+        }
+        let limits = LinkLimits(
+            connectTimeout: common.connectTimeout, publishTimeout: common.publishTimeout,
+            waitsForServer: options.waitsForServer, shutdownTimeout: options.shutdownTimeout,
+            unsentBytes: options.unsentBytes, unparsedBytes: common.maximumMessageSize + (2 << 20))
+        return try LinkDriver(backend, limits: limits, hub: hub, observers: observers)
+    }
+
+    /// Ends every subscription after what it had received, waits for publishes under way, and says goodbye
+    /// to the server; `BroadcastOptions.shutdownTimeout` bounds that. `connect()` may follow.
+    public func disconnect() async {
+        await driver.withLock { $0.take() }?.stop()
+    }
+
+    /// Connects, stays until the task is cancelled, and disconnects: what a service of
+    /// swift-service-lifecycle does in its `run()`.
+    public func run() async throws(BroadcastError) {
+        try await connect()
+        let (forever, end) = AsyncStream<Never>.makeStream()
+        for await _ in forever {}
+        end.finish()
+        await disconnect()
+    }
+
+    // MARK: Publishing
+
+    /// Publishes a text. Returns when the server has accepted it.
+    ///
+    /// - Returns: how many of the server's clients received it, where the server says so. All subscribers of
+    ///   one `Broadcast` are one client.
+    /// - Throws: `.disconnected` if nothing was sent before `publishTimeout`; `.outcomeUnknown` if it was sent and
+    ///   the answer did not come; `.invalid` before anything is sent, if the server would not take it.
+    @discardableResult
+    public func publish(
+        _ text: String, to channel: String
+    ) async throws(BroadcastError) -> Int? {
+        try await publish(.text(text), to: channel)
+    }
+
+    /// Publishes bytes. As `publish(_:to:)` for text.
+    @discardableResult
+    public func publish(
+        _ bytes: [UInt8], to channel: String
+    ) async throws(BroadcastError) -> Int? {
+        try await publish(.bytes(bytes), to: channel)
+    }
+
+    private func publish(
+        _ payload: Payload, to channel: String
+    ) async throws(BroadcastError) -> Int? {
+        if let refusal = backend.refusal(ofPublishing: payload, to: channel) {
+            throw .invalid(refusal)
+        }
+        guard let driver = driver.withLock({ $0 }) else { throw .notConnected }
+        switch await driver.publish(payload, to: channel) {
+        case .success(let receivers): return receivers
+        case .failure(let failure): throw BroadcastError(failure)
+        }
+    }
+
+    /// Publishes many texts, in order, without waiting for one before the next is sent.
+    ///
+    /// - Returns: how many received each, in order.
+    /// - Throws: `.incomplete` with the outcome of each, if any was not accepted.
+    @discardableResult
+    public func publish(
+        contentsOf texts: some Sequence<String>, to channel: String
+    ) async throws(BroadcastError) -> [Int?] {
+        try await publish(texts.map(Payload.text), to: channel)
+    }
+
+    /// Publishes many messages of bytes, in order. As `publish(contentsOf:to:)` for texts.
+    @discardableResult
+    public func publish(
+        contentsOf messages: some Sequence<[UInt8]>, to channel: String
+    ) async throws(BroadcastError) -> [Int?] {
+        try await publish(messages.map(Payload.bytes), to: channel)
+    }
+
+    private func publish(
+        _ payloads: [Payload], to channel: String
+    ) async throws(BroadcastError) -> [Int?] {
+        for payload in payloads {
+            if let refusal = backend.refusal(ofPublishing: payload, to: channel) {
+                throw .invalid(refusal)
+            }
+        }
+        guard let driver = driver.withLock({ $0 }) else { throw .notConnected }
+        var receivers: [Int?] = []
+        let outcomes = await driver.publish(payloads, to: channel)
+        for case .success(let count) in outcomes { receivers.append(count) }
+        guard receivers.count < payloads.count else { return receivers }
+        throw .incomplete(outcomes.map { $0.mapError { BroadcastError($0) } })
+    }
+
+    // MARK: Subscribing
+
+    /// Subscribes to channels. Returns when the server has confirmed them all: whatever is published after
+    /// that is delivered, or told as a gap.
+    ///
+    /// - Parameter buffer: what waits for a slow subscriber; by default the options' buffer.
+    /// - Throws: `.permissionDenied`, `.timedOut`, `.invalid`, `.notConnected` or `.cancelled`.
+    public func subscribe(
+        to channels: String..., buffer: SubscriptionBuffer? = nil
+    ) async throws(BroadcastError) -> Subscription {
+        try await subscribe(to: channels, buffer: buffer)
+    }
+
+    /// Subscribes to channels, and to all channels that match one of `patterns`, as one sequence.
+    ///
+    /// A pattern has `*` for any characters, `?` for one, `[abc]` for one of these and `\` before a character
+    /// that is meant as itself. A message that matches several of them comes once for each.
+    public func subscribe(
+        to channels: [String], patterns: [String] = [], buffer: SubscriptionBuffer? = nil
+    ) async throws(BroadcastError) -> Subscription {
+        let topics = channels.map(TopicName.channel) + patterns.map(TopicName.pattern)
+        if topics.isEmpty { throw .invalid("no channel to subscribe to") }
+        for topic in topics {
+            if let refusal = backend.refusal(of: topic) { throw .invalid(refusal) }
+        }
+        guard let driver = driver.withLock({ $0 }) else { throw .notConnected }
+        let mailbox = Mailbox(limits: MailboxLimits(buffer ?? options.buffer))
+        let id = hub.newSubscriber()
+        let hub = hub
+        if let failure = await confirmation(of: topics, mailbox, id, driver) {
+            driver.hubChanged()
+            throw BroadcastError(failure)
+        }
+        return Subscription(channels: channels, patterns: patterns, mailbox: mailbox) {
+            hub.remove(id)
+            driver.hubChanged()
+        }
+    }
+
+    /// Subscribes to all channels that match one of the patterns.
+    public func subscribe(
+        toPatterns patterns: String..., buffer: SubscriptionBuffer? = nil
+    ) async throws(BroadcastError) -> Subscription {
+        try await subscribe(to: [], patterns: patterns, buffer: buffer)
+    }
+
+    /// Waits for the server's word, the deadline, or the end of the task; nil is a confirmation.
+    private func confirmation(
+        of topics: [TopicName], _ mailbox: Mailbox, _ id: Int, _ driver: any Driver
+    ) async -> SubscriptionFailure? {
+        let hub = hub
+        let disarm = driver.schedule(at: .now + options.subscribeTimeout) {
+            hub.remove(id, .timedOut)
+        }
+        defer { disarm() }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                hub.add(mailbox, as: id, to: topics, waiter: continuation)
+                driver.hubChanged()
+                if Task.isCancelled { hub.remove(id, .cancelled) }
+            }
+        } onCancel: {
+            hub.remove(id, .cancelled)
+        }
+    }
+
+    // MARK: Watching
+
+    /// The status as it is, and then each change of it.
+    public var status: AsyncStream<BroadcastStatus> { board.watch() }
+
+    /// The status as it is.
+    public var currentStatus: BroadcastStatus { board.current }
+
+    /// What has been done so far.
+    public var statistics: BroadcastStatistics {
+        let driver = driver.withLock { $0 }
+        let counts = hub.counts
+        return BroadcastStatistics(
+            published: driver?.published ?? 0, received: counts.received,
+            delivered: counts.delivered, dropped: counts.dropped, waiting: counts.waiting,
+            reconnects: driver?.reconnects ?? 0, subscribers: counts.subscribers,
+            channels: counts.topics)
+    }
+
+    /// How long the server takes to answer.
+    public func ping() async throws(BroadcastError) -> Duration {
+        guard let driver = driver.withLock({ $0 }) else { throw .notConnected }
+        do throws(LinkFailure) {
+            return try await driver.ping()
+        } catch {
+            throw BroadcastError(error)
+        }
+    }
+}
+
+// MARK: Scoped forms
+
+/// Connects, runs `body`, and disconnects, whatever `body` does.
+public func withBroadcast<Result>(
+    _ url: String, options: BroadcastOptions = BroadcastOptions(),
+    _ body: (Broadcast) async throws -> Result
+) async throws -> Result {
+    let broadcast = try Broadcast(url, options: options)
+    try await broadcast.connect()
+    do {
+        let result = try await body(broadcast)
+        await broadcast.disconnect()
+        return result
+    } catch {
+        await broadcast.disconnect()
+        throw error
+    }
+}
+
+extension Broadcast {
+    /// Subscribes, runs `body`, and leaves the channels, whatever `body` does.
+    public func withSubscription<Result>(
+        to channels: String..., buffer: SubscriptionBuffer? = nil,
+        _ body: (Subscription) async throws -> Result
+    ) async throws -> Result {
+        let subscription = try await subscribe(to: channels, buffer: buffer)
+        defer { subscription.cancel() }
+        return try await body(subscription)
+    }
+}
+
+// MARK: Translation
+
+extension BroadcastStatus {
+    fileprivate init(_ status: LinkStatus) {
+        switch status {
+        case .connecting: self = .connecting
+        case .ready(let identity): self = .ready(ServerInfo(identity))
+        case .down(let failure, let delay): self = .down(BroadcastError(failure), retryIn: delay)
+        case .closed: self = .closed
+        }
+    }
+}
+
+extension BroadcastLogEntry {
+    fileprivate init(_ note: LinkNote) {
+        switch note {
+        case .connected(let identity, let endpoint):
+            self.init(
+                level: .info, message: "connected to \(endpoint): \(ServerInfo(identity))")
+        case .lost(let failure, let delay):
+            self.init(level: .warning, message: "\(failure); next try in \(delay)")
+        case .refused(let topic, let rejection):
+            self.init(
+                level: .warning,
+                message:
+                    "subscription to \(URLOptions.show(topic.text)) refused: \(rejection.message)")
+        case .closed: self.init(level: .info, message: "disconnected")
+        }
+    }
+}
+
+extension MailboxLimits {
+    fileprivate init(_ buffer: SubscriptionBuffer) {
+        let overflow: Overflow =
+            switch buffer.overflow {
+            case .dropOldest: .dropOldest
+            case .dropNewest: .dropNewest
+            case .fail: .fail
+            }
+        self.init(messages: buffer.messages, bytes: buffer.bytes, overflow: overflow)
+    }
+}

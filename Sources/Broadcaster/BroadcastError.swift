@@ -1,0 +1,112 @@
+internal import BroadcasterMultiplexing
+internal import BroadcasterWire
+
+/// What can go wrong, by what a program can do about it.
+///
+/// No error, log entry or description contains a password.
+public enum BroadcastError: Error, Hashable, Sendable {
+    /// The URL cannot be used; the text says what is wrong and what is possible.
+    case invalidURL(String)
+    /// A channel's name or a message that the server would not take. Nothing was sent.
+    case invalid(String)
+    /// `connect()`: no server answered there.
+    case unreachable(String)
+    /// The server refused the user or the password.
+    case authenticationFailed(String)
+    /// The server does not allow this user the channel or command.
+    case permissionDenied(String)
+    /// The server refused for another reason, in its own words.
+    case refused(String)
+    /// What answered broke the protocol.
+    case protocolViolation(String)
+    /// `connect()` or `subscribe`: not done before its deadline.
+    case timedOut(String)
+    /// There was no connection before the deadline: nothing was sent, and trying again is safe.
+    case disconnected(String)
+    /// The message was sent and the answer did not come: the server may have published it, or not.
+    /// Trying again may publish it twice.
+    case outcomeUnknown(String)
+    /// The subscriber was too slow for its buffer, and its policy is `.fail`. `lost` messages fell.
+    case overflow(lost: Int)
+    /// `publish(contentsOf:)`: not every message was accepted. One outcome for each, in order.
+    case incomplete([Result<Int?, BroadcastError>])
+    /// The task was cancelled before anything was sent.
+    case cancelled
+    /// `connect()` has not been called, or `disconnect()` has.
+    case notConnected
+}
+
+extension BroadcastError: CustomStringConvertible {
+    /// What happened, in words for a log.
+    public var description: String {
+        switch self {
+        case .invalidURL(let text): "invalid URL: \(text)"
+        case .invalid(let text): "invalid argument: \(text)"
+        case .unreachable(let text): "server not reachable: \(text)"
+        case .authenticationFailed(let text): "authentication failed: \(text)"
+        case .permissionDenied(let text): "permission denied: \(text)"
+        case .refused(let text): "the server refused: \(text)"
+        case .protocolViolation(let text): "protocol violation: \(text)"
+        case .timedOut(let text): "timed out: \(text)"
+        case .disconnected(let text): "disconnected, nothing was sent: \(text)"
+        case .outcomeUnknown(let text): "sent, but the outcome is unknown: \(text)"
+        case .overflow(let lost): "the subscriber was too slow: \(lost) messages were lost"
+        case .incomplete(let outcomes): BroadcastError.summary(of: outcomes)
+        case .cancelled: "cancelled"
+        case .notConnected: "not connected: call connect() first, and not after disconnect()"
+        }
+    }
+
+    private static func summary(of outcomes: [Result<Int?, BroadcastError>]) -> String {
+        var failures: [BroadcastError] = []
+        for case .failure(let error) in outcomes { failures.append(error) }
+        let first = failures.first.map { "; first failure: \($0)" } ?? ""
+        return "\(failures.count) of \(outcomes.count) messages were not accepted\(first)"
+    }
+}
+
+// MARK: Translation, once, at the library's boundary
+
+extension BroadcastError {
+    init(_ rejection: Rejection, about subject: String? = nil) {
+        let text = subject.map { "\($0): \(rejection.message)" } ?? rejection.message
+        switch rejection.kind {
+        case .authentication: self = .authenticationFailed(text)
+        case .permission: self = .permissionDenied(text)
+        case .permanent, .temporary: self = .refused(text)
+        }
+    }
+
+    init(_ failure: LinkFailure) {
+        switch failure {
+        case .unreachable(let text), .lost(let text): self = .unreachable(text)
+        case .rejected(let rejection): self.init(rejection)
+        case .protocolViolation(let text): self = .protocolViolation(text)
+        case .timedOut(let text): self = .timedOut(text)
+        case .closed: self = .notConnected
+        }
+    }
+
+    init(_ failure: PublishFailure) {
+        switch failure {
+        case .notSent(let text): self = .disconnected(text)
+        case .outcomeUnknown(let text): self = .outcomeUnknown(text)
+        case .refused(let rejection): self.init(rejection)
+        case .cancelled: self = .cancelled
+        case .closed: self = .notConnected
+        }
+    }
+
+    init(_ failure: SubscriptionFailure) {
+        switch failure {
+        case .refused(.channel(let name), let rejection):
+            self.init(rejection, about: "channel \(URLOptions.show(name))")
+        case .refused(.pattern(let pattern), let rejection):
+            self.init(rejection, about: "pattern \(URLOptions.show(pattern))")
+        case .overflow(let lost): self = .overflow(lost: lost)
+        case .timedOut: self = .timedOut("the server did not confirm the subscription in time")
+        case .cancelled: self = .cancelled
+        case .closed: self = .notConnected
+        }
+    }
+}

@@ -1,0 +1,77 @@
+/// How a `Broadcast` behaves. What the URL says (`?publish_timeout=2s`) goes before what stands here.
+public struct BroadcastOptions: Sendable {
+    /// How long `connect()` may take, and each later attempt to connect again. Default 5 s.
+    public var connectTimeout: Duration = .seconds(5)
+    /// How long `publish` waits for a connection and for the server's answer. Default 5 s.
+    public var publishTimeout: Duration = .seconds(5)
+    /// How long `subscribe` waits for the server's confirmation. Default 5 s.
+    public var subscribeTimeout: Duration = .seconds(5)
+    /// How long `disconnect()` waits for publishes under way and for the server. Default 500 ms.
+    public var shutdownTimeout: Duration = .milliseconds(500)
+    /// How long a connection may be silent before the server is asked for a sign of life. Default 10 s;
+    /// a dead connection is noticed within this and 5 s more.
+    public var pingInterval: Duration = .seconds(10)
+    /// The longest message, in bytes, sent or received. Default 64 MiB; at most 512 MiB − 1.
+    public var maximumMessageSize = 64 << 20
+    /// Bytes that wait for the kernel to take them; beyond it `publish` waits. Default 4 MiB.
+    public var unsentBytes = 4 << 20
+    /// What `connect()` does while no server answers: false (the default) throws at once, true waits
+    /// for it. A server that answers and refuses is an error either way.
+    public var waitsForServer = false
+    /// The buffer of a subscription that names none.
+    public var buffer = SubscriptionBuffer()
+    /// Called for what is worth a line in a log, on the event loop's thread: be quick.
+    public var log: (@Sendable (BroadcastLogEntry) -> Void)?
+    /// Called with each line of a transcript (bytes sent and received, events), on the event loop's
+    /// thread. Passwords are masked. For debugging: it shows every message.
+    public var trace: (@Sendable (String) -> Void)?
+
+    /// The defaults.
+    public init() {}
+}
+
+/// How much waits for a subscriber that is slower than its channels, and what happens beyond that.
+public struct SubscriptionBuffer: Hashable, Sendable {
+    /// What to do with more messages than the buffer holds. All three tell the subscriber.
+    public enum Overflow: Hashable, Sendable {
+        /// The oldest fall; a gap comes before the rest.
+        case dropOldest
+        /// The newest fall; a gap comes after the rest.
+        case dropNewest
+        /// The subscription ends with `.overflow` after what it had.
+        case fail
+    }
+
+    /// Messages. Default 1,024.
+    public var messages: Int
+    /// Bytes of messages. Default 8 MiB.
+    public var bytes: Int
+    /// Default `.dropOldest`.
+    public var overflow: Overflow
+
+    /// A buffer; the smallest has one message and one byte.
+    public init(messages: Int = 1024, bytes: Int = 8 << 20, overflow: Overflow = .dropOldest) {
+        self.messages = max(messages, 1)
+        self.bytes = max(bytes, 1)
+        self.overflow = overflow
+    }
+}
+
+/// Something worth a line in a log.
+public struct BroadcastLogEntry: Hashable, Sendable, CustomStringConvertible {
+    /// As in most logging systems.
+    public enum Level: Hashable, Sendable {
+        /// All is as it should be.
+        case info
+        /// Something was lost or refused, and the library goes on.
+        case warning
+    }
+
+    /// How grave it is.
+    public let level: Level
+    /// What happened, in one line, without secrets.
+    public let message: String
+
+    /// The message.
+    public var description: String { message }
+}

@@ -1,0 +1,91 @@
+internal import BroadcasterMultiplexing
+internal import BroadcasterWire
+internal import Synchronization
+
+/// How the connection to the server is.
+public enum BroadcastStatus: Hashable, Sendable {
+    /// An attempt is under way.
+    case connecting
+    /// Connected and logged in.
+    case ready(ServerInfo)
+    /// No connection, and why; the next attempt comes in `retryIn`.
+    case down(BroadcastError, retryIn: Duration)
+    /// `connect()` has not been called, or has failed, or `disconnect()` has been called.
+    case closed
+}
+
+/// Who answered.
+public struct ServerInfo: Hashable, Sendable, CustomStringConvertible {
+    /// The product, such as `redis`.
+    public let product: String
+    /// Its version, as it calls it.
+    public let version: String
+    /// The wire protocol in use, such as `RESP3`.
+    public let `protocol`: String
+
+    init(_ identity: ServerIdentity) {
+        product = identity.product
+        version = identity.version
+        `protocol` = identity.dialect
+    }
+
+    /// Such as `redis 7.0.15, RESP3`.
+    public var description: String { "\(product) \(version), \(self.protocol)" }
+}
+
+/// A snapshot of what a `Broadcast` has done since it was made.
+public struct BroadcastStatistics: Hashable, Sendable {
+    /// Messages that the server has accepted.
+    public let published: Int
+    /// Messages that came from the server, each counted once however many subscribers it has.
+    public let received: Int
+    /// Messages that subscribers have taken.
+    public let delivered: Int
+    /// Messages that fell because a subscriber's buffer was full.
+    public let dropped: Int
+    /// Messages that wait in subscribers' buffers.
+    public let waiting: Int
+    /// Times that the connection was re-established.
+    public let reconnects: Int
+    /// Subscriptions in this process.
+    public let subscribers: Int
+    /// Different channels and patterns that they have together.
+    public let channels: Int
+}
+
+/// Gives each watcher the status as it is, and then its changes.
+final class StatusBoard: Sendable {
+    private struct State {
+        var current = BroadcastStatus.closed
+        var watchers: [UInt64: AsyncStream<BroadcastStatus>.Continuation] = [:]
+        var lastWatcher: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
+
+    var current: BroadcastStatus { state.withLock { $0.current } }
+
+    func post(_ status: BroadcastStatus) {
+        let watchers = state.withLock { state in
+            defer { state.current = status }
+            return state.current == status ? [] : Array(state.watchers.values)
+        }
+        for watcher in watchers { watcher.yield(status) }
+    }
+
+    /// A watcher that does not look for long misses the oldest of 64 changes, never the newest.
+    func watch() -> AsyncStream<BroadcastStatus> {
+        let (stream, continuation) = AsyncStream<BroadcastStatus>.makeStream(
+            bufferingPolicy: .bufferingNewest(64))
+        let (number, current) = state.withLock { state in
+            state.lastWatcher += 1
+            state.watchers[state.lastWatcher] = continuation
+            return (state.lastWatcher, state.current)
+        }
+        continuation.yield(current)
+        continuation.onTermination = { [weak self] _ in
+            self?.state.withLock { $0.watchers[number] = nil }
+        }
+        return stream
+    }
+}

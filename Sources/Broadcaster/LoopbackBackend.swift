@@ -1,0 +1,122 @@
+internal import BroadcasterWire
+
+/// A backend of your own, without a server: for tests of code that uses a `Broadcast`.
+///
+/// `Broadcast(LoopbackBackend)` delivers what `deliveries` returns. The default is what `memory://` does;
+/// return nothing to lose a message, two to duplicate it, another text to damage it, or throw to
+/// have `publish` throw.
+///
+/// ```swift
+/// struct Censor: LoopbackBackend {
+///     func deliveries(of message: [UInt8], to channel: String) throws -> [[UInt8]] {
+///         channel == "private" ? [] : [message]
+///     }
+/// }
+/// let broadcast = Broadcast(Censor())
+/// ```
+public protocol LoopbackBackend: Sendable {
+    /// What the subscribers of `channel` receive when `message` is published to it.
+    ///
+    /// An error is thrown by `publish` as `BroadcastError.refused` with the error's description.
+    func deliveries(of message: [UInt8], to channel: String) throws -> [[UInt8]]
+
+    /// Throws where nobody may subscribe to `channel`. The default allows all.
+    func authorize(subscribingTo channel: String) throws
+}
+
+extension LoopbackBackend {
+    /// The message itself, once.
+    public func deliveries(of message: [UInt8], to channel: String) throws -> [[UInt8]] {
+        [message]
+    }
+
+    /// Allows all.
+    public func authorize(subscribingTo channel: String) throws {}
+}
+
+/// Makes a user's `LoopbackBackend` a backend like the others.
+struct LoopbackAdapter: Backend {
+    let inner: any LoopbackBackend
+
+    var endpoints: [Endpoint] { [] }
+
+    func makeSession() -> any Session { LoopbackSession(inner: inner) }
+
+    func refusal(of topic: TopicName) -> String? {
+        if topic.isPattern { return "a LoopbackBackend has no patterns" }
+        return topic.text.isEmpty ? "the channel's name is empty" : nil
+    }
+
+    func refusal(ofPublishing payload: Payload, to channel: String) -> String? {
+        channel.isEmpty ? "the channel's name is empty" : nil
+    }
+}
+
+private struct LoopbackSession: Session {
+    let inner: any LoopbackBackend
+    private var topics: [String: (id: Int, origin: Origin)] = [:]
+
+    init(inner: any LoopbackBackend) {
+        self.inner = inner
+    }
+
+    var deadline: Instant? { nil }
+
+    mutating func opened(_ lane: Lane, at now: Instant, into output: inout SessionOutput) {
+        output.append(
+            .ready(ServerIdentity(product: "loopback", version: "none", dialect: "in process")))
+    }
+
+    mutating func receive(
+        _ buffer: inout ReceiveBuffer, on lane: Lane, into output: inout SessionOutput
+    ) throws(ProtocolError) {}
+
+    mutating func timeReached(
+        _ now: Instant, into output: inout SessionOutput
+    ) throws(ProtocolError) {}
+
+    mutating func perform(_ command: Command, into output: inout SessionOutput) {
+        switch command {
+        case .subscribe(let wanted): for topic in wanted { subscribe(topic, into: &output) }
+        case .unsubscribe(let unwanted):
+            for topic in unwanted {
+                topics[topic.name.text] = nil
+                output.append(.unsubscribed(topic: topic.id))
+            }
+        case .publish(let publication): publish(publication, into: &output)
+        case .ping: output.append(.answered)
+        case .close: break
+        }
+    }
+
+    private mutating func subscribe(_ topic: Topic, into output: inout SessionOutput) {
+        do {
+            try inner.authorize(subscribingTo: topic.name.text)
+            topics[topic.name.text] = (topic.id, Origin(channel: topic.name.text))
+            output.append(.subscribed(topic: topic.id))
+        } catch {
+            let rejection = Rejection(kind: .permission, message: "\(error)")
+            output.append(.subscriptionRefused(topic: topic.id, rejection))
+        }
+    }
+
+    private func publish(_ publication: Publication, into output: inout SessionOutput) {
+        do {
+            let deliveries = try inner.deliveries(
+                of: publication.payload.bytes, to: publication.channel)
+            let topic = topics[publication.channel]
+            if let topic {
+                for bytes in deliveries {
+                    let run = MessageRun(
+                        topic: topic.id, origin: topic.origin, message: .bytes(bytes))
+                    output.append(.messages(run))
+                }
+            }
+            let receivers = topic == nil || deliveries.isEmpty ? 0 : 1
+            output.append(.published(ticket: publication.ticket, receivers: receivers))
+        } catch {
+            let rejection = Rejection(kind: .permanent, message: "\(error)")
+            output.append(.publishRefused(ticket: publication.ticket, rejection))
+        }
+    }
+}

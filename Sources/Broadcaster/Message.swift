@@ -1,0 +1,67 @@
+internal import BroadcasterMultiplexing
+internal import BroadcasterWire
+
+/// A message that was published to a channel.
+public struct Message: Sendable {
+    private let delivered: DeliveredMessage
+
+    init(_ delivered: DeliveredMessage) {
+        self.delivered = delivered
+    }
+
+    /// The channel that it was published to.
+    public var channel: String { delivered.origin.channel }
+
+    /// The pattern that matched, where the subscription is to a pattern.
+    public var pattern: String? { delivered.origin.pattern }
+
+    /// The message as text. Bytes that are not UTF-8 become U+FFFD; see `validText`.
+    public var text: String { String(decoding: delivered.bytes, as: UTF8.self) }
+
+    /// The message as text, or nil where it is not UTF-8.
+    public var validText: String? { String(validating: delivered.bytes, as: UTF8.self) }
+
+    /// The message as it was published. A copy is made at each call.
+    public var bytes: [UInt8] { Array(delivered.bytes) }
+
+    /// How many bytes it has.
+    public var count: Int { delivered.bytes.count }
+}
+
+/// A place in the sequence of messages where some may be missing.
+///
+/// It stands after the last message before the loss and before the first one after it.
+public struct Gap: Hashable, Sendable {
+    /// Why messages may be missing.
+    public enum Reason: Hashable, Sendable {
+        /// The connection was lost, and all channels are subscribed again. `description` says how it
+        /// was lost.
+        case reconnected(after: Duration, description: String)
+        /// The subscriber was slower than its channels, and its buffer was full.
+        case overflow
+    }
+
+    /// Why messages may be missing.
+    public let reason: Reason
+    /// How many are missing, where that is known.
+    public let lost: Int?
+
+    init(_ hole: Hole) {
+        switch hole {
+        case .connectionLost(let description, let duration):
+            reason = .reconnected(after: duration, description: description)
+            lost = nil
+        case .overflow(let number):
+            reason = .overflow
+            lost = number
+        }
+    }
+}
+
+/// What `Subscription.events` yields.
+public enum SubscriptionEvent: Sendable {
+    /// A message.
+    case message(Message)
+    /// Messages may be missing here.
+    case gap(Gap)
+}

@@ -1,0 +1,107 @@
+internal import BroadcasterMultiplexing
+
+/// A subscriber's sequence of messages, in the order in which the server sent them.
+///
+/// Iterate over the subscription itself for messages alone, or over `events` to see also where messages may
+/// be missing. Both take from the same buffer; a new loop goes on where the last one stopped. The
+/// sequence ends when the task is cancelled, after `cancel()`, and after `disconnect()` when what was
+/// received before is delivered. It throws where the server withdraws the channel, or when its
+/// buffer is full and the policy is `.fail`.
+///
+/// The server is asked to unsubscribe when the last subscriber of a channel is cancelled or released.
+public final class Subscription: AsyncSequence, Sendable {
+    /// A message.
+    public typealias Element = Message
+    /// The only type of error that iterating throws.
+    public typealias Failure = BroadcastError
+
+    /// The channels it was made for.
+    public let channels: [String]
+    /// The patterns it was made for.
+    public let patterns: [String]
+    private let mailbox: Mailbox
+    private let leave: @Sendable () -> Void
+
+    init(
+        channels: [String], patterns: [String], mailbox: Mailbox,
+        leave: @escaping @Sendable () -> Void
+    ) {
+        self.channels = channels
+        self.patterns = patterns
+        self.mailbox = mailbox
+        self.leave = leave
+    }
+
+    deinit {
+        leave()
+    }
+
+    /// Leaves the channels. What is in the buffer can still be read, then the sequence ends.
+    public func cancel() {
+        leave()
+    }
+
+    /// There is something that the next call of an iterator's `next` gets without waiting.
+    package var hasPending: Bool { mailbox.isReady }
+
+    /// Messages, and the gaps between them.
+    public var events: Events { Events(subscription: self) }
+
+    /// An iterator over messages alone.
+    public func makeAsyncIterator() -> Iterator {
+        Iterator(subscription: self)
+    }
+
+    /// Takes messages from the subscription's buffer, and waits for more.
+    public struct Iterator: AsyncIteratorProtocol {
+        fileprivate let subscription: Subscription
+
+        /// The next message; nil at the end. Does not leave the caller's actor while there is one.
+        public mutating func next(
+            isolation actor: isolated (any Actor)? = #isolation
+        ) async throws(BroadcastError) -> Message? {
+            while let event = try await subscription.next(isolation: actor) {
+                if case .message(let message) = event { return message }
+            }
+            return nil
+        }
+    }
+
+    /// The messages and gaps of a subscription.
+    public struct Events: AsyncSequence, Sendable {
+        /// A message or a gap.
+        public typealias Element = SubscriptionEvent
+        /// The only type of error that iterating throws.
+        public typealias Failure = BroadcastError
+
+        fileprivate let subscription: Subscription
+
+        /// An iterator over messages and gaps.
+        public func makeAsyncIterator() -> Iterator {
+            Iterator(subscription: subscription)
+        }
+
+        /// Takes messages and gaps from the subscription's buffer, and waits for more.
+        public struct Iterator: AsyncIteratorProtocol {
+            fileprivate let subscription: Subscription
+
+            /// The next message or gap; nil at the end.
+            public mutating func next(
+                isolation actor: isolated (any Actor)? = #isolation
+            ) async throws(BroadcastError) -> SubscriptionEvent? {
+                try await subscription.next(isolation: actor)
+            }
+        }
+    }
+
+    private func next(
+        isolation: isolated (any Actor)?
+    ) async throws(BroadcastError) -> SubscriptionEvent? {
+        switch await mailbox.next(isolation: isolation) {
+        case .message(let message): return .message(Message(message))
+        case .hole(let hole): return .gap(Gap(hole))
+        case .end(let failure?): throw BroadcastError(failure)
+        case .end(nil), nil: return nil
+        }
+    }
+}

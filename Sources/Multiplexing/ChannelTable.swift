@@ -1,0 +1,217 @@
+package import BroadcasterWire
+
+/// Who wants which channel, and what the server knows of that. A pure value.
+///
+/// For each topic there is what is wanted (it has subscribers) and what the server was asked for or has
+/// confirmed. `takeRequests` closes the difference, with at most one request under way for a topic: first
+/// subscriber, last subscriber and reconnection are this one comparison, and a topic that is left
+/// and wanted again meanwhile is asked for again after the answer.
+package struct ChannelTable: Sendable {
+    /// What the server knows of a topic, as far as we know.
+    private enum ServerSide {
+        /// Leads to: subscribing.
+        case absent
+        /// Leads to: confirmed, absent (refused, or the connection was lost).
+        case subscribing
+        /// Leads to: unsubscribing, absent.
+        case confirmed
+        /// Leads to: absent.
+        case unsubscribing
+    }
+
+    private struct Entry {
+        let topic: Topic
+        var server = ServerSide.absent
+        var subscribers: [Subscriber] = []
+    }
+
+    package struct Subscriber: Sendable {
+        package let id: Int
+        package let mailbox: Mailbox
+    }
+
+    private struct Membership {
+        let mailbox: Mailbox
+        let topics: [TopicName]
+        /// How many of `topics` the server has not confirmed.
+        var unconfirmed: Int
+        /// All were confirmed once: `subscribe` has returned, and from now on losses are told.
+        var isEstablished = false
+    }
+
+    /// What must be done outside of the lock that guards the table.
+    package enum Outcome: Sendable {
+        /// All topics of a new subscriber are confirmed.
+        case established(subscriber: Int)
+        /// All topics of a subscriber are confirmed again.
+        case restored(Mailbox)
+        case failed(subscriber: Int, Mailbox, SubscriptionFailure)
+    }
+
+    private var entries: [Entry?] = []
+    private var vacant: [Int] = []
+    private var ids: [TopicName: Int] = [:]
+    private var members: [Int: Membership] = [:]
+    private var isConnected = false
+    /// Topics whose two sides may differ.
+    private var changed: [Int] = []
+
+    package init() {}
+
+    package var topicCount: Int { ids.count }
+    package var subscriberCount: Int { members.count }
+    package var mailboxes: [Mailbox] { members.values.map(\.mailbox) }
+
+    // MARK: Subscribers
+
+    /// Adds a subscriber to all of `topics`. The result is whether the server has confirmed them all.
+    package mutating func add(
+        _ mailbox: Mailbox, as id: Int, to topics: [TopicName]
+    ) -> Bool {
+        let subscriber = Subscriber(id: id, mailbox: mailbox)
+        var unique: [TopicName] = []
+        var seen: Set<TopicName> = []
+        var unconfirmed = 0
+        for topic in topics where seen.insert(topic).inserted {
+            unique.append(topic)
+            let place = place(for: topic)
+            entries[place]?.subscribers.append(subscriber)
+            if entries[place]?.server != .confirmed { unconfirmed += 1 }
+            changed.append(place)
+        }
+        members[subscriber.id] = Membership(
+            mailbox: mailbox, topics: unique, unconfirmed: unconfirmed,
+            isEstablished: unconfirmed == 0)
+        return unconfirmed == 0
+    }
+
+    /// Removes a subscriber. The result is its mailbox, if it was there.
+    @discardableResult
+    package mutating func remove(_ subscriber: Int) -> Mailbox? {
+        guard let membership = members.removeValue(forKey: subscriber) else { return nil }
+        for name in membership.topics {
+            guard let id = ids[name] else { continue }
+            entries[id]?.subscribers.removeAll { $0.id == subscriber }
+            changed.append(id)
+            releaseIfUnused(id)
+        }
+        return membership.mailbox
+    }
+
+    package func name(of topic: Int) -> TopicName? {
+        entries.indices.contains(topic) ? entries[topic]?.topic.name : nil
+    }
+
+    /// Whom a message of this topic goes to.
+    package func subscribers(of topic: Int) -> [Subscriber] {
+        guard entries.indices.contains(topic) else { return [] }
+        return entries[topic]?.subscribers ?? []
+    }
+
+    private mutating func place(for name: TopicName) -> Int {
+        if let id = ids[name] { return id }
+        let id = vacant.popLast() ?? entries.count
+        let entry = Entry(topic: Topic(id: id, name: name))
+        if id == entries.count { entries.append(entry) } else { entries[id] = entry }
+        ids[name] = id
+        return id
+    }
+
+    /// Forgets a topic that nobody wants, once the server does not know it either.
+    private mutating func releaseIfUnused(_ id: Int) {
+        guard let entry = entries[id], entry.subscribers.isEmpty, entry.server == .absent else {
+            return
+        }
+        ids[entry.topic.name] = nil
+        entries[id] = nil
+        vacant.append(id)
+    }
+
+    // MARK: The server
+
+    /// What to ask the server for now, so that it comes to know what is wanted.
+    package mutating func takeRequests() -> (subscribe: [Topic], unsubscribe: [Topic]) {
+        guard isConnected else { return ([], []) }
+        var requests: (subscribe: [Topic], unsubscribe: [Topic]) = ([], [])
+        for id in changed {
+            guard let entry = entries[id] else { continue }
+            switch (entry.server, isWanted: !entry.subscribers.isEmpty) {
+            case (.absent, true):
+                entries[id]?.server = .subscribing
+                requests.subscribe.append(entry.topic)
+            case (.confirmed, false):
+                entries[id]?.server = .unsubscribing
+                requests.unsubscribe.append(entry.topic)
+            default: break
+            }
+        }
+        changed.removeAll(keepingCapacity: changed.count < 1024)
+        return requests
+    }
+
+    package mutating func connected() {
+        isConnected = true
+        changed = Array(ids.values)
+    }
+
+    package mutating func confirmed(_ id: Int) -> [Outcome] {
+        guard entries.indices.contains(id), entries[id]?.server == .subscribing else { return [] }
+        entries[id]?.server = .confirmed
+        changed.append(id)
+        return subscribers(of: id).compactMap { confirmed(for: $0.id) }
+    }
+
+    private mutating func confirmed(for subscriber: Int) -> Outcome? {
+        guard var membership = members[subscriber] else { return nil }
+        membership.unconfirmed -= 1
+        defer { members[subscriber] = membership }
+        guard membership.unconfirmed == 0 else { return nil }
+        if membership.isEstablished { return .restored(membership.mailbox) }
+        membership.isEstablished = true
+        return .established(subscriber: subscriber)
+    }
+
+    package mutating func unsubscribed(_ id: Int) {
+        guard entries.indices.contains(id), entries[id]?.server == .unsubscribing else { return }
+        entries[id]?.server = .absent
+        changed.append(id)
+        releaseIfUnused(id)
+    }
+
+    /// The server refuses the topic: its subscribers end, the others go on.
+    package mutating func refused(_ id: Int, _ rejection: Rejection) -> [Outcome] {
+        guard entries.indices.contains(id), let entry = entries[id] else { return [] }
+        entries[id]?.server = .absent
+        let failure = SubscriptionFailure.refused(topic: entry.topic.name, rejection)
+        let outcomes = entry.subscribers.compactMap { subscriber in
+            remove(subscriber.id).map {
+                Outcome.failed(subscriber: subscriber.id, $0, failure)
+            }
+        }
+        releaseIfUnused(id)
+        return outcomes
+    }
+
+    /// The connection is gone, and with it all that the server knew. The result is who missed something.
+    package mutating func disconnected() -> [Mailbox] {
+        isConnected = false
+        changed.removeAll()
+        for id in entries.indices {
+            entries[id]?.server = .absent
+            releaseIfUnused(id)
+        }
+        var interrupted: [Mailbox] = []
+        for (id, membership) in members {
+            members[id]?.unconfirmed = membership.topics.count
+            if membership.isEstablished { interrupted.append(membership.mailbox) }
+        }
+        return interrupted
+    }
+
+    /// Takes everybody out.
+    package mutating func removeAll() -> [(id: Int, mailbox: Mailbox)] {
+        let everybody = members.map { (id: $0.key, mailbox: $0.value.mailbox) }
+        self = ChannelTable()
+        return everybody
+    }
+}

@@ -1,0 +1,66 @@
+package import BroadcasterWire
+
+/// A message as it leaves a mailbox: a view into the run that it came in.
+package struct DeliveredMessage: Sendable {
+    package let origin: Origin
+    private let storage: [UInt8]
+    private let start: Int
+    private let end: Int
+
+    init(run: MessageRun, range: Range<Int>) {
+        origin = run.origin
+        storage = run.storage
+        start = range.lowerBound
+        end = range.upperBound
+    }
+
+    package var bytes: ArraySlice<UInt8> { storage[start..<end] }
+}
+
+/// A place in a subscriber's sequence where messages may be missing.
+package enum Hole: Hashable, Sendable {
+    /// The connection was lost, and is there again after `seconds`.
+    case connectionLost(reason: String, for: Duration)
+    /// The subscriber's mailbox was full, and `lost` messages fell.
+    case overflow(lost: Int)
+}
+
+/// What a subscriber gets next.
+package enum Delivery: Sendable {
+    case message(DeliveredMessage)
+    case hole(Hole)
+    /// Nothing more will come. With an error where the subscription failed.
+    case end(SubscriptionFailure?)
+}
+
+/// Why a subscription ended, or could not begin.
+package enum SubscriptionFailure: Error, Hashable, Sendable {
+    /// The server refused the channel or pattern.
+    case refused(topic: TopicName, Rejection)
+    /// The mailbox was full, and its policy is to fail then.
+    case overflow(lost: Int)
+    /// Not confirmed before the deadline.
+    case timedOut
+    case cancelled
+    /// The broadcast is not connected, or no more.
+    case closed
+}
+
+/// How much a subscriber's mailbox holds, and what happens then.
+package struct MailboxLimits: Hashable, Sendable {
+    package enum Overflow: Hashable, Sendable {
+        case dropOldest
+        case dropNewest
+        case fail
+    }
+
+    package var messages: Int
+    package var bytes: Int
+    package var overflow: Overflow
+
+    package init(messages: Int, bytes: Int, overflow: Overflow) {
+        self.messages = messages
+        self.bytes = bytes
+        self.overflow = overflow
+    }
+}

@@ -1,0 +1,60 @@
+package import BroadcasterWire
+
+/// What makes a session run: over sockets (`Link`), or inside the process (`LocalDriver`).
+package protocol Driver: AnyObject, Sendable {
+    /// Returns when the session is ready for the first time.
+    func start() async throws(LinkFailure) -> ServerIdentity
+
+    /// The hub may have requests for the server.
+    func hubChanged()
+
+    func publish(_ payload: Payload, to channel: String) async -> Result<Int?, PublishFailure>
+
+    func publish(_ payloads: [Payload], to channel: String) async -> [Result<Int?, PublishFailure>]
+
+    /// How long the server takes to answer.
+    func ping() async throws(LinkFailure) -> Duration
+
+    /// Calls `action` once at `deadline`, unless the result is called before.
+    func schedule(at deadline: Instant, _ action: @escaping @Sendable () -> Void)
+        -> @Sendable () -> Void
+
+    /// Says goodbye to the server and ends. Nothing runs afterwards.
+    func stop() async
+
+    var published: Int { get }
+    var reconnects: Int { get }
+}
+
+/// What the driver tells whoever watches.
+package struct Observers: Sendable {
+    package var status: @Sendable (LinkStatus) -> Void
+    package var log: @Sendable (LinkNote) -> Void
+    /// Lines of a transcript; see `TranscriptLine`. nil costs nothing.
+    package var trace: (@Sendable (String) -> Void)?
+
+    package init(
+        status: @escaping @Sendable (LinkStatus) -> Void,
+        log: @escaping @Sendable (LinkNote) -> Void,
+        trace: (@Sendable (String) -> Void)?
+    ) {
+        self.status = status
+        self.log = log
+        self.trace = trace
+    }
+}
+
+package enum LinkStatus: Hashable, Sendable {
+    case connecting
+    case ready(ServerIdentity)
+    case down(LinkFailure, retryIn: Duration)
+    case closed
+}
+
+/// Something worth a line in a log.
+package enum LinkNote: Hashable, Sendable {
+    case connected(ServerIdentity, Endpoint)
+    case lost(LinkFailure, retryIn: Duration)
+    case refused(TopicName, Rejection)
+    case closed
+}

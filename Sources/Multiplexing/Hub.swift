@@ -1,0 +1,165 @@
+package import BroadcasterWire
+internal import Synchronization
+
+/// Where messages meet their subscribers: many of these to one subscription on the server.
+///
+/// Any thread adds and removes subscribers; what the server says comes from the one thread, or under
+/// the one lock, that drives the session, and in its order.
+package final class Hub: Sendable {
+    package typealias Waiter = CheckedContinuation<SubscriptionFailure?, Never>
+
+    fileprivate struct State {
+        var table = ChannelTable()
+        /// Calls of `subscribe` that wait for the server's confirmation.
+        var waiters: [Int: Waiter] = [:]
+        var lastSubscriber = 0
+        var isOpen = false
+        var received = 0
+        /// What mailboxes that are gone had counted.
+        var delivered = 0
+        var dropped = 0
+    }
+
+    package struct Counts: Hashable, Sendable {
+        package var received = 0
+        package var delivered = 0
+        package var dropped = 0
+        package var waiting = 0
+        package var subscribers = 0
+        package var topics = 0
+    }
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    // MARK: Subscribers
+
+    package func newSubscriber() -> Int {
+        state.withLock { state in
+            state.lastSubscriber += 1
+            return state.lastSubscriber
+        }
+    }
+
+    /// Adds a subscriber. `waiter` is resumed once: with nil when the server has confirmed everything.
+    package func add(
+        _ mailbox: Mailbox, as id: Int, to topics: [TopicName], waiter: Waiter
+    ) {
+        let failure: SubscriptionFailure?? = state.withLock { state in
+            guard state.isOpen else { return .some(.closed) }
+            if state.table.add(mailbox, as: id, to: topics) { return .some(nil) }
+            state.waiters[id] = waiter
+            return nil
+        }
+        if let failure { waiter.resume(returning: failure) }
+    }
+
+    /// Takes a subscriber out. Its mailbox keeps what it has; a call that waits for it fails.
+    package func remove(_ id: Int, _ failure: SubscriptionFailure? = nil) {
+        let (mailbox, waiter) = state.withLock { state in
+            let mailbox = state.table.remove(id)
+            if let mailbox { state.retire(mailbox) }
+            return (mailbox, state.waiters.removeValue(forKey: id))
+        }
+        mailbox?.finish(failure)
+        waiter?.resume(returning: failure ?? .cancelled)
+    }
+
+    package var counts: Counts {
+        let (mailboxes, base) = state.withLock { state in
+            let base = Counts(
+                received: state.received, delivered: state.delivered, dropped: state.dropped,
+                subscribers: state.table.subscriberCount, topics: state.table.topicCount)
+            return (state.table.mailboxes, base)
+        }
+        return mailboxes.reduce(into: base) { sum, mailbox in
+            let counts = mailbox.counts
+            sum.delivered += counts.delivered
+            sum.dropped += counts.dropped
+            sum.waiting += counts.waiting
+        }
+    }
+
+    // MARK: The driver's side
+
+    package func open() {
+        state.withLock { $0.isOpen = true }
+    }
+
+    /// Ends everything, after what was received.
+    package func close() {
+        let (members, waiters) = state.withLock { state in
+            state.isOpen = false
+            defer { state.waiters = [:] }
+            let members = state.table.removeAll()
+            for member in members { state.retire(member.mailbox) }
+            return (members, state.waiters)
+        }
+        for member in members { member.mailbox.finish(nil) }
+        for waiter in waiters.values { waiter.resume(returning: .closed) }
+    }
+
+    package func connected() {
+        state.withLock { $0.table.connected() }
+    }
+
+    package func disconnected(at now: Instant, reason: String) {
+        let interrupted = state.withLock { $0.table.disconnected() }
+        for mailbox in interrupted { mailbox.interrupt(at: now, reason: reason) }
+    }
+
+    package func takeRequests() -> (subscribe: [Topic], unsubscribe: [Topic]) {
+        state.withLock { $0.table.takeRequests() }
+    }
+
+    package func deliver(_ run: MessageRun) {
+        let subscribers = state.withLock { state in
+            state.received += run.count
+            return state.table.subscribers(of: run.topic)
+        }
+        for subscriber in subscribers { subscriber.mailbox.offer(run) }
+    }
+
+    package func confirmed(_ topic: Int, at now: Instant) {
+        settle(state.withLock { $0.table.confirmed(topic) }, at: now)
+    }
+
+    package func unsubscribed(_ topic: Int) {
+        state.withLock { $0.table.unsubscribed(topic) }
+    }
+
+    package func refused(_ topic: Int, _ rejection: Rejection, at now: Instant) {
+        settle(state.withLock { $0.table.refused(topic, rejection) }, at: now)
+    }
+
+    package func name(of topic: Int) -> TopicName? {
+        state.withLock { $0.table.name(of: topic) }
+    }
+
+    private func settle(_ outcomes: [ChannelTable.Outcome], at now: Instant) {
+        for outcome in outcomes {
+            switch outcome {
+            case .established(let id): waiter(of: id)?.resume(returning: nil)
+            case .restored(let mailbox): mailbox.resume(at: now)
+            case .failed(let id, let mailbox, let failure):
+                mailbox.finish(failure)
+                waiter(of: id)?.resume(returning: failure)
+                state.withLock { $0.retire(mailbox) }
+            }
+        }
+    }
+
+    private func waiter(of subscriber: Int) -> Waiter? {
+        state.withLock { $0.waiters.removeValue(forKey: subscriber) }
+    }
+}
+
+extension Hub.State {
+    /// Keeps the counts of a mailbox that leaves.
+    fileprivate mutating func retire(_ mailbox: Mailbox) {
+        let counts = mailbox.counts
+        delivered += counts.delivered
+        dropped += counts.dropped
+    }
+}

@@ -1,0 +1,431 @@
+import BroadcasterSockets
+import BroadcasterWire
+
+/// Keeps one session alive over its sockets: connects, hands over bytes and commands, carries out what
+/// the session wants, notices its end, and begins again.
+///
+/// The actor lives on the event loop's thread; the loop's calls enter it without a hop. Whoever is
+/// outside speaks to the hub and the publish queue, which have locks, and then says `hubChanged` or is
+/// signalled: the link comes by in its next turn and takes all that has gathered there.
+actor Link {
+    private nonisolated let loop: EventLoop
+    private nonisolated let backend: any Backend
+    private nonisolated let limits: LinkLimits
+    private nonisolated let hub: Hub
+    private nonisolated let publishes: PublishQueue
+    private nonisolated let observers: Observers
+    /// Calls that wait for the first `ready`, or the end.
+    private nonisolated let gate: Gate
+
+    private var state: LinkState
+    private var session: (any Session)?
+    private var output = SessionOutput()
+    private var lanes: [Transport?] = [nil, nil]
+    private var dialers: [Dialer] = []
+    /// Counts sessions, so that what was begun for an earlier one is known as such.
+    private var generation = 0
+    private var endpoint = 0
+    private var timer: (at: Instant, timer: EventLoop.Timer)?
+    private var pings: [CheckedContinuation<LinkFailure?, Never>] = []
+    private var isFlushScheduled = false
+    private var stopping: Stopping?
+    private var lastFailure: LinkFailure?
+
+    private struct Stopping {
+        let deadline: Instant
+        var hasSaidGoodbye = false
+    }
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor {
+        unsafe loop.asUnownedSerialExecutor()
+    }
+
+    init(
+        on loop: EventLoop, backend: any Backend, limits: LinkLimits, hub: Hub,
+        publishes: PublishQueue, observers: Observers, gate: Gate
+    ) {
+        self.loop = loop
+        self.backend = backend
+        self.limits = limits
+        self.hub = hub
+        self.publishes = publishes
+        self.observers = observers
+        self.gate = gate
+        state = LinkState(
+            connectTimeout: limits.connectTimeout, waitsForServer: limits.waitsForServer)
+    }
+
+    /// Runs `body` in the link's next turn. False if the loop has ended.
+    @discardableResult
+    nonisolated func post(_ body: @escaping @Sendable (isolated Link) -> Void) -> Bool {
+        loop.execute { [self] in assumeIsolated(body) }
+    }
+
+    // MARK: Connecting
+
+    func start() {
+        hub.open()
+        publishes.open()
+        follow(state.start(at: .now))
+    }
+
+    private func follow(_ decision: LinkState.Decision) {
+        switch decision {
+        case .nothing: break
+        case .connect(let deadline):
+            observers.status(.connecting)
+            generation += 1
+            session = backend.makeSession()
+            output = SessionOutput()
+            dial(.main, deadline: deadline)
+        case .wait: break
+        case .giveUp(let failure): end(failure)
+        }
+        rearm()
+    }
+
+    private func dial(_ lane: Lane, deadline: Instant) {
+        let endpoints = backend.endpoints
+        let generation = generation
+        let target = endpoints[endpoint % endpoints.count]
+        let dialer = Dialer(to: Destination(target), on: loop, deadline: deadline) {
+            [weak self] result in
+            self?.assumeIsolated { $0.dialed(lane, generation, result) }
+        }
+        dialers.append(dialer)
+    }
+
+    private func dialed(
+        _ lane: Lane, _ generation: Int, _ result: Result<Socket, SocketError>
+    ) {
+        guard generation == self.generation, session != nil else { return }
+        do throws(SocketError) {
+            let socket = try result.get()
+            let registration = try loop.watch(socket, for: .readable) { [weak self] readiness in
+                self?.assumeIsolated { $0.ready(lane, generation, readiness) }
+            }
+            lanes[lane.index] = Transport(socket, registration)
+        } catch {
+            return lose(.unreachable(error.description))
+        }
+        session?.opened(lane, at: .now, into: &output)
+        settle()
+    }
+
+    // MARK: Bytes
+
+    private func ready(_ lane: Lane, _ generation: Int, _ readiness: Readiness) {
+        guard generation == self.generation, let transport = lanes[lane.index] else { return }
+        do throws(SocketError) {
+            if readiness.contains(.writable) { try transport.flush(loop) }
+            if readiness.isDisjoint(with: [.readable, .failed]) { return afterWriting() }
+            let before = transport.received.count
+            switch try transport.read() {
+            case .wouldBlock: return
+            case .end: return lose(.lost("the server closed the connection"))
+            case .bytes(let count): received(count, before, transport, lane)
+            }
+        } catch {
+            lose(.lost(error.description))
+        }
+    }
+
+    private func received(_ count: Int, _ before: Int, _ transport: Transport, _ lane: Lane) {
+        if let trace = observers.trace {
+            let all = transport.received
+            trace(TranscriptLine.received(all.bytes[(all.start + before)...], on: lane))
+        }
+        do throws(ProtocolError) {
+            try session?.receive(&transport.received, on: lane, into: &output)
+            guard transport.received.count <= limits.unparsedBytes else {
+                throw ProtocolError(
+                    "more than \(limits.unparsedBytes) bytes came that are no whole message")
+            }
+            settle()
+        } catch {
+            violated(error)
+        }
+    }
+
+    /// What the session understood before the fault still counts.
+    private func violated(_ error: ProtocolError) {
+        observers.trace?(TranscriptLine.error(error))
+        let generation = generation
+        settle()
+        if generation == self.generation { lose(.protocolViolation(error.description)) }
+    }
+
+    /// There is room again: go on with what was held back.
+    private func afterWriting() {
+        sendPublishes()
+        settle()
+    }
+
+    // MARK: The session's output
+
+    /// Carries out what the session wants: lanes, bytes, events.
+    private func settle() {
+        for lane in output.takeWantedLanes() {
+            if case .connecting(let deadline) = state.phase { dial(lane, deadline: deadline) }
+        }
+        send()
+        let generation = generation
+        while case let events = output.takeEvents(), !events.isEmpty {
+            for event in events {
+                if let trace = observers.trace {
+                    TranscriptLine.event(event, topicName: hub.name).forEach(trace)
+                }
+                handle(event)
+                // A rejection ends the session, and what it said after that does not count.
+                if generation != self.generation { return }
+            }
+        }
+        goOnStopping()
+        rearm()
+    }
+
+    private func send() {
+        for index in lanes.indices {
+            let lane = Lane(index: index)
+            guard let transport = lanes[index], !output[lane].isEmpty else { continue }
+            if let trace = observers.trace {
+                let secrets = output.secrets.filter { $0.lane == lane }.map(\.range)
+                trace(TranscriptLine.sent(output[lane], on: lane, secrets: secrets))
+            }
+            transport.append(&output[lane])
+            scheduleFlush()
+        }
+        output.clearSecrets()
+    }
+
+    /// One write a turn, however much was added in it.
+    private func scheduleFlush() {
+        guard !isFlushScheduled else { return }
+        isFlushScheduled = true
+        post { $0.flushAll() }
+    }
+
+    private func flushAll() {
+        isFlushScheduled = false
+        do throws(SocketError) {
+            for case let transport? in lanes { try transport.flush(loop) }
+        } catch {
+            return lose(.lost(error.description))
+        }
+        // What was held back for its size may go now.
+        if publishes.hasUnsent { afterWriting() }
+    }
+
+    private func handle(_ event: Event) {
+        switch event {
+        case .messages(let run): hub.deliver(run)
+        case .published(let ticket, let receivers): publishes.answered(ticket, .success(receivers))
+        case .publishRefused(let ticket, let rejection):
+            publishes.answered(ticket, .failure(.refused(rejection)))
+        case .subscribed(let topic):
+            hub.confirmed(topic, at: .now)
+            reconcile()
+        case .unsubscribed(let topic):
+            hub.unsubscribed(topic)
+            reconcile()
+        case .subscriptionRefused(let topic, let rejection):
+            if let name = hub.name(of: topic) { observers.log(.refused(name, rejection)) }
+            hub.refused(topic, rejection, at: .now)
+        case .ready(let identity): becameReady(identity)
+        case .rejected(let rejection): lose(.rejected(rejection))
+        case .answered: if !pings.isEmpty { pings.removeFirst().resume(returning: nil) }
+        }
+    }
+
+    private func becameReady(_ identity: ServerIdentity) {
+        state.ready(at: .now)
+        observers.status(.ready(identity))
+        let endpoints = backend.endpoints
+        observers.log(.connected(identity, endpoints[endpoint % endpoints.count]))
+        gate.open(.success(identity))
+        hub.connected()
+        reconcile()
+        sendPublishes()
+        send()
+    }
+
+    // MARK: Commands
+
+    /// Takes what has gathered in the hub and the publish queue.
+    func turn() {
+        guard state.isReady, stopping?.hasSaidGoodbye != true else {
+            publishes.acknowledgeSignal()
+            return rearm()
+        }
+        reconcile()
+        sendPublishes()
+        settle()
+    }
+
+    private func reconcile() {
+        let requests = hub.takeRequests()
+        if !requests.subscribe.isEmpty { perform(.subscribe(requests.subscribe)) }
+        if !requests.unsubscribe.isEmpty { perform(.unsubscribe(requests.unsubscribe)) }
+        send()
+    }
+
+    /// Hands messages to the session while not too many bytes wait for the kernel. The others stay in the
+    /// queue, where their publishers wait.
+    private func sendPublishes() {
+        guard state.isReady else { return }
+        let waiting = lanes.reduce(0) { $0 + ($1?.unsentCount ?? 0) }
+        for publication in publishes.takeUnsent(limit: limits.unsentBytes - waiting) {
+            perform(.publish(publication))
+        }
+    }
+
+    private func perform(_ command: Command) {
+        observers.trace?(TranscriptLine.command(command))
+        session?.perform(command, into: &output)
+    }
+
+    func ping(_ continuation: CheckedContinuation<LinkFailure?, Never>) {
+        guard state.isReady else { return continuation.resume(returning: .closed) }
+        pings.append(continuation)
+        perform(.ping)
+        settle()
+    }
+
+    // MARK: Time
+
+    /// One timer for all: the state's, the session's and the publishers' next deadline.
+    private func rearm() {
+        let next = [
+            waitingUntil, session?.deadline, publishes.nextDeadline, stopping?.deadline,
+            connectDeadline,
+        ].compactMap { $0 }.min()
+        // A timer that comes too early finds nothing to do and arms the next one; that is cheaper than
+        // a new timer for every publish.
+        guard let next, timer.map({ next < $0.at }) ?? true else { return }
+        if let timer { loop.cancel(timer.timer) }
+        let scheduled = loop.schedule(at: next) { [weak self] in
+            self?.assumeIsolated { $0.timeReached() }
+        }
+        timer = (next, scheduled)
+    }
+
+    private var waitingUntil: Instant? {
+        if case .waiting(let until) = state.phase { until } else { nil }
+    }
+
+    private var connectDeadline: Instant? {
+        if case .connecting(let deadline) = state.phase { deadline } else { nil }
+    }
+
+    private func timeReached() {
+        timer = nil
+        let now = Instant.now
+        publishes.expire(at: now, downReason)
+        if let deadline = connectDeadline, now >= deadline {
+            lose(.timedOut("not connected within \(limits.connectTimeout)"))
+        }
+        if let stopping, now >= stopping.deadline { return end(.closed) }
+        if let deadline = session?.deadline, now >= deadline {
+            do throws(ProtocolError) {
+                try session?.timeReached(now, into: &output)
+                settle()
+            } catch {
+                violated(error)
+            }
+        }
+        follow(state.timeReached(now))
+    }
+
+    // MARK: Loss
+
+    private var downReason: String {
+        lastFailure.map { "no connection in time: \($0)" } ?? "no room to send in time"
+    }
+
+    /// The session is over. What it knew is forgotten; what was sent and not answered is told.
+    private func lose(_ failure: LinkFailure) {
+        guard session != nil else { return }
+        let wasReady = state.isReady
+        let now = Instant.now
+        closeLanes()
+        session = nil
+        lastFailure = failure
+        if stopping != nil { return end(.closed) }
+        if wasReady {
+            hub.disconnected(at: now, reason: failure.description)
+            publishes.connectionLost(failure.description)
+        } else {
+            endpoint += 1
+        }
+        failPings(failure)
+        let decision = state.failed(failure, at: now, chance: .random(in: 0...1))
+        if case .wait(let until) = decision {
+            observers.status(.down(failure, retryIn: until - now))
+            observers.log(.lost(failure, retryIn: until - now))
+        }
+        follow(decision)
+    }
+
+    private func closeLanes() {
+        generation += 1
+        for dialer in dialers { dialer.cancel() }
+        dialers = []
+        for index in lanes.indices {
+            guard let transport = lanes[index].take() else { continue }
+            loop.unwatch(transport.registration)
+        }
+        output = SessionOutput()
+    }
+
+    private func failPings(_ failure: LinkFailure) {
+        for ping in pings { ping.resume(returning: failure) }
+        pings = []
+    }
+
+    // MARK: Stopping
+
+    /// Lets publishes that are under way be answered, says goodbye, and ends; all within `within`.
+    func stop(within limit: Duration) {
+        hub.close()
+        guard state.isReady, stopping == nil else { return end(.closed) }
+        stopping = Stopping(deadline: .now + limit)
+        turn()
+    }
+
+    private func goOnStopping() {
+        guard let current = stopping, !current.hasSaidGoodbye, publishes.isIdle else { return }
+        stopping?.hasSaidGoodbye = true
+        perform(.close)
+        send()
+        // The server answers by closing, which ends us; FIN, not RST: what it sends is read until then.
+        post { link in
+            for case let transport? in link.lanes { transport.socket.finishWriting() }
+        }
+    }
+
+    /// For good.
+    private func end(_ failure: LinkFailure) {
+        closeLanes()
+        session = nil
+        stopping = nil
+        if let timer { loop.cancel(timer.timer) }
+        timer = nil
+        state.close()
+        failPings(failure)
+        hub.close()
+        publishes.close()
+        observers.status(.closed)
+        observers.log(.closed)
+        gate.open(.failure(failure))
+        gate.end()
+    }
+}
+
+extension Destination {
+    fileprivate init(_ endpoint: Endpoint) {
+        switch endpoint {
+        case .tcp(let host, let port): self = .host(host, port: port)
+        case .unix(let path): self = .unix(path: path)
+        }
+    }
+}

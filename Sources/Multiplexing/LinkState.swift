@@ -1,0 +1,146 @@
+package import BroadcasterWire
+
+/// Why there is no connection.
+package enum LinkFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    /// No server answered there.
+    case unreachable(String)
+    /// The server answered and does not want us.
+    case rejected(Rejection)
+    /// What answered does not speak the protocol, or fell silent.
+    case protocolViolation(String)
+    /// An established connection ended.
+    case lost(String)
+    /// Not ready before the deadline.
+    case timedOut(String)
+    case closed
+
+    package var description: String {
+        switch self {
+        case .unreachable(let text), .protocolViolation(let text), .lost(let text),
+            .timedOut(let text):
+            text
+        case .rejected(let rejection): "the server refused: \(rejection.message)"
+        case .closed: "disconnected"
+        }
+    }
+}
+
+/// How long to wait between attempts: exponential, with full jitter, so that the clients of a
+/// restarted server do not all come back at once.
+package struct Backoff: Hashable, Sendable {
+    package var first: Duration = .milliseconds(50)
+    package var longest: Duration = .seconds(5)
+
+    package init() {}
+
+    /// - Parameter chance: from 0 to 1, drawn by the caller.
+    func delay(attempt: Int, chance: Double) -> Duration {
+        let ceiling = min(longest, first * (1 << min(attempt, 16)))
+        // Never none at all: a connection that is refused at once must not become a busy loop.
+        return max(.milliseconds(10), ceiling * chance)
+    }
+}
+
+/// Decides when to connect, when to wait, and when to give up. A pure value.
+package struct LinkState: Sendable {
+    package enum Phase: Hashable, Sendable {
+        /// Leads to: connecting.
+        case idle
+        /// Leads to: ready, waiting, closed.
+        case connecting(deadline: Instant)
+        /// Leads to: waiting.
+        case ready(since: Instant)
+        /// Leads to: connecting.
+        case waiting(until: Instant)
+        case closed
+    }
+
+    package enum Decision: Hashable, Sendable {
+        case connect(deadline: Instant)
+        case wait(until: Instant)
+        /// `connect()` throws this; no further attempt is made.
+        case giveUp(LinkFailure)
+        case nothing
+    }
+
+    package private(set) var phase = Phase.idle
+    private let connectTimeout: Duration
+    private let waitsForServer: Bool
+    private let backoff: Backoff
+    /// Attempts in vain since the connection last held.
+    private var attempts = 0
+    private var hasBeenReady = false
+    /// When `connect()` must have succeeded or failed.
+    private var firstDeadline: Instant?
+
+    /// - Parameter waitsForServer: `connect()` also waits for a server that is not there yet.
+    package init(connectTimeout: Duration, waitsForServer: Bool, backoff: Backoff = Backoff()) {
+        self.connectTimeout = connectTimeout
+        self.waitsForServer = waitsForServer
+        self.backoff = backoff
+    }
+
+    package var isReady: Bool {
+        if case .ready = phase { true } else { false }
+    }
+
+    package mutating func start(at now: Instant) -> Decision {
+        guard phase == .idle else { return .nothing }
+        let deadline = now + connectTimeout
+        firstDeadline = waitsForServer ? nil : deadline
+        phase = .connecting(deadline: deadline)
+        return .connect(deadline: deadline)
+    }
+
+    package mutating func ready(at now: Instant) {
+        guard case .connecting = phase else { return }
+        hasBeenReady = true
+        phase = .ready(since: now)
+    }
+
+    /// An attempt failed, or the connection was lost.
+    package mutating func failed(
+        _ failure: LinkFailure, at now: Instant, chance: Double
+    ) -> Decision {
+        switch phase {
+        case .idle, .waiting, .closed: return .nothing
+        case .connecting where isFinal(failure, now):
+            phase = .closed
+            return .giveUp(failure)
+        case .ready(let since) where now - since >= backoff.longest: attempts = 0
+        case .connecting, .ready: break
+        }
+        var until = now + backoff.delay(attempt: attempts, chance: chance)
+        attempts += 1
+        if case .rejected(let rejection) = failure, rejection.kind == .authentication {
+            // A changed password does not heal in milliseconds, and servers log every attempt.
+            until = now + max(.seconds(5), backoff.longest)
+        }
+        if !hasBeenReady, let firstDeadline { until = min(until, firstDeadline) }
+        phase = .waiting(until: until)
+        return .wait(until: until)
+    }
+
+    /// Whether `connect()` throws this at once. Nothing is final after the first success.
+    private func isFinal(_ failure: LinkFailure, _ now: Instant) -> Bool {
+        if hasBeenReady { return false }
+        if let firstDeadline, now >= firstDeadline { return true }
+        switch failure {
+        case .rejected(let rejection): return rejection.kind != .temporary
+        case .protocolViolation, .closed: return true
+        case .unreachable, .timedOut, .lost: return !waitsForServer
+        }
+    }
+
+    package mutating func timeReached(_ now: Instant) -> Decision {
+        guard case .waiting(let until) = phase, now >= until else { return .nothing }
+        let deadline = now + connectTimeout
+        let limit = hasBeenReady ? deadline : min(deadline, firstDeadline ?? deadline)
+        phase = .connecting(deadline: limit)
+        return .connect(deadline: limit)
+    }
+
+    package mutating func close() {
+        phase = .closed
+    }
+}

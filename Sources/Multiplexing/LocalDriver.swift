@@ -1,0 +1,133 @@
+package import BroadcasterWire
+internal import Synchronization
+
+/// Runs a session that needs no server, on the threads of its callers.
+///
+/// One lock makes the session's events one sequence; they are handed to the hub under it, so that all
+/// subscribers see one order. Tasks are woken by their mailboxes, which have locks of their own.
+package final class LocalDriver: Driver {
+    fileprivate struct State {
+        var session: any Session
+        var output = SessionOutput()
+        var published = 0
+        var isOpen = false
+    }
+
+    private let hub: Hub
+    private let observers: Observers
+    private let state: Mutex<State>
+
+    package init(_ session: sending any Session, hub: Hub, observers: Observers) {
+        self.hub = hub
+        self.observers = observers
+        state = Mutex(State(session: session))
+    }
+
+    package func start() async throws(LinkFailure) -> ServerIdentity {
+        let events = state.withLock { state in
+            state.isOpen = true
+            state.session.opened(.main, at: .now, into: &state.output)
+            return state.output.takeEvents()
+        }
+        hub.open()
+        hub.connected()
+        for case .ready(let identity) in events {
+            observers.status(.ready(identity))
+            return identity
+        }
+        throw .closed
+    }
+
+    package func hubChanged() {
+        state.withLock { state in
+            guard state.isOpen else { return }
+            // Until nothing is left: what the events change may ask for more.
+            while true {
+                let requests = hub.takeRequests()
+                if requests.subscribe.isEmpty, requests.unsubscribe.isEmpty { return }
+                state.perform(.subscribe(requests.subscribe), trace: observers.trace)
+                state.perform(.unsubscribe(requests.unsubscribe), trace: observers.trace)
+                _ = deliver(&state)
+            }
+        }
+    }
+
+    package func publish(
+        _ payload: Payload, to channel: String
+    ) async -> Result<Int?, PublishFailure> {
+        Task.isCancelled ? .failure(.cancelled) : publishNow(payload, to: channel)
+    }
+
+    package func publish(
+        _ payloads: [Payload], to channel: String
+    ) async -> [Result<Int?, PublishFailure>] {
+        payloads.map { publishNow($0, to: channel) }
+    }
+
+    private func publishNow(
+        _ payload: Payload, to channel: String
+    ) -> Result<Int?, PublishFailure> {
+        state.withLock { state in
+            guard state.isOpen else { return .failure(.closed) }
+            let publication = Publication(ticket: 0, channel: channel, payload: payload)
+            state.perform(.publish(publication), trace: observers.trace)
+            let result = deliver(&state)
+            if case .success = result { state.published += 1 }
+            return result
+        }
+    }
+
+    /// Hands the session's events to the hub. The result is the fate of what was published.
+    private func deliver(_ state: inout State) -> Result<Int?, PublishFailure> {
+        var result = Result<Int?, PublishFailure>.success(nil)
+        for event in state.output.takeEvents() {
+            if let trace = observers.trace {
+                TranscriptLine.event(event, topicName: hub.name).forEach(trace)
+            }
+            switch event {
+            case .messages(let run): hub.deliver(run)
+            case .subscribed(let topic): hub.confirmed(topic, at: .now)
+            case .unsubscribed(let topic): hub.unsubscribed(topic)
+            case .subscriptionRefused(let topic, let rejection):
+                hub.refused(topic, rejection, at: .now)
+            case .published(_, let receivers): result = .success(receivers)
+            case .publishRefused(_, let rejection): result = .failure(.refused(rejection))
+            case .ready, .rejected, .answered: break
+            }
+        }
+        return result
+    }
+
+    package func ping() async throws(LinkFailure) -> Duration {
+        guard state.withLock({ $0.isOpen }) else { throw .closed }
+        return .zero
+    }
+
+    package func schedule(
+        at deadline: Instant, _ action: @escaping @Sendable () -> Void
+    ) -> @Sendable () -> Void {
+        // Everything is confirmed before a caller could wait for it.
+        {}
+    }
+
+    package func stop() async {
+        state.withLock { $0.isOpen = false }
+        hub.close()
+        observers.status(.closed)
+    }
+
+    package var published: Int { state.withLock { $0.published } }
+    package var reconnects: Int { 0 }
+}
+
+extension LocalDriver.State {
+    fileprivate mutating func perform(_ command: Command, trace: (@Sendable (String) -> Void)?) {
+        switch command {
+        case .subscribe(let topics) where topics.isEmpty: return
+        case .unsubscribe(let topics) where topics.isEmpty: return
+        default: break
+        }
+        trace?(TranscriptLine.command(command))
+        session.perform(command, into: &output)
+    }
+}

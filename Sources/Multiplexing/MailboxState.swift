@@ -1,0 +1,252 @@
+package import BroadcasterWire
+
+/// What waits for one subscriber: messages in runs, and the holes between them. A pure value.
+///
+/// A hole that is still open (the connection is gone) stands in its place in the sequence, and nothing
+/// behind it is delivered until it is closed: so each loss is told once, after the last message
+/// before it and before the first one after it, however many connections were tried in between.
+package struct MailboxState: Sendable {
+    private enum Entry: Sendable {
+        case run(Remainder)
+        case hole(Hole)
+        /// The connection was lost then and is not back.
+        case openHole(since: Instant, reason: String)
+    }
+
+    /// A run of which the first messages may be gone.
+    private struct Remainder: Sendable {
+        let run: MessageRun
+        var left: Int
+        var offset = 0
+
+        init(_ run: MessageRun) {
+            self.run = run
+            left = run.count
+        }
+
+        /// Takes the first message off.
+        mutating func advance() -> Range<Int> {
+            let message = run.message(at: offset)
+            left -= 1
+            offset = message.upperBound
+            return message
+        }
+    }
+
+    private let limits: MailboxLimits
+    /// The run that messages are being taken from. It comes before all entries.
+    private var opened: Remainder?
+    private var entries = Queue<Entry>()
+    /// Messages that fell since the last one delivered: a hole before everything here.
+    private var fallen = 0
+    private var end: SubscriptionFailure??
+    package private(set) var count = 0
+    package private(set) var byteCount = 0
+    package private(set) var delivered = 0
+    package private(set) var dropped = 0
+
+    package init(limits: MailboxLimits) {
+        self.limits = limits
+    }
+
+    // MARK: What comes in
+
+    /// A run of messages for this subscriber.
+    package mutating func offer(_ run: MessageRun) {
+        guard end == nil else { return }
+        switch limits.overflow {
+        case .dropOldest:
+            append(run)
+            while isOver { dropOldest() }
+        case .dropNewest:
+            let fitting = fittingPart(of: run)
+            append(fitting)
+            lose(run.count - fitting.count)
+        case .fail:
+            let fitting = fittingPart(of: run)
+            append(fitting)
+            guard fitting.count < run.count else { return }
+            dropped += run.count - fitting.count
+            end = .some(.overflow(lost: run.count - fitting.count))
+        }
+    }
+
+    /// The connection is gone. A hole that is already open and has nothing behind it goes on.
+    package mutating func interrupt(at now: Instant, reason: String) {
+        guard end == nil else { return }
+        addHole(.openHole(since: now, reason: reason))
+    }
+
+    /// Everything that this subscriber wants is subscribed again.
+    package mutating func resume(at now: Instant) {
+        let waiting = entries
+        entries.removeAll()
+        for index in 0..<waiting.count {
+            switch waiting[index] {
+            case .openHole(let since, let reason):
+                addHole(.hole(.connectionLost(reason: reason, for: now - since)))
+            case let entry?: entries.append(entry)
+            case nil: break
+            }
+        }
+    }
+
+    /// Nothing more comes; what is here is still delivered, without a word on holes still open.
+    package mutating func finish(_ failure: SubscriptionFailure?) {
+        if end == nil { end = .some(failure) }
+    }
+
+    // MARK: What goes out
+
+    /// The next of the sequence, or nil while there is none.
+    package mutating func next() -> Delivery? {
+        while true {
+            if fallen > 0 {
+                defer { fallen = 0 }
+                return .hole(.overflow(lost: fallen))
+            }
+            if let message = nextOfOpened() { return .message(message) }
+            switch entries.first {
+            case .run(let run):
+                _ = entries.removeFirst()
+                opened = run
+            case .hole(let hole):
+                _ = entries.removeFirst()
+                return .hole(hole)
+            case .openHole where end == nil: return nil
+            case .openHole: _ = entries.removeFirst()
+            case nil: return end.map { .end($0) }
+            }
+        }
+    }
+
+    /// There is something for `next`.
+    package var isReady: Bool {
+        if fallen > 0 || opened != nil || end != nil { return true }
+        switch entries.first {
+        case .run, .hole: return true
+        case .openHole, nil: return false
+        }
+    }
+
+    private mutating func nextOfOpened() -> DeliveredMessage? {
+        guard var current = opened.take() else { return nil }
+        let range = current.advance()
+        count -= 1
+        byteCount -= range.count
+        delivered += 1
+        let message = DeliveredMessage(run: current.run, range: range)
+        if current.left > 0 { opened = current }
+        return message
+    }
+
+    // MARK: Bounds
+
+    private var isOver: Bool { count > limits.messages || byteCount > limits.bytes }
+
+    private mutating func append(_ run: MessageRun) {
+        guard run.count > 0 else { return }
+        entries.append(.run(Remainder(run)))
+        count += run.count
+        byteCount += run.payloadSize
+    }
+
+    /// As many messages of the run, from its first, as there is room for.
+    private func fittingPart(of run: MessageRun) -> MessageRun {
+        if count + run.count <= limits.messages, byteCount + run.payloadSize <= limits.bytes {
+            return run
+        }
+        var room = limits.bytes - byteCount
+        var fitting = 0
+        var offset = 0
+        while fitting < min(run.count, limits.messages - count) {
+            let message = run.message(at: offset)
+            room -= message.count
+            if room < 0 { break }
+            fitting += 1
+            offset = message.upperBound
+        }
+        return run.prefix(fitting, endingAt: offset)
+    }
+
+    private mutating func dropOldest() {
+        let index = opened == nil ? firstRun() : nil
+        guard var current = opened ?? index.flatMap({ remainder(at: $0) }) else { return }
+        let range = current.advance()
+        count -= 1
+        byteCount -= range.count
+        dropped += 1
+        // Told before everything here, also before a hole that stands first: between the two there is no
+        // message, and the order within such a stretch says nothing.
+        fallen += 1
+        if let index {
+            if current.left > 0 {
+                entries[index] = .run(current)
+            } else {
+                entries.remove(at: index)
+                foldFirstHoles()
+            }
+        } else {
+            opened = current.left > 0 ? current : nil
+        }
+    }
+
+    private func firstRun() -> Int? {
+        (0..<entries.count).first { remainder(at: $0) != nil }
+    }
+
+    private func remainder(at index: Int) -> Remainder? {
+        guard case .run(let remainder) = entries[index] else { return nil }
+        return remainder
+    }
+
+    // MARK: Holes
+
+    /// Tells of messages that fell at the end of the sequence.
+    private mutating func lose(_ number: Int) {
+        guard number > 0 else { return }
+        dropped += number
+        addHole(.hole(.overflow(lost: number)))
+    }
+
+    /// Adds a hole at the end. Holes of one kind with no message between them are one, so there are
+    /// never more than a few for each message that waits.
+    private mutating func addHole(_ hole: Entry) {
+        for index in (0..<entries.count).reversed() {
+            guard let other = entries[index], remainder(at: index) == nil else { break }
+            if let folded = MailboxState.fold(other, hole) {
+                entries[index] = folded
+                return
+            }
+        }
+        entries.append(hole)
+    }
+
+    /// After the messages between them fell, the holes at the front may be foldable.
+    private mutating func foldFirstHoles() {
+        guard entries.count > 1, remainder(at: 0) == nil, remainder(at: 1) == nil else { return }
+        var holes: [Entry] = []
+        while let entry = entries.first {
+            if case .run = entry { break }
+            holes.append(entry)
+            _ = entries.removeFirst()
+        }
+        let rest = entries
+        entries.removeAll()
+        for hole in holes { addHole(hole) }
+        for index in 0..<rest.count {
+            if let entry = rest[index] { entries.append(entry) }
+        }
+    }
+
+    private static func fold(_ first: Entry, _ second: Entry) -> Entry? {
+        switch (first, second) {
+        case (.openHole, .openHole): first
+        case (.hole(.connectionLost(let reason, let one)), .hole(.connectionLost(_, let two))):
+            .hole(.connectionLost(reason: reason, for: one + two))
+        case (.hole(.overflow(let one)), .hole(.overflow(let two))):
+            .hole(.overflow(lost: one + two))
+        default: nil
+        }
+    }
+}

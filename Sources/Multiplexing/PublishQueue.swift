@@ -1,0 +1,321 @@
+package import BroadcasterWire
+internal import Synchronization
+
+/// Why a message was not published, or may not have been.
+package enum PublishFailure: Error, Hashable, Sendable {
+    /// Nothing of it was sent: there was no connection before the deadline.
+    case notSent(String)
+    /// It was sent, and the answer did not come: the server may have published it, or not.
+    case outcomeUnknown(String)
+    case refused(Rejection)
+    /// The task was cancelled before anything was sent.
+    case cancelled
+    /// The broadcast is not connected, or no more.
+    case closed
+}
+
+/// The messages on their way to the server, and the tasks that wait for their fate. A pure value.
+///
+/// A message is `unsent` until the session has taken it and `sent` until its answer comes. Whoever waits
+/// may leave; a sent message keeps its place all the same, since its answer will come and
+/// must not pass for another's (CVE-2023-28858).
+package struct PublishQueueState<Waiter: Sendable>: Sendable {
+    private struct Entry: Sendable {
+        let id: UInt64
+        let deadline: Instant
+        let channel: String
+        let payload: Payload
+        /// nil: nobody waits any more.
+        var waiter: Waiter?
+    }
+
+    package typealias Settled = (waiter: Waiter, result: Result<Int?, PublishFailure>)
+
+    private var unsent = Queue<Entry>()
+    private var sent = Queue<Entry>()
+    /// The ticket of the first of `sent`; the others' follow on.
+    private var firstTicket: UInt64 = 0
+    private var lastID: UInt64 = 0
+    /// How many at the front of `sent` have passed their deadline.
+    private var overdue = 0
+    private var isOpen = false
+    package private(set) var published = 0
+
+    package init() {}
+
+    package var isIdle: Bool { unsent.isEmpty && sent.isEmpty }
+    package var hasUnsent: Bool { !unsent.isEmpty }
+
+    package mutating func open() {
+        isOpen = true
+    }
+
+    package mutating func newID() -> UInt64 {
+        lastID += 1
+        return lastID
+    }
+
+    /// Adds a message. Deadlines come in ascending order. False if the queue is closed.
+    package mutating func add(
+        _ payload: Payload, to channel: String, id: UInt64, deadline: Instant, waiter: Waiter
+    ) -> Bool {
+        guard isOpen else { return false }
+        unsent.append(
+            Entry(id: id, deadline: deadline, channel: channel, payload: payload, waiter: waiter))
+        return true
+    }
+
+    /// Messages for the session, in order, until they have `limit` bytes together.
+    package mutating func takeUnsent(limit: Int) -> [Publication] {
+        var publications: [Publication] = []
+        var size = 0
+        while size < limit, let entry = unsent.removeFirst() {
+            // The answer is all that is waited for: the message itself is the session's now.
+            let ticket = firstTicket + UInt64(sent.count)
+            sent.append(
+                Entry(
+                    id: entry.id, deadline: entry.deadline, channel: "", payload: .bytes([]),
+                    waiter: entry.waiter))
+            publications.append(
+                Publication(ticket: ticket, channel: entry.channel, payload: entry.payload))
+            size += entry.payload.byteCount
+        }
+        return publications
+    }
+
+    /// The answer to the first message that has none.
+    package mutating func answered(
+        _ ticket: UInt64, _ result: Result<Int?, PublishFailure>
+    ) -> Settled? {
+        guard ticket == firstTicket, let entry = sent.removeFirst() else { return nil }
+        firstTicket += 1
+        if overdue > 0 { overdue -= 1 }
+        if case .success = result { published += 1 }
+        return entry.waiter.map { ($0, result) }
+    }
+
+    /// The connection is gone: what was sent has no answer, what was not sent waits for the next one.
+    package mutating func connectionLost(_ reason: String) -> [Settled] {
+        var settled: [Settled] = []
+        while let entry = sent.removeFirst() {
+            firstTicket += 1
+            if let waiter = entry.waiter {
+                settled.append((waiter, .failure(.outcomeUnknown(reason))))
+            }
+        }
+        overdue = 0
+        return settled
+    }
+
+    /// Ends the waiting of those whose deadline has passed.
+    package mutating func expire(at now: Instant, _ reason: String) -> [Settled] {
+        var settled: [Settled] = []
+        while overdue < sent.count, let entry = sent[overdue], entry.deadline <= now {
+            if let waiter = entry.waiter {
+                settled.append((waiter, .failure(.outcomeUnknown("no answer in time"))))
+            }
+            sent[overdue]?.waiter = nil
+            overdue += 1
+        }
+        while let entry = unsent.first, entry.deadline <= now {
+            _ = unsent.removeFirst()
+            if let waiter = entry.waiter { settled.append((waiter, .failure(.notSent(reason)))) }
+        }
+        return settled
+    }
+
+    /// When `expire` next has something to do.
+    package var nextDeadline: Instant? {
+        let sentDeadline = overdue < sent.count ? sent[overdue]?.deadline : nil
+        return [sentDeadline, unsent.first?.deadline].compactMap { $0 }.min()
+    }
+
+    /// The task that waits for this message was cancelled.
+    package mutating func cancel(_ id: UInt64) -> Settled? {
+        if let index = PublishQueueState.find(id, in: unsent), let entry = unsent[index] {
+            unsent.remove(at: index)
+            return entry.waiter.map { ($0, .failure(.cancelled)) }
+        }
+        guard let index = PublishQueueState.find(id, in: sent),
+            let waiter = sent[index]?.waiter.take()
+        else { return nil }
+        return (waiter, .failure(.outcomeUnknown("cancelled while waiting for the answer")))
+    }
+
+    /// Ends everything.
+    package mutating func close() -> [Settled] {
+        isOpen = false
+        var settled = connectionLost("disconnected while waiting for the answer")
+        while let entry = unsent.removeFirst() {
+            if let waiter = entry.waiter { settled.append((waiter, .failure(.closed))) }
+        }
+        return settled
+    }
+
+    /// Identifiers ascend: binary search.
+    private static func find(_ id: UInt64, in queue: Queue<Entry>) -> Int? {
+        var range = 0..<queue.count
+        while !range.isEmpty {
+            let middle = range.lowerBound + range.count / 2
+            guard let found = queue[middle]?.id else { return nil }
+            if found == id { return middle }
+            range = found < id ? middle + 1..<range.upperBound : range.lowerBound..<middle
+        }
+        return nil
+    }
+}
+
+/// The lock around `PublishQueueState`, and the one place where its waiters are resumed.
+package final class PublishQueue: Sendable {
+    enum Waiter: Sendable {
+        case task(CheckedContinuation<Result<Int?, PublishFailure>, Never>)
+        case member(PublishBatch, Int)
+    }
+
+    private struct State {
+        var queue = PublishQueueState<Waiter>()
+        /// The driver has been told that there is something to send, and has not looked since.
+        var isSignalled = false
+    }
+
+    private let state = Mutex(State())
+    private let timeout: Duration
+    /// Tells the driver to come and take.
+    private let signal: @Sendable () -> Void
+
+    package init(timeout: Duration, signal: @escaping @Sendable () -> Void) {
+        self.timeout = timeout
+        self.signal = signal
+    }
+
+    // MARK: Publishers
+
+    /// Returns when the server has accepted; see `PublishFailure` for the rest.
+    package func publish(
+        _ payload: Payload, to channel: String
+    ) async -> Result<Int?, PublishFailure> {
+        let id = state.withLock { $0.queue.newID() }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                add([payload], to: channel, id: id) { _ in .task(continuation) }
+                if Task.isCancelled { cancel(id) }
+            }
+        } onCancel: {
+            cancel(id)
+        }
+    }
+
+    /// As `publish`, for many messages that are sent in order without waiting for each other.
+    package func publish(
+        _ payloads: [Payload], to channel: String
+    ) async -> [Result<Int?, PublishFailure>] {
+        guard !payloads.isEmpty else { return [] }
+        return await withCheckedContinuation { continuation in
+            let batch = PublishBatch(count: payloads.count, continuation)
+            add(payloads, to: channel, id: nil) { .member(batch, $0) }
+        }
+    }
+
+    private func add(
+        _ payloads: [Payload], to channel: String, id: UInt64?, waiter: (Int) -> Waiter
+    ) {
+        let deadline = Instant.now + timeout
+        let (accepted, mustSignal) = state.withLock { state in
+            var accepted = 0
+            for payload in payloads {
+                let isAdded = state.queue.add(
+                    payload, to: channel, id: id ?? state.queue.newID(), deadline: deadline,
+                    waiter: waiter(accepted))
+                if !isAdded { break }
+                accepted += 1
+            }
+            defer { state.isSignalled = true }
+            return (accepted, !state.isSignalled)
+        }
+        for index in accepted..<payloads.count { settle((waiter(index), .failure(.closed))) }
+        if mustSignal { signal() }
+    }
+
+    private func cancel(_ id: UInt64) {
+        if let settled = state.withLock({ $0.queue.cancel(id) }) { settle(settled) }
+    }
+
+    // MARK: The driver
+
+    package func open() {
+        state.withLock { state in
+            state.queue.open()
+            state.isSignalled = false
+        }
+    }
+
+    package func takeUnsent(limit: Int) -> [Publication] {
+        state.withLock { state in
+            state.isSignalled = false
+            return state.queue.takeUnsent(limit: limit)
+        }
+    }
+
+    /// There is no connection: hears of new messages, for their deadlines, but leaves them.
+    package func acknowledgeSignal() {
+        state.withLock { $0.isSignalled = false }
+    }
+
+    package func answered(_ ticket: UInt64, _ result: Result<Int?, PublishFailure>) {
+        if let settled = state.withLock({ $0.queue.answered(ticket, result) }) { settle(settled) }
+    }
+
+    package func connectionLost(_ reason: String) {
+        for settled in state.withLock({ $0.queue.connectionLost(reason) }) { settle(settled) }
+    }
+
+    package func expire(at now: Instant, _ reason: String) {
+        for settled in state.withLock({ $0.queue.expire(at: now, reason) }) { settle(settled) }
+    }
+
+    package func close() {
+        for settled in state.withLock({ $0.queue.close() }) { settle(settled) }
+    }
+
+    package var nextDeadline: Instant? { state.withLock { $0.queue.nextDeadline } }
+    package var hasUnsent: Bool { state.withLock { $0.queue.hasUnsent } }
+    package var isIdle: Bool { state.withLock { $0.queue.isIdle } }
+    package var published: Int { state.withLock { $0.queue.published } }
+
+    private func settle(_ settled: PublishQueueState<Waiter>.Settled) {
+        switch settled.waiter {
+        case .task(let continuation): continuation.resume(returning: settled.result)
+        case .member(let batch, let index): batch.settle(index, settled.result)
+        }
+    }
+}
+
+/// The results of messages that one call publishes together.
+final class PublishBatch: Sendable {
+    typealias Outcome = Result<Int?, PublishFailure>
+
+    private struct State {
+        var results: [Outcome]
+        var open: Int
+        var continuation: CheckedContinuation<[Outcome], Never>?
+    }
+
+    private let state: Mutex<State>
+
+    init(count: Int, _ continuation: CheckedContinuation<[Outcome], Never>) {
+        let unsettled = Outcome.failure(.closed)
+        state = Mutex(
+            State(
+                results: Array(repeating: unsettled, count: count), open: count,
+                continuation: continuation))
+    }
+
+    func settle(_ index: Int, _ result: Outcome) {
+        let finished = state.withLock { state in
+            state.results[index] = result
+            state.open -= 1
+            return state.open == 0 ? state.continuation.take().map { ($0, state.results) } : nil
+        }
+        if let (continuation, results) = finished { continuation.resume(returning: results) }
+    }
+}

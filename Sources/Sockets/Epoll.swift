@@ -1,0 +1,100 @@
+internal import CEpoll
+internal import Glibc
+
+/// What a descriptor is ready for, or is to be watched for.
+package struct Readiness: OptionSet, Hashable, Sendable {
+    package let rawValue: UInt32
+
+    package init(rawValue: UInt32) {
+        self.rawValue = rawValue
+    }
+
+    package static let readable = Readiness(rawValue: EPOLLIN.rawValue)
+    package static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
+    /// An error or hang-up: always watched. The next read or write tells what it is.
+    package static let failed = Readiness(rawValue: EPOLLERR.rawValue | EPOLLHUP.rawValue)
+}
+
+/// An epoll(7) instance and the eventfd(2) that wakes it. Level-triggered.
+final class Epoll: Sendable {
+    struct Event {
+        /// What was given to `add`: never a descriptor, whose number may be used again by then.
+        let token: UInt64
+        let readiness: Readiness
+    }
+
+    /// The token that stands for `wake`.
+    private static let wakeToken = UInt64.max
+    private static let eventsPerWait = 256
+
+    private let descriptor: FileDescriptor
+    private let wakeup: FileDescriptor
+
+    init() throws(SocketError) {
+        let flags = Int32(EPOLL_CLOEXEC)
+        descriptor = FileDescriptor(
+            owning: try uninterrupted("epoll_create1") { epoll_create1(flags) })
+        let wakeFlags = Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK)
+        wakeup = FileDescriptor(owning: try uninterrupted("eventfd") { eventfd(0, wakeFlags) })
+        try control(EPOLL_CTL_ADD, wakeup.number, .readable, Epoll.wakeToken)
+    }
+
+    func add(_ number: Int32, _ interest: Readiness, token: UInt64) throws(SocketError) {
+        try control(EPOLL_CTL_ADD, number, interest, token)
+    }
+
+    func change(_ number: Int32, _ interest: Readiness, token: UInt64) throws(SocketError) {
+        try control(EPOLL_CTL_MOD, number, interest, token)
+    }
+
+    func remove(_ number: Int32) {
+        _ = epoll_ctl(descriptor.number, EPOLL_CTL_DEL, number, nil)
+    }
+
+    private func control(
+        _ operation: Int32, _ number: Int32, _ interest: Readiness, _ token: UInt64
+    ) throws(SocketError) {
+        var event = unsafe epoll_event()
+        unsafe event.events = interest.rawValue
+        unsafe event.data.u64 = token
+        _ = try uninterrupted("epoll_ctl") {
+            unsafe epoll_ctl(descriptor.number, operation, number, &event)
+        }
+    }
+
+    /// Makes a `wait` that is under way, or the next one, return. From any thread.
+    func wake() {
+        var one: UInt64 = 1
+        _ = unsafe write(wakeup.number, &one, MemoryLayout<UInt64>.size)
+    }
+
+    /// Waits for events; a wake-up ends the wait and is not among the result.
+    /// - Parameter milliseconds: how long at most; -1 for ever, 0 not at all.
+    func wait(milliseconds: Int32) throws(SocketError) -> [Event] {
+        var space = unsafe [epoll_event](repeating: epoll_event(), count: Epoll.eventsPerWait)
+        let count = unsafe epoll_wait(
+            descriptor.number, &space, Int32(Epoll.eventsPerWait), milliseconds)
+        if count < 0 {
+            // A signal: the caller's loop comes again, with its timers looked at.
+            if errno == EINTR { return [] }
+            throw SocketError("epoll_wait", code: errno)
+        }
+        var events: [Event] = []
+        for index in 0..<Int(count) {
+            let event = unsafe space[index]
+            let token = unsafe event.data.u64
+            if token == Epoll.wakeToken {
+                clearWakeup()
+            } else {
+                let readiness = unsafe Readiness(rawValue: event.events)
+                events.append(Event(token: token, readiness: readiness))
+            }
+        }
+        return events
+    }
+
+    private func clearWakeup() {
+        var value: UInt64 = 0
+        _ = unsafe read(wakeup.number, &value, MemoryLayout<UInt64>.size)
+    }
+}

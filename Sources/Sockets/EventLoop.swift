@@ -1,0 +1,202 @@
+internal import Synchronization
+
+/// One thread that waits for sockets, timers and work from other threads, and runs what they ask for.
+///
+/// It is a `SerialExecutor`, so an actor can live on it: a handler that the loop calls enters the
+/// actor with `assumeIsolated`, without a hop. A turn of the loop is: wait; handlers of ready
+/// sockets; timers that are due; work, until there is none left. So a peer's bytes count before the
+/// deadline that they were late for, and what the handlers leave to the end of the turn, such as
+/// writing, is done once.
+package final class EventLoop: SerialExecutor {
+    package typealias Work = @Sendable () -> Void
+
+    /// What a watched socket is known by. Never used again, unlike its descriptor's number.
+    package struct Registration: Hashable, Sendable {
+        fileprivate let token: UInt64
+        fileprivate let number: Int32
+    }
+
+    package struct Timer: Hashable, Sendable {
+        fileprivate let id: TimerQueue.ID
+    }
+
+    private enum Item {
+        case work(Work)
+        case job(UnownedJob)
+    }
+
+    private struct State {
+        var items: [Item] = []
+        var handlers: [UInt64: @Sendable (Readiness) -> Void] = [:]
+        var timers = TimerQueue()
+        var lastToken: UInt64 = 0
+        /// The thread is in `wait`, or about to be, and must be woken.
+        var isAsleep = false
+        var isStopped = false
+    }
+
+    private let epoll: Epoll
+    private let state = Mutex(State())
+    private let thread = Atomic<UInt>(0)
+
+    /// Starts the thread. It runs until `stop`.
+    package init(name: String) throws(SocketError) {
+        epoll = try Epoll()
+        try Thread.start(name) { [self] in run() }
+    }
+
+    // MARK: Work from any thread
+
+    /// Runs `work` on the loop, after what was given before. False if the loop has stopped.
+    @discardableResult
+    package func execute(_ work: @escaping Work) -> Bool {
+        add(.work(work))
+    }
+
+    package func enqueue(_ job: consuming ExecutorJob) {
+        // After the stop there is no thread to run it on, and a job must not be dropped.
+        let job = UnownedJob(job)
+        if !add(.job(job)) { unsafe job.runSynchronously(on: asUnownedSerialExecutor()) }
+    }
+
+    private func add(_ item: Item) -> Bool {
+        let (isAdded, mustWake) = state.withLock { state in
+            guard !state.isStopped else { return (false, false) }
+            state.items.append(item)
+            defer { state.isAsleep = false }
+            return (true, state.isAsleep)
+        }
+        if mustWake { epoll.wake() }
+        return isAdded
+    }
+
+    package func isIsolatingCurrentContext() -> Bool? {
+        isCurrentThread
+    }
+
+    package func checkIsolated() {
+        precondition(isCurrentThread, "not on the event loop's thread")
+    }
+
+    package var isCurrentThread: Bool {
+        thread.load(ordering: .relaxed) == Thread.current
+    }
+
+    // MARK: Sockets and timers
+
+    /// Calls `handler` on the loop whenever `socket` is ready for what `interest` says.
+    package func watch(
+        _ socket: Socket, for interest: Readiness,
+        handler: @escaping @Sendable (Readiness) -> Void
+    ) throws(SocketError) -> Registration {
+        let token = state.withLock { state in
+            state.lastToken += 1
+            state.handlers[state.lastToken] = handler
+            return state.lastToken
+        }
+        do throws(SocketError) {
+            try epoll.add(socket.number, interest, token: token)
+        } catch {
+            state.withLock { $0.handlers[token] = nil }
+            throw error
+        }
+        return Registration(token: token, number: socket.number)
+    }
+
+    package func change(
+        _ registration: Registration, to interest: Readiness
+    ) throws(SocketError) {
+        try epoll.change(registration.number, interest, token: registration.token)
+    }
+
+    /// No call of the handler begins after this, even for an event that has already been read. Must
+    /// come before the socket is closed.
+    package func unwatch(_ registration: Registration) {
+        let wasThere = state.withLock { $0.handlers.removeValue(forKey: registration.token) != nil }
+        if wasThere { epoll.remove(registration.number) }
+    }
+
+    package func schedule(
+        at deadline: ContinuousClock.Instant, _ action: @escaping Work
+    ) -> Timer {
+        let (timer, mustWake) = state.withLock { state in
+            let isEarliest = state.timers.earliest.map { deadline < $0 } ?? true
+            let timer = Timer(id: state.timers.add(at: deadline, action))
+            defer { if isEarliest { state.isAsleep = false } }
+            return (timer, isEarliest && state.isAsleep)
+        }
+        if mustWake { epoll.wake() }
+        return timer
+    }
+
+    package func cancel(_ timer: Timer) {
+        state.withLock { $0.timers.cancel(timer.id) }
+    }
+
+    // MARK: The thread
+
+    /// Ends the loop after the work that was given before.
+    package func stop() {
+        execute { [self] in state.withLock { $0.isStopped = true } }
+    }
+
+    private func run() {
+        thread.store(Thread.current, ordering: .relaxed)
+        while !state.withLock({ $0.isStopped }) { turn() }
+        // Work may have come between the last look and the stop.
+        runWork()
+        state.withLock { state in
+            state.handlers.removeAll()
+            state.timers = TimerQueue()
+        }
+    }
+
+    private func turn() {
+        do throws(SocketError) {
+            for event in try epoll.wait(milliseconds: sleepTime()) {
+                let handler = state.withLock { $0.handlers[event.token] }
+                handler?(event.readiness)
+            }
+        } catch {
+            // EBADF and EINVAL alone are left (epoll_wait(2)): somebody closed our descriptor.
+            preconditionFailure(error.description)
+        }
+        let due = state.withLock { state in
+            state.isAsleep = false
+            return state.timers.earliest == nil ? [] : state.timers.takeDue(.now)
+        }
+        for action in due { action() }
+        runWork()
+    }
+
+    /// Also what the work itself leaves to the end of the turn; but sockets must have their turn too.
+    private func runWork() {
+        for _ in 0..<16 {
+            let items = state.withLock { state in
+                defer { state.items = [] }
+                return state.items
+            }
+            if items.isEmpty { return }
+            for item in items {
+                switch item {
+                case .work(let work): work()
+                case .job(let job): unsafe job.runSynchronously(on: asUnownedSerialExecutor())
+                }
+            }
+        }
+    }
+
+    /// Milliseconds until the next timer, rounded up so that it is due then; -1 without one.
+    private func sleepTime() -> Int32 {
+        state.withLock { state in
+            guard state.items.isEmpty, !state.isStopped else { return 0 }
+            state.isAsleep = true
+            guard let earliest = state.timers.earliest else { return -1 }
+            let left = earliest - .now
+            guard left > .zero else { return 0 }
+            let parts = left.components
+            let milliseconds = parts.seconds * 1000 + parts.attoseconds / 1_000_000_000_000_000 + 1
+            return Int32(clamping: milliseconds)
+        }
+    }
+}

@@ -1,0 +1,35 @@
+internal import Glibc
+
+/// A call of the operating system that failed: which, on what, and why.
+///
+/// It reads `connect 127.0.0.1:6379: Connection refused (ECONNREFUSED)`.
+package struct SocketError: Error, Hashable, Sendable, CustomStringConvertible {
+    package let description: String
+    /// The `errno`, or 0 where it was none.
+    package let code: Int32
+
+    package init(_ call: String, _ subject: String = "", code: Int32) {
+        let place = subject.isEmpty ? call : "\(call) \(subject)"
+        description = "\(place): \(SocketError.text(of: code))"
+        self.code = code
+    }
+
+    package init(_ description: String) {
+        self.description = description
+        code = 0
+    }
+
+    private static func text(of code: Int32) -> String {
+        let message = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "unknown error"
+        return names[code].map { "\(message) (\($0))" } ?? "\(message) (errno \(code))"
+    }
+
+    private static let names: [Int32: String] = [
+        EACCES: "EACCES", EADDRINUSE: "EADDRINUSE", EADDRNOTAVAIL: "EADDRNOTAVAIL",
+        ECONNABORTED: "ECONNABORTED", ECONNREFUSED: "ECONNREFUSED", ECONNRESET: "ECONNRESET",
+        EHOSTUNREACH: "EHOSTUNREACH", EMFILE: "EMFILE", ENETUNREACH: "ENETUNREACH",
+        ENFILE: "ENFILE", ENOBUFS: "ENOBUFS", ENOENT: "ENOENT", ENOMEM: "ENOMEM",
+        ENOTCONN: "ENOTCONN", ENOTSOCK: "ENOTSOCK", EPERM: "EPERM", EPIPE: "EPIPE",
+        ETIMEDOUT: "ETIMEDOUT",
+    ]
+}

@@ -1,0 +1,53 @@
+/// What the core asks of a session.
+package enum Command: Sendable {
+    /// Each topic is answered by `.subscribed` or `.subscriptionRefused`.
+    case subscribe([Topic])
+    /// Each topic is answered by `.unsubscribed`.
+    case unsubscribe([Topic])
+    /// Answered by `.published` or `.publishRefused` with the same ticket, in the order of sending.
+    case publish(Publication)
+    /// Answered by `.answered`.
+    case ping
+    /// Says goodbye to the server. Nothing is sent after it.
+    case close
+}
+
+/// A message on its way to the server. The ticket is the core's, to match the answer.
+package struct Publication: Sendable {
+    package let ticket: UInt64
+    package let channel: String
+    package let payload: Payload
+
+    package init(ticket: UInt64, channel: String, payload: Payload) {
+        self.ticket = ticket
+        self.channel = channel
+        self.payload = payload
+    }
+}
+
+/// What is published, as the caller gave it: a text is not copied before it is encoded.
+package enum Payload: Sendable, Hashable {
+    case text(String)
+    case bytes([UInt8])
+
+    package var byteCount: Int {
+        switch self {
+        case .text(let text): text.utf8.count
+        case .bytes(let bytes): bytes.count
+        }
+    }
+
+    package var bytes: [UInt8] {
+        switch self {
+        case .text(let text): Array(text.utf8)
+        case .bytes(let bytes): bytes
+        }
+    }
+
+    package func append(to bytes: inout [UInt8]) {
+        switch self {
+        case .text(let text): bytes.append(contentsOf: text.utf8)
+        case .bytes(let payload): bytes.append(contentsOf: payload)
+        }
+    }
+}

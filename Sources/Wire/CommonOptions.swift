@@ -1,0 +1,41 @@
+/// What every backend with a server lets its user set, by the same words in every URL.
+package struct CommonOptions: Hashable, Sendable {
+    /// How long `connect()`, and each attempt to connect again, may take.
+    package var connectTimeout: Duration
+    /// How long `publish` waits for a connection and the server's answer.
+    package var publishTimeout: Duration
+    /// How long a connection may be silent before it is asked for a sign of life.
+    package var pingInterval: Duration
+    /// The longest message, in bytes, sent or received.
+    package var maximumMessageSize: Int
+
+    package init(
+        connectTimeout: Duration, publishTimeout: Duration, pingInterval: Duration,
+        maximumMessageSize: Int
+    ) {
+        self.connectTimeout = connectTimeout
+        self.publishTimeout = publishTimeout
+        self.pingInterval = pingInterval
+        self.maximumMessageSize = maximumMessageSize
+    }
+
+    /// Takes what the URL says of these; the rest stays as it is.
+    package mutating func take(from options: inout URLOptions) throws(URLError) {
+        if let time = try options.takeDuration(
+            "connect_timeout", aliases: ["socket_connect_timeout"])
+        {
+            connectTimeout = time
+        }
+        if let time = try options.takeDuration(
+            "publish_timeout", aliases: ["socket_timeout", "timeout"])
+        {
+            publishTimeout = time
+        }
+        if let time = try options.takeDuration("ping", aliases: ["health_check_interval"]) {
+            pingInterval = time
+        }
+        if let size = try options.takeInteger("max_message_size", in: 1...(512 << 20) - 1) {
+            maximumMessageSize = size
+        }
+    }
+}

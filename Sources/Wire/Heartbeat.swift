@@ -1,0 +1,55 @@
+/// Decides when a silent connection is to be asked for a sign of life, and when it is given up.
+///
+/// A value without a clock: `heard()` costs a store, so it is called for every read. Silence is
+/// counted in quarters of the interval instead; a connection is asked after 3 to 4 quarters of it.
+/// From the last byte to `.dead`: at most the interval and `answerWithin`.
+package struct Heartbeat: Sendable {
+    package enum Verdict: Hashable, Sendable {
+        case wait
+        case ask
+        case dead
+    }
+
+    private let quarter: Duration
+    private let answerWithin: Duration
+    private var wasHeard = false
+    private var isAsked = false
+    private var silentQuarters = 0
+    /// When `timeReached` is next to be called.
+    package private(set) var deadline: Instant?
+
+    /// - Parameter interval: how long a connection may be silent before it is asked.
+    package init(interval: Duration) {
+        quarter = interval / 4
+        // 5 s by default; no longer than the interval, so that `ping=1s` finds a cut within 2 s.
+        answerWithin = min(interval, .seconds(5))
+    }
+
+    package mutating func start(at now: Instant) {
+        wasHeard = false
+        isAsked = false
+        silentQuarters = 0
+        deadline = now + quarter
+    }
+
+    package mutating func heard() {
+        wasHeard = true
+    }
+
+    package mutating func timeReached(_ now: Instant) -> Verdict {
+        guard let due = deadline, now >= due else { return .wait }
+        if wasHeard {
+            start(at: now)
+            return .wait
+        }
+        if isAsked { return .dead }
+        silentQuarters += 1
+        if silentQuarters < 3 {
+            deadline = now + quarter
+            return .wait
+        }
+        isAsked = true
+        deadline = now + answerWithin
+        return .ask
+    }
+}

@@ -1,0 +1,62 @@
+/// First in, first out, in amortised constant time; a place that was left holds nothing.
+package struct Queue<Element> {
+    private var elements: [Element?] = []
+    private var head = 0
+
+    package init() {}
+
+    package var count: Int { elements.count - head }
+    package var isEmpty: Bool { head == elements.count }
+
+    package var first: Element? {
+        get { isEmpty ? nil : elements[head] }
+        _modify {
+            var value: Element?
+            if !isEmpty {
+                value = elements[head]
+                elements[head] = nil
+            }
+            defer { if !isEmpty { elements[head] = value } }
+            yield &value
+        }
+    }
+
+    package var last: Element? { isEmpty ? nil : elements[elements.count - 1] }
+
+    /// The element at `offset` from the first.
+    package subscript(offset: Int) -> Element? {
+        get { elements[head + offset] }
+        set { elements[head + offset] = newValue }
+    }
+
+    package mutating func append(_ element: Element) {
+        elements.append(element)
+    }
+
+    package mutating func removeFirst() -> Element? {
+        guard !isEmpty else { return nil }
+        let element = elements[head].take()
+        head += 1
+        if isEmpty {
+            elements.removeAll(keepingCapacity: elements.capacity <= 4096)
+            head = 0
+        } else if head >= 64, head * 2 >= elements.count {
+            elements.removeFirst(head)
+            head = 0
+        }
+        return element
+    }
+
+    /// Takes out the element at `offset`, at a cost that grows with `offset`.
+    package mutating func remove(at offset: Int) {
+        for index in (head..<head + offset).reversed() { elements[index + 1] = elements[index] }
+        _ = removeFirst()
+    }
+
+    package mutating func removeAll() {
+        elements.removeAll()
+        head = 0
+    }
+}
+
+extension Queue: Sendable where Element: Sendable {}

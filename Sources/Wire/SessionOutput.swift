@@ -1,0 +1,70 @@
+/// Where a session puts what it wants sent and what it has to tell, in order.
+///
+/// The core empties it after every call; a test compares it.
+package struct SessionOutput: Sendable {
+    /// Bytes to send, a lane each.
+    private var outgoing: [[UInt8]] = [[], []]
+    /// Ranges of `outgoing` that hold a secret and are masked in a trace.
+    package private(set) var secrets: [(lane: Lane, range: Range<Int>)] = []
+    /// Lanes that the session wants to have connected, beside `.main`.
+    package private(set) var wantedLanes: [Lane] = []
+    private var events: [Event] = []
+    /// The run that is being collected: the last event, not yet among `events`.
+    private var run: MessageRun?
+
+    package init() {}
+
+    /// The bytes to send on `lane`.
+    package subscript(lane: Lane) -> [UInt8] {
+        get { outgoing[lane.index] }
+        _modify { yield &outgoing[lane.index] }
+    }
+
+    package mutating func append(_ event: Event) {
+        sealRun()
+        events.append(event)
+    }
+
+    /// A message for the subscribers of `topic`, which lies in `bytes` at `range`.
+    package mutating func append(
+        messageIn bytes: Span<UInt8>, at range: Range<Int>, topic: Int, origin: Origin
+    ) {
+        if run == nil || run?.topic != topic || run?.origin !== origin {
+            sealRun()
+            run = MessageRun(topic: topic, origin: origin)
+        }
+        run?.append(bytes, range)
+    }
+
+    /// Marks the bytes of `lane` at `range` as a secret.
+    package mutating func conceal(_ lane: Lane, _ range: Range<Int>) {
+        secrets.append((lane, range))
+    }
+
+    package mutating func connect(_ lane: Lane) {
+        wantedLanes.append(lane)
+    }
+
+    private mutating func sealRun() {
+        guard let finished = run else { return }
+        run = nil
+        events.append(.messages(finished))
+    }
+
+    // MARK: The core's side
+
+    package mutating func takeEvents() -> [Event] {
+        sealRun()
+        defer { events.removeAll(keepingCapacity: true) }
+        return events
+    }
+
+    package mutating func takeWantedLanes() -> [Lane] {
+        defer { wantedLanes.removeAll() }
+        return wantedLanes
+    }
+
+    package mutating func clearSecrets() {
+        secrets.removeAll()
+    }
+}

@@ -1,0 +1,41 @@
+/// What somebody subscribes to: a channel by its name, or every channel that matches a pattern.
+package enum TopicName: Hashable, Sendable {
+    case channel(String)
+    case pattern(String)
+
+    package var text: String {
+        switch self {
+        case .channel(let name), .pattern(let name): name
+        }
+    }
+
+    package var isPattern: Bool {
+        switch self {
+        case .channel: false
+        case .pattern: true
+        }
+    }
+}
+
+/// A topic and the number that the core gave it, so that a message finds its subscribers by index.
+package struct Topic: Hashable, Sendable {
+    package let id: Int
+    package let name: TopicName
+
+    package init(id: Int, name: TopicName) {
+        self.id = id
+        self.name = name
+    }
+}
+
+/// Where a message came from. One object serves all messages of a channel.
+package final class Origin: Sendable {
+    package let channel: String
+    /// The pattern that matched, for a subscription to a pattern.
+    package let pattern: String?
+
+    package init(channel: String, pattern: String? = nil) {
+        self.channel = channel
+        self.pattern = pattern
+    }
+}

@@ -1,0 +1,90 @@
+/// One line of a transcript: what `--trace` prints and `Fixtures/` stores.
+///
+/// `>` a command, `C:` bytes we send, `S:` bytes we receive, `!` an event, `x` an error. A lane other
+/// than `.main` stands behind its letter: `C1:`. A pattern has a `~` before it. Bytes that are not printable ASCII are escaped
+/// as `\r`, `\n`, `\\` and `\xNN`.
+package enum TranscriptLine {
+    package static func sent(_ bytes: [UInt8], on lane: Lane, secrets: [Range<Int>] = []) -> String
+    {
+        var bytes = bytes
+        for range in secrets {
+            for index in range.clamped(to: bytes.indices) { bytes[index] = UInt8(ascii: "*") }
+        }
+        return "C\(mark(lane)): \(escape(bytes))"
+    }
+
+    package static func received(_ bytes: ArraySlice<UInt8>, on lane: Lane) -> String {
+        "S\(mark(lane)): \(escape(bytes))"
+    }
+
+    package static func error(_ error: ProtocolError) -> String {
+        "x \(error)"
+    }
+
+    package static func command(_ command: Command) -> String {
+        switch command {
+        case .subscribe(let topics): "> subscribe \(list(topics))"
+        case .unsubscribe(let topics): "> unsubscribe \(list(topics))"
+        case .publish(let message):
+            "> publish \(escape(message.channel.utf8)) \(escape(message.payload.bytes))"
+        case .ping: "> ping"
+        case .close: "> close"
+        }
+    }
+
+    /// - Parameter topicName: the name of a topic by its number.
+    package static func event(_ event: Event, topicName: (Int) -> TopicName?) -> [String] {
+        func name(_ topic: Int) -> String { topicName(topic).map(show) ?? "?" }
+        switch event {
+        case .ready(let server): return ["! ready \(server.dialect)"]
+        case .rejected(let rejection): return ["! rejected \(rejection.kind) \(rejection.message)"]
+        case .subscribed(let topic): return ["! subscribed \(name(topic))"]
+        case .unsubscribed(let topic): return ["! unsubscribed \(name(topic))"]
+        case .subscriptionRefused(let topic, let rejection):
+            return ["! refused \(name(topic)) \(rejection.message)"]
+        case .messages(let run): return messages(run)
+        case .published(let ticket, let receivers):
+            return ["! published \(ticket) \(receivers.map(String.init) ?? "?")"]
+        case .publishRefused(let ticket, let rejection):
+            return ["! publish refused \(ticket) \(rejection.message)"]
+        case .answered: return ["! answered"]
+        }
+    }
+
+    private static func messages(_ run: MessageRun) -> [String] {
+        var offset = 0
+        return (0..<run.count).map { _ in
+            let range = run.message(at: offset)
+            offset = range.upperBound
+            let pattern = run.origin.pattern.map { " (\(escape($0.utf8)))" } ?? ""
+            return "! message \(escape(run.origin.channel.utf8))\(pattern)"
+                + " \(escape(run.storage[range]))"
+        }
+    }
+
+    private static func list(_ topics: [Topic]) -> String {
+        topics.map { show($0.name) }.joined(separator: " ")
+    }
+
+    private static func show(_ name: TopicName) -> String {
+        (name.isPattern ? "~" : "") + escape(name.text.utf8)
+    }
+
+    private static func mark(_ lane: Lane) -> String {
+        lane == .main ? "" : String(lane.index)
+    }
+
+    package static func escape(_ bytes: some Sequence<UInt8>) -> String {
+        var text: [UInt8] = []
+        for byte in bytes {
+            switch byte {
+            case UInt8(ascii: "\r"): text += "\\r".utf8
+            case UInt8(ascii: "\n"): text += "\\n".utf8
+            case UInt8(ascii: "\\"): text += "\\\\".utf8
+            case 0x20...0x7e: text.append(byte)
+            default: text += ("\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)).utf8
+            }
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+}
