@@ -9,8 +9,10 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-    .strictMemorySafety(),
 ]
+
+/// In Sources every use of unsafe memory is marked as such.
+let safeSettings: [SwiftSetting] = settings + [.strictMemorySafety()]
 
 /// A module of the library. Module names carry the package's name, since they must be unique in the
 /// whole package graph of whoever uses this; folder names are short.
@@ -19,7 +21,7 @@ func module(_ name: String, path: String? = nil, uses: [String] = []) -> Target 
         name: "Broadcaster\(name)",
         dependencies: uses.map { .byName(name: $0 == "CEpoll" ? $0 : "Broadcaster\($0)") },
         path: "Sources/\(path ?? name)",
-        swiftSettings: settings)
+        swiftSettings: safeSettings)
 }
 
 func tests(_ name: String, uses: [String]) -> Target {
@@ -39,13 +41,25 @@ let facade = Target.target(
         .byName(name: "Broadcaster\($0)")
     },
     path: "Sources/Broadcaster",
-    swiftSettings: settings)
+    swiftSettings: safeSettings)
 
 let commandLine = Target.executableTarget(
     name: "BroadcastCLI",
     dependencies: ["Broadcaster"],
     path: "Sources/BroadcastCLI",
-    swiftSettings: settings)
+    swiftSettings: safeSettings)
+
+let testTargets = [
+    Target.target(
+        name: "BroadcasterTestSupport", dependencies: ["BroadcasterSockets", "BroadcasterWire"],
+        path: "Tests/Support", swiftSettings: settings),
+    tests("Wire", uses: ["Wire"]),
+    tests("Sockets", uses: ["Sockets"]),
+    tests("Multiplexing", uses: ["Multiplexing", "Sockets", "Wire"]),
+    tests("Backend", uses: ["Wire"] + backends),
+    tests("Broadcaster", uses: ["", "Wire", "Redis"]),
+    tests("Integration", uses: [""]),
+]
 
 let package = Package(
     name: "Broadcaster",
@@ -60,6 +74,6 @@ let package = Package(
         module("Sockets", uses: ["CEpoll"]),
         module("Multiplexing", uses: ["Sockets", "Wire"]),
     ] + backends.map { module($0, path: "Backends/\($0)", uses: ["Wire"]) }
-        + [facade, commandLine],
+        + [facade, commandLine] + testTargets,
     swiftLanguageModes: [.v6]
 )

@@ -34,7 +34,7 @@ struct PublishCommand {
         }
         defer { interruption.end() }
         do {
-            try await broadcast.connect()
+            try await connect(broadcast)
             if let message {
                 try await publish([Array(message.utf8)], through: broadcast)
             } else {
@@ -45,6 +45,20 @@ struct PublishCommand {
             throw error
         }
         await broadcast.disconnect()
+    }
+
+    private func connect(_ broadcast: Broadcast) async throws(BroadcastError) {
+        do throws(BroadcastError) {
+            try await broadcast.connect()
+        } catch {
+            if format == .json {
+                // Seen from the message, no connection is what `disconnected` means.
+                let text = error.description
+                let isAbsent = if case .unreachable = error { true } else { false }
+                Console.output(line(for: .failure(isAbsent ? .disconnected(text) : error)))
+            }
+            throw error
+        }
     }
 
     /// All lines that have come are sent at once; the next ones are read when they are accepted.

@@ -15,7 +15,7 @@ package enum NameResolution {
         do throws(SocketError) {
             try Thread.start("resolve") {
                 do throws(SocketError) {
-                    completion(.success(try resolve(host: host, port: port, flags: 0)))
+                    completion(.success(try resolve(host: host, port: port)))
                 } catch {
                     completion(.failure(error))
                 }
@@ -25,8 +25,9 @@ package enum NameResolution {
         }
     }
 
-    static func resolve(
-        host: String, port: UInt16, flags: Int32
+    /// Blocks while a name server is asked.
+    package static func resolve(
+        host: String, port: UInt16, flags: Int32 = 0
     ) throws(SocketError) -> [SocketAddress] {
         var hints = unsafe addrinfo()
         unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)

@@ -26,7 +26,7 @@ package enum TranscriptLine {
         case .subscribe(let topics): "> subscribe \(list(topics))"
         case .unsubscribe(let topics): "> unsubscribe \(list(topics))"
         case .publish(let message):
-            "> publish \(escape(message.channel.utf8)) \(escape(message.payload.bytes))"
+            "> publish \(show(.channel(message.channel))) \(escape(message.payload.bytes))"
         case .ping: "> ping"
         case .close: "> close"
         }
@@ -66,8 +66,11 @@ package enum TranscriptLine {
         topics.map { show($0.name) }.joined(separator: " ")
     }
 
+    /// A name among others: its blanks are escaped too.
     private static func show(_ name: TopicName) -> String {
-        (name.isPattern ? "~" : "") + escape(name.text.utf8)
+        let words = name.text.split(separator: " ", omittingEmptySubsequences: false)
+        return (name.isPattern ? "~" : "")
+            + words.map { escape($0.utf8) }.joined(separator: "\\x20")
     }
 
     private static func mark(_ lane: Lane) -> String {

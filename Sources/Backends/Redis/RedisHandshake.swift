@@ -78,11 +78,13 @@ struct RedisHandshake: Sendable {
         case .hello where code == "NOPROTO" || message.lowercased().contains("unknown command"):
             dialect = .resp2
             return advance(past: .hello, lane, into: &output)
-        case .information:
-            // Not allowed to ask: then the version stays unknown.
-            return advance(past: step, lane, into: &output)
         default:
-            let kind = step == .authenticate ? .authentication : Rejection.kind(of: message)
+            var kind = Rejection.kind(of: message)
+            if step == .authenticate { kind = .authentication }
+            if step == .information, kind == .permission || kind == .permanent {
+                // Not allowed to ask, or a proxy that does not know: the version stays unknown.
+                return advance(past: step, lane, into: &output)
+            }
             return .rejected(Rejection(kind: kind, message: message))
         }
     }

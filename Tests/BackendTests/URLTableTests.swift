@@ -1,0 +1,63 @@
+import BroadcasterMemory
+import BroadcasterRedis
+import BroadcasterTestSupport
+import BroadcasterWire
+import Testing
+
+struct GlobPatternTests {
+    /// As `stringmatchlen` of Redis 7.0 decides; checked against `redis-cli PSUBSCRIBE`.
+    @Test(arguments: [
+        ("*", "", true), ("*", "anything", true), ("a*", "a", true), ("a*c", "abbbc", true),
+        ("a*c", "abbb", false), ("h?llo", "hello", true), ("h?llo", "hllo", false),
+        ("h[ae]llo", "hallo", true), ("h[ae]llo", "hillo", false), ("h[^e]llo", "hallo", true),
+        ("h[^e]llo", "hello", false), ("h[a-c]llo", "hbllo", true), ("h[c-a]llo", "hbllo", true),
+        ("h[a-c]llo", "hdllo", false), ("h\\[llo", "h[llo", true), ("h\\*llo", "hxllo", false),
+        ("h\\*llo", "h*llo", true), ("[]", "a", false), ("[a", "a", true), ("a\\", "a\\", true),
+        ("news.*", "news.", true), ("news.*", "new", false), ("**", "x", true),
+        ("*a*b", "xaxb", true), ("*a*b", "xaxbx", false), ("?", "é", false), ("??", "é", true),
+        ("", "", true), ("", "a", false), ("[a\\]b]", "]", true), ("h[^a-c]", "hd", true),
+    ])
+    func matchesAsRedisDoes(pattern: String, text: String, expected: Bool) throws {
+        let url = try ServerURL("memory://")
+        let options = CommonOptions(
+            connectTimeout: .seconds(1), publishTimeout: .seconds(1), pingInterval: .seconds(1),
+            maximumMessageSize: 1000)
+        var session = try MemoryBackend(url, options: options).makeSession()
+        var output = SessionOutput()
+        session.perform(.subscribe([Topic(id: 0, name: .pattern(pattern))]), into: &output)
+        _ = output.takeEvents()
+        session.perform(
+            .publish(Publication(ticket: 0, channel: text, payload: .text("x"))), into: &output)
+        var receivers: Int?
+        for case .published(_, let count) in output.takeEvents() { receivers = count }
+        #expect(receivers == (expected ? 1 : 0))
+    }
+
+    @Test func aHostilePatternDoesNotTakeExponentialTime() throws {
+        let pattern = String(repeating: "*a", count: 200) + "*b"
+        let text = String(repeating: "a", count: 5000)
+        try matchesAsRedisDoes(pattern: pattern, text: text, expected: false)
+    }
+}
+
+struct RedisRefusalTests {
+    private func backend(_ rest: String = "") throws -> RedisBackend {
+        let options = CommonOptions(
+            connectTimeout: .seconds(1), publishTimeout: .seconds(1), pingInterval: .seconds(1),
+            maximumMessageSize: 10)
+        return try RedisBackend(try ServerURL("redis://h" + rest), options: options)
+    }
+
+    @Test func namesAndMessagesAreCheckedBeforeAnyIO() throws {
+        let backend = try backend()
+        #expect(backend.refusal(of: .channel("")) != nil)
+        #expect(backend.refusal(of: .channel("a\r\n\0é")) == nil)
+        #expect(backend.refusal(of: .pattern("")) != nil)
+        let long = String(repeating: "a", count: 1025)
+        #expect(backend.refusal(of: .pattern(long))?.contains("1024") == true)
+        #expect(backend.refusal(ofPublishing: .text("x"), to: "") != nil)
+        #expect(backend.refusal(ofPublishing: .text("0123456789"), to: "c") == nil)
+        let refusal = backend.refusal(ofPublishing: .bytes(Array(repeating: 0, count: 11)), to: "c")
+        #expect(refusal?.contains("max_message_size") == true)
+    }
+}

@@ -1,0 +1,137 @@
+internal import BroadcasterSockets
+internal import Glibc
+internal import Synchronization
+
+/// A real redis-server for a test: on a Unix socket and a port of loopback, in a folder of its own.
+package final class RedisServer: Sendable {
+    package let port: UInt16
+    package let folder: String
+    package let version: String
+    private let program: String
+    private let arguments: [String]
+    private let process: Mutex<ServerProcess?>
+
+    package var socketPath: String { folder + "/redis.sock" }
+    package var url: String { "redis://127.0.0.1:\(port)" }
+
+    /// - Parameter arguments: as on redis-server's command line.
+    package init(_ arguments: [String] = [], program: String = Programs.redis) async throws {
+        folder = try TemporaryFolder.make()
+        port = try FreePort.find()
+        self.program = program
+        self.arguments = arguments
+        version = try await RedisServer.version(of: program)
+        process = Mutex(nil)
+        try await start()
+    }
+
+    deinit {
+        process.withLock { $0 = nil }
+        TemporaryFolder.remove(folder)
+    }
+
+    /// Starts it, on the same port as before; returns when it accepts connections.
+    package func start() async throws {
+        let new = try ServerProcess(
+            [
+                program, "--port", "\(port)", "--bind", "127.0.0.1", "--unixsocket", socketPath,
+                "--save", "", "--appendonly", "no", "--dir", folder, "--daemonize", "no",
+                "--client-output-buffer-limit", "pubsub", "0", "0", "0",
+            ] + arguments)
+        guard await new.line(containing: "eady to accept connections") != nil else {
+            throw SocketError("redis-server on port \(port) did not start")
+        }
+        process.withLock { $0 = new }
+    }
+
+    /// Sends a signal; for one that ends it, returns when it has ended.
+    package func signal(_ number: Int32, waits: Bool) async {
+        let running = process.withLock { $0 }
+        running?.signal(number)
+        if waits { _ = await running?.waitForExit() }
+    }
+
+    package func kill() async {
+        await signal(SIGKILL, waits: true)
+    }
+
+    /// What redis-cli prints for a command.
+    package func command(_ words: String...) async throws -> [String] {
+        let client = try ServerProcess(
+            [Programs.redisCLI, "-s", socketPath] + words)
+        return await client.remainingLines()
+    }
+
+    private static func version(of program: String) async throws -> String {
+        let process = try ServerProcess([program, "--version"])
+        let line = await process.remainingLines().first ?? ""
+        return String(line.split(separator: " ").first { $0.hasPrefix("v=") }?.dropFirst(2) ?? "?")
+    }
+}
+
+/// Where the programs are that tests run, by `$BROADCASTER_…` or else by `$PATH`.
+package enum Programs {
+    package static var redis: String { path("redis-server", variable: "BROADCASTER_REDIS") }
+    package static var redisCLI: String { path("redis-cli", variable: "BROADCASTER_REDIS_CLI") }
+    package static var python: String { path("python3", variable: "BROADCASTER_PYTHON") }
+
+    /// The `broadcast` command of this build.
+    package static var broadcast: String {
+        guard let pointer = realpath("/proc/self/exe", nil) else { return "broadcast" }
+        defer { free(pointer) }
+        let path = String(cString: pointer)
+        return path.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/broadcast"
+    }
+
+    package static func exists(_ path: String) -> Bool {
+        access(path, X_OK) == 0
+    }
+
+    /// A test that needs a program is skipped where it is absent, and fails instead where
+    /// `BROADCASTER_REQUIRE_SERVERS=1` says that it must be there.
+    package static func areAvailable(_ paths: String...) -> Bool {
+        paths.allSatisfy(exists) || isRequired
+    }
+
+    private static var isRequired: Bool {
+        getenv("BROADCASTER_REQUIRE_SERVERS").map { String(cString: $0) } == "1"
+    }
+
+    private static func path(_ name: String, variable: String) -> String {
+        if let path = getenv(variable) { return String(cString: path) }
+        let search = getenv("PATH").map { String(cString: $0) } ?? ""
+        let folders =
+            search.split(separator: ":").map(String.init) + ["/usr/bin", "/usr/local/bin"]
+        return folders.map { "\($0)/\(name)" }.first(where: exists) ?? name
+    }
+}
+
+package enum TemporaryFolder {
+    package static func make() throws -> String {
+        var name = Array("/tmp/broadcaster-XXXXXX".utf8CString)
+        guard mkdtemp(&name) != nil else { throw SocketError("mkdtemp", code: errno) }
+        let path = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        return String(decoding: path, as: UTF8.self)
+    }
+
+    package static func remove(_ path: String) {
+        guard let directory = opendir(path) else { return }
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) {
+                    String(cString: $0)
+                }
+            }
+            if name != ".", name != ".." { unlink("\(path)/\(name)") }
+        }
+        closedir(directory)
+        rmdir(path)
+    }
+}
+
+package enum FreePort {
+    /// A port that the kernel chose and nobody listens on now.
+    package static func find() throws -> UInt16 {
+        try Listener(at: try NameResolution.resolve(host: "127.0.0.1", port: 0)[0]).address.port
+    }
+}

@@ -1,0 +1,123 @@
+package import BroadcasterWire
+internal import Glibc
+internal import Testing
+
+/// A recorded conversation from `Fixtures/`, in the format of `TranscriptLine`.
+package struct Transcript: Sendable, CustomTestStringConvertible {
+    /// What happens to the session, and what it must do then.
+    package struct Step: Sendable {
+        package enum Input: Sendable {
+            case opened
+            case received(Lane, [UInt8])
+            /// One after the other, before anything is sent.
+            case commands([String])
+        }
+
+        package var input: Input
+        /// Bytes per lane.
+        package var sent: [Int: [UInt8]] = [:]
+        /// Lines that begin with `!` or `x`.
+        package var told: [String] = []
+    }
+
+    package let name: String
+    /// The URL that the client was given: the second line, after the title.
+    package let url: String
+    package let steps: [Step]
+    package var testDescription: String { name }
+
+    package init(named name: String) {
+        self.init(name: name, text: Fixtures.text(name))
+    }
+
+    package init(name: String, text: String) {
+        self.name = name
+        let head = text.split(separator: "\n").prefix(2).last ?? ""
+        url = head.hasPrefix("# ") ? String(head.dropFirst(2)) : ""
+        var steps = [Step(input: .opened)]
+        for line in text.split(separator: "\n") {
+            let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
+            let content = parts.count == 2 ? parts[1] : ""
+            switch parts[0].first {
+            case "#": break
+            case ">":
+                if let last = steps.last, last.sent.isEmpty, last.told.isEmpty,
+                    case .commands(let earlier) = last.input
+                {
+                    steps[steps.count - 1].input = .commands(earlier + [String(content)])
+                } else {
+                    steps.append(Step(input: .commands([String(content)])))
+                }
+            case "S":
+                let lane = Lane(index: Int(parts[0].dropFirst().dropLast()) ?? 0)
+                steps.append(Step(input: .received(lane, Transcript.unescape(content))))
+            case "C":
+                let lane = Int(parts[0].dropFirst().dropLast()) ?? 0
+                steps[steps.count - 1].sent[lane, default: []] += Transcript.unescape(content)
+            case "!", "x": steps[steps.count - 1].told.append(String(line))
+            default: preconditionFailure("\(name): not a line of a transcript: \(line)")
+            }
+        }
+        self.steps = steps
+    }
+
+    /// All that the server sent on `.main`.
+    package var received: [UInt8] {
+        steps.flatMap { step -> [UInt8] in
+            if case .received(_, let bytes) = step.input { bytes } else { [] }
+        }
+    }
+
+    package static func unescape(_ text: some StringProtocol) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "\\"), let letter = rest.popFirst() else {
+                bytes.append(byte)
+                continue
+            }
+            switch letter {
+            case UInt8(ascii: "r"): bytes.append(13)
+            case UInt8(ascii: "n"): bytes.append(10)
+            case UInt8(ascii: "x"):
+                let digits = String(decoding: rest.prefix(2), as: UTF8.self)
+                rest = rest.dropFirst(2)
+                bytes.append(UInt8(digits, radix: 16) ?? 0)
+            default: bytes.append(letter)
+            }
+        }
+        return bytes
+    }
+}
+
+/// The files of `Fixtures/`.
+package enum Fixtures {
+    private static let folder =
+        #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/Fixtures/"
+
+    package static func text(_ name: String) -> String {
+        guard let file = fopen(folder + name, "r") else {
+            preconditionFailure("no fixture \(folder)\(name)")
+        }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        while case let byte = fgetc(file), byte >= 0 { bytes.append(UInt8(byte)) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The names of the files in a folder, in order.
+    package static func names(in subfolder: String) -> [String] {
+        guard let directory = opendir(folder + subfolder) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) {
+                    String(cString: $0)
+                }
+            }
+            if !name.hasPrefix(".") { names.append("\(subfolder)/\(name)") }
+        }
+        return names.sorted()
+    }
+}

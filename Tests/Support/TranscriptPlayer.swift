@@ -1,0 +1,101 @@
+package import BroadcasterWire
+package import Testing
+
+/// Replays a transcript against a session, which sees its bytes in the pieces that `feed` makes.
+package struct TranscriptPlayer {
+    private var session: any Session
+    private var output = SessionOutput()
+    private var buffers = [ReceiveBuffer(), ReceiveBuffer()]
+    private var topics: [TopicName: Topic] = [:]
+    private var lastTicket: UInt64 = 0
+    private var sent: [Int: [UInt8]] = [:]
+    private var told: [String] = []
+
+    package init(_ session: any Session) {
+        self.session = session
+    }
+
+    /// Plays all steps, and compares what the session does with what stands there.
+    package mutating func play(
+        _ transcript: Transcript, feed: Feed, _ location: SourceLocation = #_sourceLocation
+    ) {
+        for (number, step) in transcript.steps.enumerated() {
+            sent = [:]
+            told = []
+            perform(step.input, feed: feed)
+            let place = "\(transcript.name), step \(number), \(feed)"
+            #expect(told == step.told, "\(place)", sourceLocation: location)
+            for lane in Set(sent.keys).union(step.sent.keys) {
+                let was = TranscriptLine.escape(sent[lane] ?? [])
+                let expected = TranscriptLine.escape(step.sent[lane] ?? [])
+                #expect(was == expected, "\(place), lane \(lane)", sourceLocation: location)
+            }
+        }
+    }
+
+    private mutating func perform(_ input: Transcript.Step.Input, feed: Feed) {
+        switch input {
+        case .opened: session.opened(.main, at: .now, into: &output)
+        case .commands(let lines):
+            for line in lines { session.perform(command(line), into: &output) }
+        case .received(let lane, let bytes):
+            for piece in feed.pieces(of: bytes) { receive(piece, on: lane) }
+        }
+        collect()
+    }
+
+    private mutating func receive(_ piece: [UInt8], on lane: Lane) {
+        buffers[lane.index].append(piece)
+        do throws(ProtocolError) {
+            try session.receive(&buffers[lane.index], on: lane, into: &output)
+            collect()
+        } catch {
+            collect()
+            told.append(TranscriptLine.error(error))
+        }
+    }
+
+    private mutating func collect() {
+        for lane in output.takeWantedLanes() {
+            session.opened(lane, at: .now, into: &output)
+        }
+        for index in 0...1 where !output[Lane(index: index)].isEmpty {
+            sent[index, default: []] += output[Lane(index: index)]
+            output[Lane(index: index)] = []
+        }
+        let names = Dictionary(uniqueKeysWithValues: topics.values.map { ($0.id, $0.name) })
+        for event in output.takeEvents() {
+            told += TranscriptLine.event(event) { names[$0] }
+        }
+    }
+
+    /// A command as `TranscriptLine` writes it.
+    private mutating func command(_ text: String) -> Command {
+        let words = text.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
+        switch words[0] {
+        case "subscribe": return .subscribe(topicList(text))
+        case "unsubscribe": return .unsubscribe(topicList(text))
+        case "publish":
+            defer { lastTicket += 1 }
+            return .publish(
+                Publication(
+                    ticket: lastTicket,
+                    channel: String(decoding: Transcript.unescape(words[1]), as: UTF8.self),
+                    payload: .bytes(Transcript.unescape(words[2]))))
+        case "ping": return .ping
+        default: return .close
+        }
+    }
+
+    private mutating func topicList(_ text: String) -> [Topic] {
+        text.split(separator: " ").dropFirst().map { word in
+            let isPattern = word.first == "~"
+            let bytes = Transcript.unescape(isPattern ? word.dropFirst() : word)
+            let text = String(decoding: bytes, as: UTF8.self)
+            let name = isPattern ? TopicName.pattern(text) : .channel(text)
+            let topic = topics[name] ?? Topic(id: topics.count, name: name)
+            topics[name] = topic
+            return topic
+        }
+    }
+}
