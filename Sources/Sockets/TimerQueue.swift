@@ -18,6 +18,9 @@ struct TimerQueue {
 
     var count: Int { actions.count }
 
+    /// With the cancelled ones that are still in the heap.
+    var heapCount: Int { heap.count }
+
     mutating func add(
         at deadline: ContinuousClock.Instant, _ action: @escaping @Sendable () -> Void
     ) -> ID {

@@ -1,0 +1,159 @@
+import BroadcasterMultiplexing
+import BroadcasterWire
+import Testing
+
+struct LinkStateTests {
+    private let start = ContinuousClock.now
+
+    private func state(waits: Bool = false) -> LinkState {
+        var state = LinkState(connectTimeout: .seconds(5), waitsForServer: waits)
+        _ = state.start(at: start)
+        return state
+    }
+
+    @Test(arguments: [
+        LinkFailure.unreachable("refused"), .protocolViolation("x"), .lost("closed"),
+        .rejected(Rejection(kind: .authentication, message: "WRONGPASS")),
+        .rejected(Rejection(kind: .permanent, message: "ERR")),
+        .rejected(Rejection(kind: .permission, message: "NOPERM")),
+    ])
+    func connectingFailsFast(failure: LinkFailure) {
+        var state = state()
+        #expect(state.failed(failure, at: start, chance: 0.5) == .giveUp(failure))
+        #expect(state.phase == .closed)
+    }
+
+    @Test func whatHealsIsRetriedUntilTheDeadline() {
+        var state = state()
+        let loading = LinkFailure.rejected(Rejection(kind: .temporary, message: "LOADING"))
+        var now = start
+        for _ in 0..<100 {
+            switch state.failed(loading, at: now, chance: 1) {
+            case .wait(let until):
+                #expect(until > now && until <= start + .seconds(5))
+                now = until
+                #expect(state.timeReached(now) == .connect(deadline: start + .seconds(5)))
+            case .giveUp:
+                #expect(now == start + .seconds(5))
+                return
+            default: Issue.record("neither waits nor gives up")
+            }
+        }
+        Issue.record("never gave up")
+    }
+
+    @Test func aServerThatIsNotThereYetIsWaitedForIfAskedTo() {
+        var state = state(waits: true)
+        guard case .wait = state.failed(.unreachable("x"), at: start + .seconds(60), chance: 1)
+        else {
+            Issue.record("gave up")
+            return
+        }
+        _ = state.timeReached(start + .seconds(100))
+        let wrong = LinkFailure.rejected(Rejection(kind: .authentication, message: "WRONGPASS"))
+        #expect(state.failed(wrong, at: start + .seconds(100), chance: 1) == .giveUp(wrong))
+    }
+
+    @Test func afterASuccessNothingIsFinal() {
+        var state = state()
+        state.ready(at: start)
+        var now = start + .seconds(100)
+        for failure in [
+            LinkFailure.lost("x"), .unreachable("x"), .protocolViolation("x"), .timedOut("x"),
+            .rejected(Rejection(kind: .permanent, message: "ERR")),
+        ] {
+            guard case .wait(let until) = state.failed(failure, at: now, chance: 1) else {
+                Issue.record("gave up after \(failure)")
+                return
+            }
+            now = until
+            #expect(state.timeReached(now) == .connect(deadline: now + .seconds(5)))
+        }
+    }
+
+    @Test func waitingDoublesUpToFiveSeconds() {
+        var state = state()
+        state.ready(at: start)
+        var now = start
+        var delays: [Duration] = []
+        for _ in 0..<12 {
+            guard case .wait(let until) = state.failed(.lost("x"), at: now, chance: 1) else {
+                break
+            }
+            delays.append(until - now)
+            now = until
+            _ = state.timeReached(now)
+        }
+        #expect(delays.prefix(4) == [50, 100, 200, 400].map { .milliseconds($0) }[...])
+        #expect(delays.last == .seconds(5))
+    }
+
+    @Test func jitterNeverMakesABusyLoop() {
+        var state = state()
+        state.ready(at: start)
+        guard case .wait(let until) = state.failed(.lost("x"), at: start, chance: 0) else {
+            Issue.record("no wait")
+            return
+        }
+        #expect(until - start == .milliseconds(10))
+    }
+
+    @Test func aConnectionThatHoldsForgetsTheAttempts() {
+        var state = state()
+        var now = start
+        for _ in 0..<8 {
+            state.ready(at: now)
+            if case .wait(let until) = state.failed(.lost("x"), at: now, chance: 1) { now = until }
+            _ = state.timeReached(now)
+        }
+        state.ready(at: now)
+        now += .seconds(6)
+        #expect(
+            state.failed(.lost("x"), at: now, chance: 1) == .wait(until: now + .milliseconds(50)))
+    }
+
+    @Test func aConnectionThatFlapsDoesNot() {
+        var state = state()
+        var now = start
+        for _ in 0..<8 {
+            state.ready(at: now)
+            if case .wait(let until) = state.failed(.lost("x"), at: now, chance: 1) { now = until }
+            _ = state.timeReached(now)
+        }
+        guard case .wait(let until) = state.failed(.lost("x"), at: now, chance: 1) else { return }
+        #expect(until - now == .seconds(5))
+    }
+
+    @Test func aRefusedPasswordIsNotHammered() {
+        var state = state()
+        state.ready(at: start)
+        let now = start + .seconds(60)
+        _ = state.failed(.lost("x"), at: now, chance: 0)
+        _ = state.timeReached(now + .seconds(1))
+        let wrong = LinkFailure.rejected(Rejection(kind: .authentication, message: "WRONGPASS"))
+        let again = state.failed(wrong, at: now + .seconds(1), chance: 0)
+        #expect(again == .wait(until: now + .seconds(6)))
+    }
+
+    /// Every input in every phase: it moves or does nothing, and a closed state stays closed.
+    @Test func isTotal() {
+        let inputs: [@Sendable (inout LinkState, ContinuousClock.Instant) -> Void] = [
+            { state, now in _ = state.start(at: now) },
+            { state, now in state.ready(at: now) },
+            { state, now in _ = state.failed(.lost("x"), at: now, chance: 0.5) },
+            { state, now in _ = state.timeReached(now) },
+            { state, _ in state.close() },
+        ]
+        for path in 0..<3125 {
+            var state = LinkState(connectTimeout: .seconds(5), waitsForServer: false)
+            var number = path
+            var wasClosed = false
+            for step in 0..<5 {
+                inputs[number % 5](&state, start + .seconds(step))
+                number /= 5
+                if wasClosed { #expect(state.phase == .closed) }
+                wasClosed = state.phase == .closed
+            }
+        }
+    }
+}
