@@ -35,9 +35,7 @@ final class Transport {
     }
 
     func append(_ bytes: inout [UInt8]) {
-        if unsentCount == 0 {
-            unsent.removeAll(keepingCapacity: true)
-            taken = 0
+        if unsent.isEmpty {
             // Both keep their space: the next turn writes into the other's.
             swap(&unsent, &bytes)
         } else {
@@ -53,7 +51,10 @@ final class Transport {
             if count == 0 { break }
             taken += count
         }
-        if unsentCount == 0, unsent.capacity > Transport.keptCapacity { unsent = [] }
+        if unsentCount == 0 {
+            unsent.removeAll(keepingCapacity: unsent.capacity <= Transport.keptCapacity)
+            taken = 0
+        }
         let mustWatch = unsentCount > 0
         if mustWatch != isWatchingWritable {
             try loop.change(registration, to: mustWatch ? [.readable, .writable] : .readable)

@@ -83,7 +83,8 @@ let respVectors: [RESPVector] = [
 
 /// What no peer may send, with a part of what the error must say.
 let respFaults: [(bytes: String, says: String)] = [
-    ("@foo\r\n", "a type byte"), ("\r\n", "LF after CR"), ("hello\r\n", "a type byte"),
+    ("@foo\r\n", "a type byte"), ("\r\n", "a type byte"), ("\0", "found 0x00 at offset 0"),
+    ("hello\r\n", "a type byte"),
     (":9223372036854775808\r\n", "64 bits"), (":-9223372036854775809\r\n", "64 bits"),
     (":\r\n", "64 bits"), (":1a\r\n", "64 bits"), (":-\r\n", "64 bits"), (": 1\r\n", "64 bits"),
     ("*-2\r\n", "a count"), ("$-2\r\n", "a length"), ("$\r\n", "a length"), ("*\r\n", "a count"),

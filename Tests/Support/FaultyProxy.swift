@@ -6,7 +6,7 @@ package final class FaultyProxy: Sendable {
     package struct Faults: Sendable {
         /// Passes on pieces of at most this many bytes.
         package var slice: Int?
-        /// Cuts both sides after this many bytes from the server in all.
+        /// Cuts both sides after this many more bytes from the server, once.
         package var cutAfter: Int?
         /// Passes on later.
         package var delay: Duration?
@@ -81,17 +81,16 @@ package final class FaultyProxy: Sendable {
 
     private func pass(_ bytes: [UInt8]?, to peer: Peer, of pair: Pair, fromServer: Bool) {
         guard let bytes else { return peer.close() }
-        let faults = state.withLock { state in
+        let (faults, passed) = state.withLock { state in
             if fromServer { state.passed += bytes.count }
-            return state.faults
+            let faults = state.faults
+            if let limit = faults.cutAfter, state.passed >= limit { state.faults.cutAfter = nil }
+            return (faults, state.passed)
         }
         if fromServer ? faults.swallowsFromServer : faults.swallowsFromClient { return }
-        if fromServer, let limit = faults.cutAfter {
-            let passed = state.withLock { $0.passed }
-            if passed >= limit {
-                peer.send(Array(bytes.prefix(max(0, limit - (passed - bytes.count)))))
-                return cut()
-            }
+        if fromServer, let limit = faults.cutAfter, passed >= limit {
+            peer.send(Array(bytes.prefix(max(0, limit - (passed - bytes.count)))))
+            return cut()
         }
         var rest = bytes[...]
         var moment = ContinuousClock.now

@@ -4,12 +4,14 @@ internal import Synchronization
 
 /// A real redis-server for a test: on a Unix socket and a port of loopback, in a folder of its own.
 package final class RedisServer: Sendable {
-    package let port: UInt16
     package let folder: String
     package let version: String
     private let program: String
     private let arguments: [String]
-    private let process: Mutex<ServerProcess?>
+    private let state: Mutex<(port: UInt16, process: ServerProcess?)>
+
+    /// The same after each start.
+    package var port: UInt16 { state.withLock { $0.port } }
 
     package var socketPath: String { folder + "/redis.sock" }
     package var url: String { "redis://127.0.0.1:\(port)" }
@@ -17,16 +19,25 @@ package final class RedisServer: Sendable {
     /// - Parameter arguments: as on redis-server's command line.
     package init(_ arguments: [String] = [], program: String = Programs.redis) async throws {
         folder = try TemporaryFolder.make()
-        port = try FreePort.find()
         self.program = program
         self.arguments = arguments
         version = try await RedisServer.version(of: program)
-        process = Mutex(nil)
-        try await start()
+        state = Mutex((0, nil))
+        // A port that is free now may be another test's a moment later.
+        for attempt in 1...10 {
+            do {
+                let port = try FreePort.find()
+                state.withLock { $0.port = port }
+                try await start()
+                return
+            } catch  where attempt < 10 {
+                continue
+            }
+        }
     }
 
     deinit {
-        process.withLock { $0 = nil }
+        state.withLock { $0.process = nil }
         TemporaryFolder.remove(folder)
     }
 
@@ -41,12 +52,12 @@ package final class RedisServer: Sendable {
         guard await new.line(containing: "eady to accept connections") != nil else {
             throw SocketError("redis-server on port \(port) did not start")
         }
-        process.withLock { $0 = new }
+        state.withLock { $0.process = new }
     }
 
     /// Sends a signal; for one that ends it, returns when it has ended.
     package func signal(_ number: Int32, waits: Bool) async {
-        let running = process.withLock { $0 }
+        let running = state.withLock { $0.process }
         running?.signal(number)
         if waits { _ = await running?.waitForExit() }
     }

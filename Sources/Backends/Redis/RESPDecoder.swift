@@ -154,11 +154,17 @@ package struct RESPDecoder: Sendable {
     private mutating func findLineEnd(_ buffer: ReceiveBuffer) throws(ProtocolError) -> Int? {
         let bytes = buffer.bytes.span
         var index = buffer.start + searched
+        // Before the whole line: what does not speak RESP may never send an end of line.
+        if searched == 0, index < bytes.count, !RESPDecoder.types.contains(bytes[index]) {
+            throw ProtocolError(
+                reading: "RESP value", expected: "a type byte, one of +-:$*_,#!=(%~>|",
+                found: ProtocolError.show(bytes[index]), at: buffer.streamOffset(of: index))
+        }
         while index < bytes.count {
             let byte = bytes[index]
             if byte == UInt8(ascii: "\r") {
                 guard index + 1 < bytes.count else { break }
-                if bytes[index + 1] != UInt8(ascii: "\n") || index == buffer.start {
+                if bytes[index + 1] != UInt8(ascii: "\n") {
                     throw lineError(buffer, "LF after CR", bytes[index + 1], index + 1)
                 }
                 searched = 0
@@ -175,6 +181,8 @@ package struct RESPDecoder: Sendable {
         }
         return nil
     }
+
+    private static let types = Array("+-:$*_,#!=(%~>|;.".utf8)
 
     private func lineError(
         _ buffer: ReceiveBuffer, _ expected: String, _ byte: UInt8, _ index: Int
@@ -250,10 +258,7 @@ package struct RESPDecoder: Sendable {
         case UInt8(ascii: "|"): return try openAggregate(.attribute, line, perEntry: 2)
         case UInt8(ascii: ">"): return try openAggregate(.push, line)
         case UInt8(ascii: "."): return try endStream(line)
-        default:
-            throw ProtocolError(
-                reading: "RESP value", expected: "a type byte, one of +-:$*_,#(!=%~>|",
-                found: ProtocolError.show(line.type), at: line.offset)
+        default: throw line.error(expected: "a known type")
         }
     }
 

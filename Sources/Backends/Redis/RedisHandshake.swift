@@ -110,7 +110,7 @@ struct RedisHandshake: Sendable {
         switch step {
         case .hello: nil
         case .authenticate:
-            url.password.map { url.user.map { ["AUTH", $0] } ?? ["AUTH"] + [$0] }
+            url.password.map { ["AUTH"] + [url.user, $0].compactMap { $0 } }
         case .setName: url.clientName.map { ["CLIENT", "SETNAME", $0] }
         case .information: isMain && version == "unknown" ? ["INFO", "server"] : nil
         case .select: url.database > 0 ? ["SELECT", String(url.database)] : nil

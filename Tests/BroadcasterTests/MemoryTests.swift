@@ -1,0 +1,276 @@
+import Broadcaster
+import BroadcasterTestSupport
+import Testing
+
+/// The facade's promises, on memory://.
+struct MemoryTests {
+    @Test func whatIsPublishedIsReceived() async throws {
+        try await withBroadcast("memory://") { broadcast in
+            let subscription = try await broadcast.subscribe(to: "chat")
+            #expect(try await broadcast.publish("hello", to: "chat") == 1)
+            #expect(try await broadcast.publish([0, 255], to: "chat") == 1)
+            #expect(try await broadcast.publish("elsewhere", to: "other") == 0)
+            var messages = subscription.makeAsyncIterator()
+            let first = try await messages.next()
+            #expect(first?.channel == "chat")
+            #expect(first?.text == "hello")
+            #expect(first?.pattern == nil)
+            let second = try await messages.next()
+            #expect(second?.bytes == [0, 255])
+            #expect(second?.validText == nil)
+            #expect(second?.count == 2)
+        }
+    }
+
+    @Test func severalChannelsAndPatternsAreOneSequence() async throws {
+        try await withBroadcast("memory://") { broadcast in
+            let subscription = try await broadcast.subscribe(to: ["a", "b"], patterns: ["news.*"])
+            for (channel, text) in [("a", "1"), ("news.x", "2"), ("b", "3"), ("c", "4")] {
+                try await broadcast.publish(text, to: channel)
+            }
+            await broadcast.disconnect()
+            var seen: [String] = []
+            for try await message in subscription {
+                seen.append("\(message.channel) \(message.text) \(message.pattern ?? "-")")
+            }
+            #expect(seen == ["a 1 -", "news.x 2 news.*", "b 3 -"])
+        }
+    }
+
+    @Test func aLoopGoesOnWhereTheLastOneStopped() async throws {
+        try await withBroadcast("memory://") { broadcast in
+            let subscription = try await broadcast.subscribe(to: "c")
+            try await broadcast.publish(contentsOf: (0..<10).map(String.init), to: "c")
+            await broadcast.disconnect()
+            var seen: [String] = []
+            for try await message in subscription {
+                seen.append(message.text)
+                if seen.count == 4 { break }
+            }
+            for try await message in subscription { seen.append(message.text) }
+            #expect(seen == (0..<10).map(String.init))
+        }
+    }
+
+    @Test func aSlowSubscriberIsToldHowManyItLost() async throws {
+        try await withBroadcast("memory://") { broadcast in
+            let slow = try await broadcast.subscribe(
+                to: "c", buffer: SubscriptionBuffer(messages: 3))
+            let failing = try await broadcast.subscribe(
+                to: "c", buffer: SubscriptionBuffer(messages: 3, overflow: .fail))
+            let patient = try await broadcast.subscribe(to: "c")
+            try await broadcast.publish(contentsOf: (0..<10).map(String.init), to: "c")
+            #expect(broadcast.statistics.dropped == 8)
+            await broadcast.disconnect()
+            var seen: [String] = []
+            for try await event in slow.events {
+                switch event {
+                case .message(let message): seen.append(message.text)
+                case .gap(let gap): seen.append("\(gap.reason) \(gap.lost ?? -1)")
+                }
+            }
+            #expect(seen == ["overflow 7", "7", "8", "9"])
+            var count = 0
+            let error = await #expect(throws: BroadcastError.self) {
+                for try await _ in failing { count += 1 }
+            }
+            #expect(count == 3)
+            #expect(error == .overflow(lost: 1))
+            count = 0
+            for try await _ in patient { count += 1 }
+            #expect(count == 10)
+        }
+    }
+
+    @Test func aCancelledTaskEndsWithoutAnError() async throws {
+        let broadcast = try Broadcast("memory://")
+        try await broadcast.connect()
+        let subscription = try await broadcast.subscribe(to: "c")
+        let (started, continuation) = AsyncStream<Void>.makeStream()
+        let task = Task {
+            continuation.yield()
+            for try await _ in subscription {}
+            return Task.isCancelled
+        }
+        for await _ in started { break }
+        task.cancel()
+        #expect(try await task.value)
+        await broadcast.disconnect()
+    }
+
+    @Test func theLastSubscriberLeavesByBeingReleased() async throws {
+        try await withBroadcast("memory://") { broadcast in
+            var subscription: Subscription? = try await broadcast.subscribe(to: "c")
+            #expect(broadcast.statistics.subscribers == 1)
+            #expect(subscription != nil)
+            subscription = nil
+            #expect(broadcast.statistics.subscribers == 0)
+            #expect(try await broadcast.publish("x", to: "c") == 0)
+        }
+    }
+
+    @Test func aForgottenSubscriptionLivesAsLongAsItsLoop() async throws {
+        try await withBroadcast("memory://") { broadcast in
+            let (ready, continuation) = AsyncStream<Void>.makeStream()
+            let task = Task {
+                let messages = try await broadcast.subscribe(to: "c")
+                continuation.yield()
+                for try await message in messages { return message.text }
+                return "none"
+            }
+            for await _ in ready { break }
+            try await broadcast.publish("x", to: "c")
+            #expect(try await task.value == "x")
+        }
+    }
+
+    @Test func disconnectingEndsAfterWhatWasReceived() async throws {
+        let broadcast = try Broadcast("memory://")
+        try await broadcast.connect()
+        let subscription = try await broadcast.subscribe(to: "c")
+        try await broadcast.publish("x", to: "c")
+        await broadcast.disconnect()
+        await broadcast.disconnect()
+        var seen: [String] = []
+        for try await message in subscription { seen.append(message.text) }
+        #expect(seen == ["x"])
+        await #expect(throws: BroadcastError.notConnected) {
+            try await broadcast.publish("x", to: "c")
+        }
+        await #expect(throws: BroadcastError.notConnected) {
+            _ = try await broadcast.subscribe(to: "c")
+        }
+        try await broadcast.connect()
+        #expect(try await broadcast.publish("x", to: "c") == 0)
+        await broadcast.disconnect()
+    }
+
+    @Test func badArgumentsAreRefusedBeforeAnythingIsSent() async throws {
+        try await withBroadcast("memory://?max_message_size=3") { broadcast in
+            await #expect(throws: BroadcastError.self) { try await broadcast.publish("x", to: "") }
+            await #expect(throws: BroadcastError.self) {
+                try await broadcast.publish("four", to: "c")
+            }
+            await #expect(throws: BroadcastError.self) { _ = try await broadcast.subscribe(to: "") }
+            await #expect(throws: BroadcastError.self) {
+                _ = try await broadcast.subscribe(to: [], patterns: [])
+            }
+        }
+    }
+
+    @Test func theStatusIsToldFromNowOn() async throws {
+        let broadcast = try Broadcast("memory://")
+        #expect(broadcast.currentStatus == .closed)
+        var status = broadcast.status.makeAsyncIterator()
+        #expect(await status.next() == .closed)
+        try await broadcast.connect()
+        guard case .ready(let server)? = await status.next() else {
+            Issue.record("not ready")
+            return
+        }
+        #expect(server.product == "memory")
+        await broadcast.disconnect()
+        #expect(await status.next() == .closed)
+    }
+
+    @Test func runStaysUntilCancelled() async throws {
+        let broadcast = try Broadcast("memory://")
+        var status = broadcast.status.makeAsyncIterator()
+        let task = Task { try await broadcast.run() }
+        while let next = await status.next() {
+            if case .ready = next { break }
+        }
+        task.cancel()
+        try await task.value
+        #expect(broadcast.currentStatus == .closed)
+    }
+
+    /// Four publishers and four subscribers at once: each publisher's messages arrive in its order.
+    @Test func manyTasksAtOnceKeepTheirOrder() async throws {
+        try await withBroadcast("memory://") { broadcast in
+            let buffer = SubscriptionBuffer(messages: 10_000)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<4 {
+                    let subscription = try await broadcast.subscribe(to: "c", buffer: buffer)
+                    group.addTask {
+                        var next = [0, 0, 0, 0]
+                        var count = 0
+                        for try await message in subscription {
+                            let parts = message.text.split(separator: " ").compactMap { Int($0) }
+                            #expect(parts[1] == next[parts[0]])
+                            next[parts[0]] += 1
+                            count += 1
+                            if count == 4000 { break }
+                        }
+                    }
+                }
+                for publisher in 0..<4 {
+                    group.addTask {
+                        for number in 0..<1000 {
+                            try await broadcast.publish("\(publisher) \(number)", to: "c")
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    @MainActor
+    @Test func worksOnTheMainActor() async throws {
+        try await withBroadcast("memory://") { broadcast in
+            try await broadcast.withSubscription(to: "c") { subscription in
+                try await broadcast.publish("x", to: "c")
+                for try await message in subscription {
+                    MainActor.assertIsolated()
+                    #expect(message.text == "x")
+                    break
+                }
+            }
+            #expect(broadcast.statistics.subscribers == 0)
+        }
+    }
+}
+
+/// A backend of a user's own.
+private struct Moody: LoopbackBackend {
+    struct Refusal: Error {}
+
+    func deliveries(of message: [UInt8], to channel: String) throws -> [[UInt8]] {
+        switch channel {
+        case "lossy": []
+        case "doubling": [message, message]
+        case "failing": throw Refusal()
+        default: [message]
+        }
+    }
+
+    func authorize(subscribingTo channel: String) throws {
+        if channel == "secret" { throw Refusal() }
+    }
+}
+
+struct LoopbackTests {
+    @Test func aBackendOfOnesOwnDecides() async throws {
+        let broadcast = Broadcast(Moody())
+        try await broadcast.connect()
+        let subscription = try await broadcast.subscribe(to: "lossy", "doubling", "plain")
+        #expect(try await broadcast.publish("1", to: "lossy") == 0)
+        #expect(try await broadcast.publish("2", to: "doubling") == 1)
+        #expect(try await broadcast.publish("3", to: "plain") == 1)
+        await #expect(throws: BroadcastError.refused("Refusal()")) {
+            try await broadcast.publish("4", to: "failing")
+        }
+        let error = await #expect(throws: BroadcastError.self) {
+            _ = try await broadcast.subscribe(to: "plain", "secret")
+        }
+        guard case .permissionDenied? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        await broadcast.disconnect()
+        var seen: [String] = []
+        for try await message in subscription { seen.append(message.text) }
+        #expect(seen == ["2", "2", "3"])
+    }
+}

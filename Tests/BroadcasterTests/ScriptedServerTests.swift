@@ -1,0 +1,264 @@
+import Broadcaster
+import BroadcasterTestSupport
+import Synchronization
+import Testing
+
+private let hello = "%2\r\n+version\r\n+7.0.15\r\n+proto\r\n:3\r\n"
+
+/// Servers that lie, fall silent, or go away in the worst moment.
+@Suite(.timeLimit(.minutes(1)))
+struct ScriptedServerTests {
+    /// A server that greets and then does what `script` says with what comes after.
+    private func server(
+        _ script: @escaping @Sendable (ScriptedServer.Client, String) -> Void
+    ) throws -> ScriptedServer {
+        try ScriptedServer { happening, client in
+            guard case .received(let bytes) = happening else { return }
+            let text = String(decoding: bytes, as: UTF8.self)
+            if text.contains("HELLO") { return client.send(hello) }
+            script(client, text)
+        }
+    }
+
+    private func broadcast(
+        to server: ScriptedServer, _ query: String = ""
+    ) throws -> Broadcast {
+        try Broadcast("redis://127.0.0.1:\(server.port)?\(query)")
+    }
+
+    @Test(arguments: [
+        "HTTP/1.1 400 Bad Request\r\n\r\n", "*4611686018427387904\r\n", "$99999999999\r\n",
+        String(repeating: "*1\r\n", count: 100_000), "\0\0\0\0", "+OK\n",
+    ])
+    func garbageIsAViolationAtOnce(garbage: String) async throws {
+        let server = try ScriptedServer { happening, client in
+            if case .connected = happening { client.send(garbage) }
+        }
+        let error = await #expect(throws: BroadcastError.self) {
+            try await broadcast(to: server).connect()
+        }
+        guard case .protocolViolation? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+    }
+
+    @Test func aServerThatHangsUpIsUnreachable() async throws {
+        let server = try ScriptedServer { happening, client in
+            if case .connected = happening { client.close() }
+        }
+        let error = await #expect(throws: BroadcastError.self) {
+            try await broadcast(to: server).connect()
+        }
+        guard case .unreachable? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+    }
+
+    @Test func aServerThatSaysNothingIsGivenUpAtTheDeadline() async throws {
+        let server = try ScriptedServer { _, _ in }
+        let error = await #expect(throws: BroadcastError.self) {
+            try await broadcast(to: server, "connect_timeout=50ms").connect()
+        }
+        guard case .timedOut? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+    }
+
+    @Test func aServerThatIsLoadingIsWaitedFor() async throws {
+        let server = try ScriptedServer { happening, client in
+            guard case .received = happening else { return }
+            client.send(client.number < 2 ? "-LOADING Redis is loading\r\n" : hello)
+        }
+        let broadcast = try broadcast(to: server)
+        try await broadcast.connect()
+        #expect(server.connections == 3)
+        await broadcast.disconnect()
+    }
+
+    @Test func connectingCanBeCancelled() async throws {
+        let (connected, continuation) = AsyncStream<Void>.makeStream()
+        let server = try ScriptedServer { happening, _ in
+            if case .connected = happening { continuation.yield() }
+        }
+        let broadcast = try broadcast(to: server)
+        let task = Task { try await broadcast.connect() }
+        for await _ in connected { break }
+        task.cancel()
+        await #expect(throws: BroadcastError.cancelled) { try await task.value }
+    }
+
+    /// Fault 28: nobody gets another's answer.
+    @Test func theAnswerToACancelledPublishIsNobodysElse() async throws {
+        let (asked, continuation) = AsyncStream<ScriptedServer.Client>.makeStream()
+        let server = try server { client, text in
+            if text.contains("first") { continuation.yield(client) }
+            if text.contains("second") { client.send(":1\r\n:2\r\n") }
+        }
+        let broadcast = try broadcast(to: server)
+        try await broadcast.connect()
+        let first = Task { try await broadcast.publish("first", to: "c") }
+        for await _ in asked { break }
+        first.cancel()
+        let error = await #expect(throws: BroadcastError.self) { try await first.value }
+        guard case .outcomeUnknown? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(try await broadcast.publish("second", to: "c") == 2)
+        await broadcast.disconnect()
+    }
+
+    @Test func aConnectionLostBeforeTheAnswerLeavesTheOutcomeUnknown() async throws {
+        let server = try server { client, text in
+            if text.contains("PUBLISH") { client.close() }
+        }
+        let broadcast = try broadcast(to: server)
+        try await broadcast.connect()
+        let error = await #expect(throws: BroadcastError.self) {
+            try await broadcast.publish("x", to: "c")
+        }
+        guard case .outcomeUnknown? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        await broadcast.disconnect()
+    }
+
+    @Test func aServerThatDoesNotAnswerAPublishIsNotWaitedForForEver() async throws {
+        let server = try server { _, _ in }
+        let broadcast = try broadcast(to: server, "publish_timeout=50ms")
+        try await broadcast.connect()
+        let error = await #expect(throws: BroadcastError.self) {
+            try await broadcast.publish("x", to: "c")
+        }
+        guard case .outcomeUnknown? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        await broadcast.disconnect()
+    }
+
+    @Test func anUnconfirmedSubscriptionTimesOutAndLeavesNothing() async throws {
+        let server = try server { _, _ in }
+        var options = BroadcastOptions()
+        options.subscribeTimeout = .milliseconds(50)
+        let broadcast = try Broadcast("redis://127.0.0.1:\(server.port)", options: options)
+        try await broadcast.connect()
+        let error = await #expect(throws: BroadcastError.self) {
+            _ = try await broadcast.subscribe(to: "c")
+        }
+        guard case .timedOut? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(broadcast.statistics.subscribers == 0)
+        await broadcast.disconnect()
+    }
+
+    /// Fault 27: the late confirmation is taken, and then unsubscribed.
+    @Test func aCancelledSubscriptionIsLeftAgainWhenItsConfirmationComes() async throws {
+        let (asked, continuation) = AsyncStream<(ScriptedServer.Client, String)>.makeStream()
+        let server = try server { client, text in continuation.yield((client, text)) }
+        let broadcast = try broadcast(to: server)
+        try await broadcast.connect()
+        let task = Task { try await broadcast.subscribe(to: "c") }
+        var requests = asked.makeAsyncIterator()
+        let client = await requests.next()?.0
+        task.cancel()
+        await #expect(throws: BroadcastError.cancelled) { _ = try await task.value }
+        client?.send(">3\r\n+subscribe\r\n+c\r\n:1\r\n")
+        let request = await requests.next()?.1
+        #expect(request?.contains("UNSUBSCRIBE") == true)
+        await broadcast.disconnect()
+    }
+
+    /// Faults 21 and 22 after a good beginning: the connection ends, the link comes back.
+    @Test(arguments: [":1\r\n", "*4611686018427387904\r\n", ">3\r\n$7\r\nmessage\r\n$-5\r\n", "@"])
+    func aViolationLaterOnIsAGapAndANewConnection(garbage: String) async throws {
+        let server = try server { client, text in
+            guard text.contains("SUBSCRIBE") else { return }
+            client.send(">3\r\n+subscribe\r\n+c\r\n:1\r\n>3\r\n$7\r\nmessage\r\n$1\r\nc\r\n")
+            client.send("$1\r\n\(client.number)\r\n")
+            if client.number == 0 { client.send(garbage) }
+        }
+        let broadcast = try broadcast(to: server)
+        try await broadcast.connect()
+        var seen: [String] = []
+        for try await event in try await broadcast.subscribe(to: "c").events {
+            switch event {
+            case .message(let message): seen.append(message.text)
+            case .gap(let gap):
+                guard case .reconnected = gap.reason else { continue }
+                seen.append("gap")
+            }
+            if seen.count == 3 { break }
+        }
+        #expect(seen == ["0", "gap", "1"])
+        #expect(broadcast.statistics.reconnects == 1)
+        await broadcast.disconnect()
+    }
+
+    @Test func aSilentServerIsNoticedByPing() async throws {
+        let server = try server { client, text in
+            if text.contains("SUBSCRIBE") { client.send(">3\r\n+subscribe\r\n+c\r\n:1\r\n") }
+        }
+        let broadcast = try broadcast(to: server, "ping=40ms")
+        try await broadcast.connect()
+        for try await event in try await broadcast.subscribe(to: "c").events {
+            guard case .gap(let gap) = event, case .reconnected(_, let text) = gap.reason else {
+                continue
+            }
+            #expect(text.contains("silent"))
+            break
+        }
+        await broadcast.disconnect()
+    }
+
+    /// Fault 55: SIGPIPE would end this process.
+    @Test func writingToAClosedConnectionIsSurvived() async throws {
+        let server = try server { client, _ in client.close() }
+        let broadcast = try broadcast(to: server, "publish_timeout=1s")
+        try await broadcast.connect()
+        for _ in 0..<20 { _ = try? await broadcast.publish("x", to: "c") }
+        await broadcast.disconnect()
+    }
+
+    @Test func aPublishHeldUpByALostConnectionGoesOutOnTheNext() async throws {
+        let server = try server { client, text in
+            if text.contains("cut") { return client.close() }
+            if text.contains("PUBLISH") { client.send(":1\r\n") }
+        }
+        let broadcast = try broadcast(to: server)
+        try await broadcast.connect()
+        _ = try? await broadcast.publish("cut", to: "c")
+        #expect(try await broadcast.publish("later", to: "c") == 1)
+        await broadcast.disconnect()
+    }
+
+    @Test func disconnectingWhileConnectingEnds() async throws {
+        let server = try ScriptedServer { _, _ in }
+        let broadcast = try broadcast(to: server)
+        let task = Task { try await broadcast.connect() }
+        while server.connections == 0 { await Task.yield() }
+        await broadcast.disconnect()
+        await #expect(throws: BroadcastError.self) { try await task.value }
+    }
+
+    @Test func theTraceMasksThePassword() async throws {
+        let lines = Mutex<[String]>([])
+        var options = BroadcastOptions()
+        options.trace = { line in lines.withLock { $0.append(line) } }
+        options.log = { entry in lines.withLock { $0.append("\(entry)") } }
+        let server = try server { client, _ in client.send(":0\r\n") }
+        let url = "redis://someone:hunter2@127.0.0.1:\(server.port)"
+        let broadcast = try Broadcast(url, options: options)
+        try await broadcast.connect()
+        await broadcast.disconnect()
+        let all = lines.withLock { $0 }.joined(separator: "\n")
+        #expect(all.contains(#"$7\r\nsomeone\r\n$7\r\n*******\r\n"#))
+        #expect(!all.contains("hunter2"))
+    }
+}
