@@ -86,6 +86,12 @@ package enum Programs {
     package static var redisCLI: String { path("redis-cli", variable: "BROADCASTER_REDIS_CLI") }
     package static var python: String { path("python3", variable: "BROADCASTER_PYTHON") }
 
+    /// Python can import what the test needs.
+    package static let pythonHasBroadcaster: Bool = {
+        let check = "import broadcaster, redis; assert int(redis.__version__.split('.')[0]) < 8"
+        return system("'\(python)' -c \"\(check)\" 2>/dev/null") == 0 || isRequired
+    }()
+
     /// The `broadcast` command of this build.
     package static var broadcast: String {
         guard let pointer = realpath("/proc/self/exe", nil) else { return "broadcast" }

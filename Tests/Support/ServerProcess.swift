@@ -9,7 +9,7 @@ package final class ServerProcess: Sendable {
     package let lines: AsyncStream<String>
     private let status = Mutex<Int32?>(nil)
     private let exited: AsyncStream<Int32>
-    private let input: Int32
+    private let input: Mutex<Int32?>
 
     /// - Parameter words: the program, by its path, and its arguments.
     package init(
@@ -25,7 +25,7 @@ package final class ServerProcess: Sendable {
             words, environment, input: input[0], output: output[1], merges: mergesErrors)
         close(output[1])
         close(input[0])
-        self.input = input[1]
+        self.input = Mutex(input[1])
         let (lines, lineContinuation) = AsyncStream<String>.makeStream()
         let (exited, exitContinuation) = AsyncStream<Int32>.makeStream()
         self.lines = lines
@@ -44,7 +44,7 @@ package final class ServerProcess: Sendable {
     }
 
     deinit {
-        close(input)
+        closeInput()
         if status.withLock({ $0 }) == nil { kill(identifier, SIGKILL) }
     }
 
@@ -115,6 +115,7 @@ package final class ServerProcess: Sendable {
     }
 
     package func write(_ text: String) {
+        guard let input = input.withLock({ $0 }) else { return }
         let bytes = Array(text.utf8)
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -125,7 +126,7 @@ package final class ServerProcess: Sendable {
     }
 
     package func closeInput() {
-        close(input)
+        if let descriptor = input.withLock({ $0.take() }) { close(descriptor) }
     }
 
     package func signal(_ number: Int32) {

@@ -1,0 +1,64 @@
+import Broadcaster
+import BroadcasterTestSupport
+import Testing
+
+/// Promise 12: Python's `broadcaster` 0.3.1 with redis-py < 8, on the same channels.
+@Suite(
+    .enabled(
+        if: Programs.areAvailable(Programs.redis, Programs.python) && Programs.pythonHasBroadcaster,
+        "needs redis-server and Python with broadcaster[redis] and redis<8"),
+    .timeLimit(.minutes(1)))
+struct PythonTests {
+    private static let publisher = """
+        import asyncio, sys
+        from broadcaster import Broadcast
+        async def main():
+            async with Broadcast(sys.argv[1]) as broadcast:
+                for text in ["plain", "ünïcödé 🎉", "line\\nline"]:
+                    await broadcast.publish("chat room", text)
+        asyncio.run(main())
+        """
+
+    private static let subscriber = """
+        import asyncio, sys
+        from broadcaster import Broadcast
+        async def main():
+            async with Broadcast(sys.argv[1]) as broadcast:
+                async with broadcast.subscribe("chat room") as subscriber:
+                    print("ready", flush=True)
+                    count = 0
+                    async for event in subscriber:
+                        print(event.channel, repr(event.message), flush=True)
+                        count += 1
+                        if count == 2:
+                            return
+        asyncio.run(main())
+        """
+
+    @Test(arguments: ["protocol=3", "protocol=2"])
+    func whatPythonPublishesIsReceived(query: String) async throws {
+        let server = try await RedisServer()
+        try await withBroadcast("\(server.url)?\(query)") { broadcast in
+            let subscription = try await broadcast.subscribe(to: "chat room")
+            let python = try ServerProcess([Programs.python, "-c", Self.publisher, server.url])
+            #expect(await python.remainingLines().isEmpty)
+            var seen: [String] = []
+            for try await message in subscription {
+                seen.append(message.text)
+                if seen.count == 3 { break }
+            }
+            #expect(seen == ["plain", "ünïcödé 🎉", "line\nline"])
+        }
+    }
+
+    @Test func pythonReceivesWhatIsPublished() async throws {
+        let server = try await RedisServer()
+        let python = try ServerProcess([Programs.python, "-c", Self.subscriber, server.url])
+        #expect(await python.line(containing: "") == "ready")
+        try await withBroadcast(server.url) { broadcast in
+            try await broadcast.publish("grüße", to: "chat room")
+            try await broadcast.publish(contentsOf: ["a'b"], to: "chat room")
+        }
+        #expect(await python.remainingLines() == ["chat room 'grüße'", "chat room \"a'b\""])
+    }
+}
