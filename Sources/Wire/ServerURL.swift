@@ -19,7 +19,7 @@ package struct ServerURL: Sendable {
     package init(_ text: String) throws(URLError) {
         let head = text.prefix { $0 != ":" }
         guard !head.isEmpty, text.dropFirst(head.count).hasPrefix("://") else {
-            throw URLError("the URL has no scheme: expected something like redis://localhost:6379")
+            throw URLError("the URL has no scheme: expected SCHEME://HOST:PORT")
         }
         scheme = head.lowercased()
         let whole = text.dropFirst(head.count + 3)
