@@ -29,6 +29,7 @@ func tests(_ name: String, uses: [String]) -> Target {
         name: "\(name)Tests",
         dependencies: (uses + ["TestSupport"]).map { .byName(name: "Broadcaster\($0)") },
         path: "Tests/\(name)Tests",
+        exclude: name == "Integration" ? ["browser.py"] : [],
         swiftSettings: settings)
 }
 
@@ -43,9 +44,11 @@ let facade = Target.target(
     path: "Sources/Broadcaster",
     swiftSettings: safeSettings)
 
+let chatDemo = module("ChatDemo", uses: ["", "Authentication", "Sockets"])
+
 let commandLine = Target.executableTarget(
     name: "BroadcastCLI",
-    dependencies: ["Broadcaster"],
+    dependencies: ["Broadcaster", "BroadcasterAuthentication", "BroadcasterChatDemo"],
     path: "Sources/BroadcastCLI",
     swiftSettings: safeSettings)
 
@@ -58,6 +61,7 @@ let testTargets = [
     tests("Multiplexing", uses: ["Multiplexing", "Sockets", "Wire"]),
     tests("Backend", uses: ["Wire"] + backends),
     tests("Broadcaster", uses: ["", "Wire", "Redis"]),
+    tests("Chat", uses: ["ChatDemo", "Authentication"]),
     tests("Integration", uses: [""]),
 ]
 
@@ -71,9 +75,10 @@ let package = Package(
         // Header-only: Swift's Glibc module lacks <sys/epoll.h> and <sys/eventfd.h>.
         .systemLibrary(name: "CEpoll", path: "Sources/CEpoll"),
         module("Wire"),
+        module("Authentication"),
         module("Sockets", uses: ["CEpoll"]),
         module("Multiplexing", uses: ["Sockets", "Wire"]),
     ] + backends.map { module($0, path: "Backends/\($0)", uses: ["Wire"]) }
-        + [facade, commandLine] + testTargets,
+        + [facade, chatDemo, commandLine] + testTargets,
     swiftLanguageModes: [.v6]
 )

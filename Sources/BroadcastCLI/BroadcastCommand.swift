@@ -35,6 +35,7 @@ struct BroadcastCommand {
         switch name {
         case "subscribe": try await SubscribeCommand(rest).run()
         case "publish": try await PublishCommand(rest).run()
+        case "chat": try await ChatCommand(rest).run()
         default: try await PingCommand(rest).run()
         }
     }

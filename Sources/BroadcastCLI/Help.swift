@@ -1,12 +1,13 @@
 /// What `--help` prints.
 enum Help {
-    static let commands = "subscribe, publish, ping"
+    static let commands = "chat, subscribe, publish, ping"
 
     static func text(_ command: String) -> String? {
         switch command {
         case "subscribe": subscribe
         case "publish": publish
         case "ping": ping
+        case "chat": chat
         default: nil
         }
     }
@@ -14,6 +15,7 @@ enum Help {
     static let overview = """
         broadcast: publish messages to channels, and subscribe to them
 
+          broadcast chat [options]                    a web chat, to see it all work
           broadcast subscribe [options] CHANNEL…      print what is published
           broadcast publish [options] CHANNEL [TEXT]  publish a text, or each line of standard input
           broadcast ping [options]                    who answers there, and how fast
@@ -61,6 +63,21 @@ enum Help {
           --url URL             the server
           --format text|json    json prints one object a message
           --trace               print the bytes sent and received to standard error
+
+        \(url)
+        """
+
+    private static let chat = """
+        broadcast chat [options]
+
+        Serves a web chat. Its rooms are channels: / is the room "chatroom", /room/NAME any other. Several
+        of these commands with one --url are one chat. For curl: /events/NAME shows a room
+        (curl -N), and POST /publish/NAME speaks in it (curl -d hello).
+
+          --url URL             the server
+          --host HOST           where to listen (default 127.0.0.1: this machine alone)
+          --port PORT           default 8000; 0 finds a free one
+          --trace               print the bytes sent to and received from the server of --url
 
         \(url)
         """

@@ -1,4 +1,5 @@
 import Broadcaster
+import BroadcasterChatDemo
 
 /// `broadcast ping`: who answers there, in which protocol, and how fast.
 struct PingCommand {

@@ -1,4 +1,5 @@
 import Broadcaster
+import BroadcasterChatDemo
 import Glibc
 
 /// `broadcast publish`: one message from the command line, or many from standard input.

@@ -1,4 +1,6 @@
 import Broadcaster
+import BroadcasterAuthentication
+import BroadcasterChatDemo
 import Glibc
 import Synchronization
 

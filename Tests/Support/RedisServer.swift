@@ -86,6 +86,15 @@ package enum Programs {
     package static var redisCLI: String { path("redis-cli", variable: "BROADCASTER_REDIS_CLI") }
     package static var python: String { path("python3", variable: "BROADCASTER_PYTHON") }
 
+    package static var curl: String { path("curl", variable: "BROADCASTER_CURL") }
+    package static var chromium: String { path("chromium", variable: "BROADCASTER_CHROMIUM") }
+    package static var chromedriver: String {
+        path("chromedriver", variable: "BROADCASTER_CHROMEDRIVER")
+    }
+
+    package static let pythonHasSelenium: Bool =
+        system("'\(python)' -c 'import selenium' 2>/dev/null") == 0 || isRequired
+
     /// Python can import what the test needs.
     package static let pythonHasBroadcaster: Bool = {
         let check = "import broadcaster, redis; assert int(redis.__version__.split('.')[0]) < 8"

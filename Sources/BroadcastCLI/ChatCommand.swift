@@ -1,0 +1,38 @@
+import Broadcaster
+import BroadcasterChatDemo
+
+/// `broadcast chat`: a web chat on the library, in one command.
+struct ChatCommand {
+    private let arguments: Arguments
+    private let port: UInt16
+
+    init(_ words: [String]) throws {
+        arguments = try Arguments(words, valued: ["--url", "--host", "--port"], flags: ["--trace"])
+        guard arguments.positional.isEmpty else {
+            throw Failure(
+                .usage, "chat takes options only; a room is named in the browser: /room/NAME")
+        }
+        guard let port = UInt16(arguments["--port"] ?? "8000") else {
+            throw Failure(.usage, "--port takes a number from 0 to 65535")
+        }
+        self.port = port
+    }
+
+    func run() async throws {
+        let broadcast = try Broadcast(arguments.url, options: arguments.options())
+        try await broadcast.connect()
+        let server: ChatServer
+        do {
+            server = try ChatServer(broadcast, host: arguments["--host"] ?? "127.0.0.1", port: port)
+        } catch {
+            await broadcast.disconnect()
+            throw Failure(.other, "\(error); is another program there? --port 0 finds a free one")
+        }
+        Console.output("open \(server.address) in a browser")
+        let work = Task { await server.run() }
+        let interruption = Interruption { work.cancel() }
+        defer { interruption.end() }
+        await work.value
+        await broadcast.disconnect()
+    }
+}

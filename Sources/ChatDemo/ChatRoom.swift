@@ -1,0 +1,61 @@
+import Broadcaster
+
+/// A room of the chat is a channel. This is all that stands between a person's socket and the library: what the
+/// person says is published, and what is published is sent to the person.
+struct ChatRoom: Sendable {
+    let name: String
+    let broadcast: Broadcast
+
+    /// Waits for a client that is slow, up to this; then it is told what it missed.
+    private static let buffer = SubscriptionBuffer(messages: 256, bytes: 1 << 20)
+
+    /// Returns when the person has left, or the server ends.
+    func join(_ client: ChatClient, as person: String) async {
+        do {
+            let subscription = try await broadcast.subscribe(to: name, buffer: ChatRoom.buffer)
+            let sending = Task {
+                for try await event in subscription.events {
+                    guard await client.send(WebSocketEncoder.text(ChatEvent(event).json)) else {
+                        break
+                    }
+                }
+                await client.close(1001, "the server ends")
+            }
+            _ = try? await broadcast.publish(ChatEvent.joined(person), to: name)
+            while let text = await client.receive() {
+                await publish(text, of: client)
+            }
+            subscription.cancel()
+            sending.cancel()
+            _ = try? await broadcast.publish(ChatEvent.left(person), to: name)
+        } catch {
+            await client.close(1013, "\(error)")
+        }
+    }
+
+    private func publish(_ text: [UInt8], of client: ChatClient) async {
+        do {
+            try await broadcast.publish(text, to: name)
+        } catch {
+            _ = await client.send(WebSocketEncoder.text(ChatEvent.failed("\(error)").json))
+        }
+    }
+
+    /// The room as Server-Sent Events. `lastEventID` is what a client that comes back has seen last.
+    func watch(_ client: ChatClient, lastEventID: String?) async {
+        do {
+            let subscription = try await broadcast.subscribe(to: name, buffer: ChatRoom.buffer)
+            await client.startEventStream()
+            if lastEventID != nil {
+                // There is no history to resume from: what was said meanwhile is missing.
+                _ = await client.send(ChatEvent.missed.serverSent)
+            }
+            for try await event in subscription.events {
+                guard await client.send(ChatEvent(event).serverSent) else { return }
+            }
+            await client.close(1001)
+        } catch {
+            await client.answer(HTTPResponse.error(.unavailable, "\(error)"))
+        }
+    }
+}

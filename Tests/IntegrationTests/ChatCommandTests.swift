@@ -1,0 +1,116 @@
+import BroadcasterTestSupport
+import Glibc
+import Testing
+
+/// `broadcast chat`, as curl and a browser use it.
+@Suite(.timeLimit(.minutes(2)))
+struct ChatCommandTests {
+    /// A running chat and the address that it printed.
+    private struct Chat {
+        let process: ServerProcess
+        let address: String
+
+        init(_ words: String...) async throws {
+            process = try ServerProcess(
+                [Programs.broadcast, "chat"] + (words.contains("--port") ? [] : ["--port", "0"])
+                    + words)
+            let line = await process.line(containing: "http://") ?? ""
+            address = String(line.split(separator: " ").first { $0.hasPrefix("http") } ?? "")
+        }
+
+        var port: UInt16 { UInt16(address.split(separator: ":").last?.dropLast() ?? "") ?? 0 }
+    }
+
+    private func curl(_ words: String...) async throws -> [String] {
+        let process = try ServerProcess([Programs.curl, "-s"] + words, mergesErrors: false)
+        return await process.remainingLines()
+    }
+
+    @Test(.enabled(if: Programs.areAvailable(Programs.curl), "needs curl"))
+    func curlHearsWhatCurlSays() async throws {
+        let chat = try await Chat()
+        let listener = try ServerProcess(
+            [Programs.curl, "-sNi", chat.address + "events/chatroom"], mergesErrors: false)
+        #expect(await listener.line(containing: "text/event-stream") != nil)
+        _ = await listener.line(containing: "")
+        let told = try await curl("-d", "hello\nworld", chat.address + "publish/chatroom")
+        #expect(told == [#"{"type":"published","channel":"chatroom","receivers":1}"#])
+        #expect(await listener.line(containing: "data: ") == "data: hello")
+        #expect(await listener.line(containing: "data: ") == "data: world")
+        listener.signal(SIGKILL)
+        chat.process.signal(SIGINT)
+        #expect(await chat.process.waitForExit() == 0)
+    }
+
+    @Test(.enabled(if: Programs.areAvailable(Programs.curl), "needs curl"))
+    func aReturningListenerIsToldThatItWasAway() async throws {
+        let chat = try await Chat()
+        let listener = try ServerProcess(
+            [Programs.curl, "-sN", "-H", "Last-Event-ID: 7", chat.address + "events/r"],
+            mergesErrors: false)
+        #expect(await listener.line(containing: "event: gap") != nil)
+        #expect(await listener.line(containing: "data: ")?.contains("away") == true)
+    }
+
+    @Test(
+        .enabled(if: Programs.areAvailable(Programs.curl), "needs curl"),
+        arguments: [
+            (["/nowhere"], "404"), (["/room/x"], "200"), (["-I", "/"], "200"),
+            (["-d", "x", "/"], "405"),
+            (["/publish/r"], "405"), (["/ws/r"], "426"), (["-X", "DELETE", "/"], "501"),
+            (["-H", "Origin: http://evil.example", "-d", "x", "/publish/r"], "403"),
+            (["-H", "Origin: http://evil.example", "/events/r"], "403"), (["/events/"], "404"),
+        ])
+    func requestsGetTheirStatus(words: [String], status: String) async throws {
+        let chat = try await Chat()
+        let path = words.last ?? "/"
+        let told = try ServerProcess(
+            [Programs.curl, "-s", "-o", "/dev/null", "-w", "%{http_code}\n"] + words.dropLast()
+                + [chat.address.dropLast() + path])
+        #expect(await told.remainingLines() == [status])
+    }
+
+    @Test func anOccupiedPortIsSaid() async throws {
+        let chat = try await Chat()
+        let second = try ServerProcess(
+            [Programs.broadcast, "chat", "--port", "\(chat.port)"])
+        let lines = await second.remainingLines()
+        #expect(lines.last?.contains("EADDRINUSE") == true)
+        #expect(await second.waitForExit() == 1)
+    }
+
+    @Test(
+        .enabled(
+            if: Programs.areAvailable(Programs.redis, Programs.curl), "needs redis-server and curl")
+    )
+    func twoProcessesAreOneChat() async throws {
+        let server = try await RedisServer()
+        let one = try await Chat("--url", server.url)
+        let other = try await Chat("--url", server.url)
+        let listener = try ServerProcess(
+            [Programs.curl, "-sNi", one.address + "events/r"], mergesErrors: false)
+        _ = await listener.line(containing: "text/event-stream")
+        _ = await listener.line(containing: "")
+        _ = try await curl("-d", "across", other.address + "publish/r")
+        #expect(await listener.line(containing: "data: ") == "data: across")
+    }
+
+    /// Two pages in a real browser; see browser.py for what it looks at.
+    @Test(
+        .enabled(
+            if: Programs.areAvailable(Programs.chromium, Programs.chromedriver)
+                && Programs.pythonHasSelenium,
+            "needs chromium, chromedriver and Python with selenium"))
+    func twoPagesTalkAndComeBack() async throws {
+        let port = try FreePort.find()
+        let script = #filePath.split(separator: "/").dropLast().map { "/" + $0 }.joined()
+        let browser = try ServerProcess(
+            [
+                Programs.python, script + "/browser.py", Programs.chromium, Programs.chromedriver,
+                Programs.broadcast, "\(port)",
+            ])
+        let lines = await browser.remainingLines()
+        #expect(await browser.waitForExit() == 0, "\(lines.joined(separator: "\n"))")
+        #expect(lines.last == "all seen")
+    }
+}
