@@ -52,6 +52,12 @@ let commandLine = Target.executableTarget(
     path: "Sources/BroadcastCLI",
     swiftSettings: safeSettings)
 
+let benchmarks = Target.executableTarget(
+    name: "benchmarks",
+    dependencies: ["BroadcasterSockets", "BroadcasterTestSupport"],
+    path: "Benchmarks",
+    swiftSettings: settings)
+
 let testTargets = [
     Target.target(
         name: "BroadcasterTestSupport", dependencies: ["BroadcasterSockets", "BroadcasterWire"],
@@ -79,6 +85,6 @@ let package = Package(
         module("Sockets", uses: ["CEpoll"]),
         module("Multiplexing", uses: ["Sockets", "Wire"]),
     ] + backends.map { module($0, path: "Backends/\($0)", uses: ["Wire"]) }
-        + [facade, chatDemo, commandLine] + testTargets,
+        + [facade, chatDemo, commandLine, benchmarks] + testTargets,
     swiftLanguageModes: [.v6]
 )

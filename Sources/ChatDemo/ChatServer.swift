@@ -1,6 +1,5 @@
 package import Broadcaster
 import BroadcasterSockets
-import Glibc
 import Synchronization
 
 /// The web chat: HTTP and WebSocket for its page, on this package's own sockets.
@@ -24,7 +23,8 @@ package final class ChatServer: Sendable {
     /// Listens at once. Port 0: the kernel chooses, see `address`.
     package init(_ broadcast: Broadcast, host: String, port: UInt16) throws {
         self.broadcast = broadcast
-        ChatServer.allowManyDescriptors()
+        // Each client is a descriptor.
+        FileDescriptor.raiseLimit()
         let addresses = try NameResolution.resolve(host: host, port: port)
         guard let address = addresses.first else {
             throw SocketError("look up \(host): no address")
@@ -197,14 +197,5 @@ package final class ChatServer: Sendable {
                 await client.answer(HTTPResponse.error(.unavailable, "\(error)"))
             }
         }
-    }
-
-    /// Each client is a descriptor: as many as the system allows, not the 1,024 of most shells.
-    private static func allowManyDescriptors() {
-        var limit = rlimit()
-        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        guard unsafe getrlimit(resource, &limit) == 0 else { return }
-        limit.rlim_cur = limit.rlim_max
-        _ = unsafe setrlimit(resource, &limit)
     }
 }

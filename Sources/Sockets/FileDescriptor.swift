@@ -8,6 +8,16 @@ package struct FileDescriptor: ~Copyable, Sendable {
         self.number = number
     }
 
+    /// Allows this process as many descriptors as the system permits it, in place of the 1,024 of most
+    /// shells.
+    package static func raiseLimit() {
+        var limit = rlimit()
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        guard unsafe getrlimit(resource, &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        _ = unsafe setrlimit(resource, &limit)
+    }
+
     deinit {
         // Not repeated on EINTR: Linux has released the number by then (close(2)).
         _ = close(number)
