@@ -63,6 +63,7 @@ let testTargets = [
         name: "BroadcasterTestSupport", dependencies: ["BroadcasterSockets", "BroadcasterWire"],
         path: "Tests/Support", swiftSettings: settings),
     tests("Wire", uses: ["Wire"]),
+    tests("Authentication", uses: ["Authentication"]),
     tests("Sockets", uses: ["Sockets"]),
     tests("Multiplexing", uses: ["Multiplexing", "Sockets", "Wire"]),
     tests("Backend", uses: ["Wire"] + backends),

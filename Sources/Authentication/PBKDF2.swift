@@ -1,0 +1,35 @@
+/// PBKDF2 with HMAC-SHA-256 (RFC 8018 §5.2), one block of 32 bytes, which is all that SCRAM takes.
+///
+/// Its work is done in slices, so that a server that asks for 100,000 rounds does not stop an event loop.
+package struct PBKDF2: Sendable {
+    private let hmac: HMAC
+    private var last: SHA256State
+    private var sum: SHA256State
+    /// Rounds that are still to do.
+    package private(set) var remaining: Int
+
+    /// - Parameter iterations: at least 1.
+    package init(password: [UInt8], salt: [UInt8], iterations: Int, block: UInt8 = 1) {
+        hmac = HMAC(key: password)
+        last = hmac.state(for: salt + [0, 0, 0, block])
+        sum = last
+        remaining = max(iterations, 1) - 1
+    }
+
+    /// Does at most `rounds`. The key, when that was the last.
+    package mutating func work(rounds: Int) -> [UInt8]? {
+        for _ in 0..<min(rounds, remaining) {
+            last = hmac.state(for: last)
+            sum.a ^= last.a
+            sum.b ^= last.b
+            sum.c ^= last.c
+            sum.d ^= last.d
+            sum.e ^= last.e
+            sum.f ^= last.f
+            sum.g ^= last.g
+            sum.h ^= last.h
+        }
+        remaining -= min(rounds, remaining)
+        return remaining == 0 ? sum.bytes : nil
+    }
+}

@@ -1,0 +1,108 @@
+/// Why a SCRAM exchange ended without a login: the server is not who knows our password, or breaks the protocol.
+package struct SCRAMError: Error, Hashable, Sendable, CustomStringConvertible {
+    package let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}
+
+/// The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), without channel binding. A value: the nonce is given,
+/// and the costly part is done by the caller, in slices.
+///
+/// Its life: `firstMessage` → `receiveFirst` → the work of `derivation` → `finalMessage` → `receiveFinal`. The
+/// password never leaves it; what leaves is a proof, made only for a nonce that begins with ours.
+package struct SCRAM: Sendable {
+    /// Servers ask for 4,096 by default. More than this is an attack on us (CVE-2026-42198 and its kin; the cap
+    /// is theirs).
+    package static let mostIterations = 100_000
+    private static let header = "n,,"
+
+    private let nonce: String
+    private let password: [UInt8]
+    private var firstExchange = ""
+    private var serverNonce = ""
+    private var serverSignature: [UInt8] = []
+
+    /// - Parameter nonce: printable ASCII without a comma, from a source that nobody can guess.
+    package init(password: String, nonce: String) {
+        // Where SASLprep fails the password is used as it is, as Postgres does (scram-common.c).
+        self.password = Array((SASLprep.prepare(password) ?? password).utf8)
+        self.nonce = nonce
+    }
+
+    /// Postgres takes the user from the startup message and wants this name empty.
+    private var bareFirstMessage: String { "n=,r=\(nonce)" }
+
+    package var firstMessage: String { SCRAM.header + bareFirstMessage }
+
+    /// The server's first message: its nonce, the salt and the number of rounds.
+    package mutating func receiveFirst(_ message: String) throws(SCRAMError) -> PBKDF2 {
+        let parts = message.split(separator: ",", omittingEmptySubsequences: false)
+        guard parts.count >= 3, let theirs = SCRAM.value("r", parts[0]),
+            let salt = SCRAM.value("s", parts[1]), let count = SCRAM.value("i", parts[2])
+        else {
+            throw SCRAMError("SCRAM server-first-message: expected r=, s= and i= in this order")
+        }
+        guard theirs.hasPrefix(nonce), theirs.utf8.count > nonce.utf8.count else {
+            throw SCRAMError("SCRAM server-first-message: the server's nonce does not extend ours")
+        }
+        guard theirs.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+            throw SCRAMError("SCRAM server-first-message: the nonce is not printable ASCII")
+        }
+        guard let salt = Base64.decode(salt), !salt.isEmpty else {
+            throw SCRAMError("SCRAM server-first-message: the salt is not base64")
+        }
+        guard let iterations = SCRAM.count(count) else {
+            throw SCRAMError(
+                "SCRAM server-first-message: expected 1 to \(SCRAM.mostIterations) iterations")
+        }
+        serverNonce = String(theirs)
+        firstExchange = "\(bareFirstMessage),\(message)"
+        return PBKDF2(password: password, salt: salt, iterations: iterations)
+    }
+
+    /// The proof that we know the password.
+    package mutating func finalMessage(saltedPassword: [UInt8]) -> String {
+        let key = HMAC(key: saltedPassword)
+        let clientKey = key.authenticate(Array("Client Key".utf8))
+        let bare = "c=\(Base64.encode(Array(SCRAM.header.utf8))),r=\(serverNonce)"
+        let exchange = Array("\(firstExchange),\(bare)".utf8)
+        let signature = HMAC(key: SHA256.digest(clientKey)).authenticate(exchange)
+        serverSignature = HMAC(key: key.authenticate(Array("Server Key".utf8))).authenticate(
+            exchange)
+        let proof = zip(clientKey, signature).map { $0 ^ $1 }
+        return "\(bare),p=\(Base64.encode(proof))"
+    }
+
+    /// The server's proof that it knows what the password was set to.
+    package func receiveFinal(_ message: String) throws(SCRAMError) {
+        let parts = message.split(separator: ",", omittingEmptySubsequences: false)
+        guard let text = parts.first.flatMap({ SCRAM.value("v", $0) }),
+            let signature = Base64.decode(text)
+        else { throw SCRAMError("SCRAM server-final-message: expected v= and a signature") }
+        guard !serverSignature.isEmpty, SCRAM.equal(signature, serverSignature) else {
+            throw SCRAMError(
+                "SCRAM server-final-message: wrong signature: this server does not know the password"
+            )
+        }
+    }
+
+    private static func value(_ name: Character, _ part: Substring) -> Substring? {
+        part.hasPrefix("\(name)=") ? part.dropFirst(2) : nil
+    }
+
+    /// A decimal without a sign, a blank or a leading zero.
+    private static func count(_ text: Substring) -> Int? {
+        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), text.first != "0",
+            text.utf8.count <= 6, let number = Int(text), (1...mostIterations).contains(number)
+        else { return nil }
+        return number
+    }
+
+    /// In a time that does not tell where they differ.
+    private static func equal(_ one: [UInt8], _ other: [UInt8]) -> Bool {
+        guard one.count == other.count else { return false }
+        return zip(one, other).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
+    }
+}
