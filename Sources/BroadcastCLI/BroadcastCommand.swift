@@ -30,8 +30,10 @@ struct BroadcastCommand {
             throw Failure(
                 .usage, "unknown command \"\(name)\"; known are \(Help.commands); try --help")
         }
-        if words.contains("--help") || words.contains("-h") { return Console.output(help) }
         let rest = Array(words.dropFirst())
+        if rest.first == "-h" || rest.prefix(while: { $0 != "--" }).contains("--help") {
+            return Console.output(help)
+        }
         switch name {
         case "subscribe": try await SubscribeCommand(rest).run()
         case "publish": try await PublishCommand(rest).run()

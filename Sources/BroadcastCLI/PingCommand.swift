@@ -24,7 +24,13 @@ struct PingCommand {
         let result = await work.result
         let status = broadcast.currentStatus
         await broadcast.disconnect()
-        let roundTrip = try result.get()
+        let roundTrip: Duration
+        do {
+            roundTrip = try result.get()
+        } catch BroadcastError.cancelled {
+            // A signal: the end that was asked for.
+            return
+        }
         guard case .ready(let server) = status else { return }
         switch format {
         case .text:

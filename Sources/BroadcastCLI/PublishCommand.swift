@@ -85,6 +85,9 @@ struct PublishCommand {
         } catch {
             if case .incomplete(let each) = error {
                 outcomes = each
+            } else if case .invalid = error, messages.count > 1 {
+                // One of them is too long: the others are good, and which came together is chance.
+                return try await publishEach(of: messages, through: broadcast)
             } else {
                 outcomes = messages.map { _ in .failure(error) }
             }
@@ -97,6 +100,18 @@ struct PublishCommand {
         }
         Console.write(Array(text.utf8), to: STDOUT_FILENO)
         if let firstFailure { throw firstFailure }
+    }
+
+    private func publishEach(of messages: [[UInt8]], through broadcast: Broadcast) async throws {
+        var failure: (any Error)?
+        for message in messages {
+            do {
+                try await publish([message], through: broadcast)
+            } catch {
+                failure = failure ?? error
+            }
+        }
+        if let failure { throw failure }
     }
 
     private func line(for outcome: Result<Int?, BroadcastError>) -> String {

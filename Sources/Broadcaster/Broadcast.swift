@@ -19,9 +19,14 @@ public final class Broadcast: Sendable {
     private let backend: any Backend
     private let common: CommonOptions
     private let options: BroadcastOptions
-    private let hub = Hub()
     private let board = StatusBoard()
-    private let driver = Mutex<(any Driver)?>(nil)
+    private let state = Mutex(State())
+
+    private struct State {
+        var driver: (any Driver)?
+        /// What drivers that are gone had counted.
+        var past = DriverCounts()
+    }
 
     /// A broadcast over the server that `url` names; nothing is connected yet.
     ///
@@ -29,6 +34,7 @@ public final class Broadcast: Sendable {
     public init(
         _ url: String, options: BroadcastOptions = BroadcastOptions()
     ) throws(BroadcastError) {
+        let options = options.clamped()
         do throws(URLError) {
             (backend, common) = try StandardBackends.backend(for: url, options: options)
         } catch {
@@ -39,6 +45,7 @@ public final class Broadcast: Sendable {
 
     /// A broadcast over a backend of your own, for tests.
     public init(_ backend: some LoopbackBackend, options: BroadcastOptions = BroadcastOptions()) {
+        let options = options.clamped()
         self.backend = LoopbackAdapter(inner: backend)
         common = CommonOptions(
             connectTimeout: options.connectTimeout, publishTimeout: options.publishTimeout,
@@ -57,18 +64,21 @@ public final class Broadcast: Sendable {
         do throws(LinkFailure) {
             _ = try await driver.start()
         } catch {
-            self.driver.withLock { if $0 === driver { $0 = nil } }
-            await driver.stop()
-            throw Task.isCancelled ? .cancelled : BroadcastError(error)
+            // Another call may be waiting for the same driver.
+            if !driver.isWanted || error != .cancelled {
+                forget(driver)
+                await driver.stop()
+            }
+            throw BroadcastError(error)
         }
     }
 
     private func existingOrNewDriver() throws(BroadcastError) -> any Driver {
         do throws(LinkFailure) {
-            return try driver.withLock { (current) throws(LinkFailure) in
-                if let current { return current }
+            return try state.withLock { (state) throws(LinkFailure) in
+                if let driver = state.driver { return driver }
                 let new = try makeDriver()
-                current = new
+                state.driver = new
                 return new
             }
         } catch {
@@ -76,11 +86,30 @@ public final class Broadcast: Sendable {
         }
     }
 
+    /// Takes the driver out, and keeps its counts.
+    @discardableResult
+    private func forget(_ driver: (any Driver)? = nil) -> (any Driver)? {
+        state.withLock { state in
+            guard let current = state.driver, driver == nil || driver === current else {
+                return nil
+            }
+            state.past.add(current)
+            state.driver = nil
+            return current
+        }
+    }
+
+    private func connectedDriver() throws(BroadcastError) -> any Driver {
+        guard let driver = state.withLock({ $0.driver }) else { throw .notConnected }
+        return driver
+    }
+
     private func makeDriver() throws(LinkFailure) -> any Driver {
-        let board = board
+        let (board, hub) = (board, Hub())
         let log = options.log
+        let generation = board.begin()
         let observers = Observers(
-            status: { board.post(BroadcastStatus($0)) },
+            status: { board.post(BroadcastStatus($0), from: generation) },
             log: { note in log?(BroadcastLogEntry(note)) },
             trace: options.trace)
         guard !backend.endpoints.isEmpty else {
@@ -96,7 +125,7 @@ public final class Broadcast: Sendable {
     /// Ends every subscription after what it had received, waits for publishes under way, and says goodbye
     /// to the server; `BroadcastOptions.shutdownTimeout` bounds that. `connect()` may follow.
     public func disconnect() async {
-        await driver.withLock { $0.take() }?.stop()
+        await forget()?.stop()
     }
 
     /// Connects, stays until the task is cancelled, and disconnects: what a service of
@@ -138,7 +167,7 @@ public final class Broadcast: Sendable {
         if let refusal = backend.refusal(ofPublishing: payload, to: channel) {
             throw .invalid(refusal)
         }
-        guard let driver = driver.withLock({ $0 }) else { throw .notConnected }
+        let driver = try connectedDriver()
         switch await driver.publish(payload, to: channel) {
         case .success(let receivers): return receivers
         case .failure(let failure): throw BroadcastError(failure)
@@ -172,7 +201,7 @@ public final class Broadcast: Sendable {
                 throw .invalid(refusal)
             }
         }
-        guard let driver = driver.withLock({ $0 }) else { throw .notConnected }
+        let driver = try connectedDriver()
         var receivers: [Int?] = []
         let outcomes = await driver.publish(payloads, to: channel)
         for case .success(let count) in outcomes { receivers.append(count) }
@@ -205,10 +234,10 @@ public final class Broadcast: Sendable {
         for topic in topics {
             if let refusal = backend.refusal(of: topic) { throw .invalid(refusal) }
         }
-        guard let driver = driver.withLock({ $0 }) else { throw .notConnected }
+        let driver = try connectedDriver()
         let mailbox = Mailbox(limits: MailboxLimits(buffer ?? options.buffer))
+        let hub = driver.hub
         let id = hub.newSubscriber()
-        let hub = hub
         if let failure = await confirmation(of: topics, mailbox, id, driver) {
             driver.hubChanged()
             throw BroadcastError(failure)
@@ -230,19 +259,19 @@ public final class Broadcast: Sendable {
     private func confirmation(
         of topics: [TopicName], _ mailbox: Mailbox, _ id: Int, _ driver: any Driver
     ) async -> SubscriptionFailure? {
-        let hub = hub
+        let hub = driver.hub
         let disarm = driver.schedule(at: .now + options.subscribeTimeout) {
-            hub.remove(id, .timedOut)
+            hub.abandon(id, .timedOut)
         }
         defer { disarm() }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 hub.add(mailbox, as: id, to: topics, waiter: continuation)
                 driver.hubChanged()
-                if Task.isCancelled { hub.remove(id, .cancelled) }
+                if Task.isCancelled { hub.abandon(id, .cancelled) }
             }
         } onCancel: {
-            hub.remove(id, .cancelled)
+            hub.abandon(id, .cancelled)
         }
     }
 
@@ -256,18 +285,15 @@ public final class Broadcast: Sendable {
 
     /// What has been done so far.
     public var statistics: BroadcastStatistics {
-        let driver = driver.withLock { $0 }
-        let counts = hub.counts
-        return BroadcastStatistics(
-            published: driver?.published ?? 0, received: counts.received,
-            delivered: counts.delivered, dropped: counts.dropped, waiting: counts.waiting,
-            reconnects: driver?.reconnects ?? 0, subscribers: counts.subscribers,
-            channels: counts.topics)
+        let (driver, past) = state.withLock { ($0.driver, $0.past) }
+        var total = past
+        if let driver { total.add(driver) }
+        return BroadcastStatistics(total, now: driver?.hub.counts ?? Hub.Counts())
     }
 
     /// How long the server takes to answer.
     public func ping() async throws(BroadcastError) -> Duration {
-        guard let driver = driver.withLock({ $0 }) else { throw .notConnected }
+        let driver = try connectedDriver()
         do throws(LinkFailure) {
             return try await driver.ping()
         } catch {

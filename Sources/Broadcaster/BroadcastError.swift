@@ -83,6 +83,7 @@ extension BroadcastError {
         case .rejected(let rejection): self.init(rejection)
         case .protocolViolation(let text): self = .protocolViolation(text)
         case .timedOut(let text): self = .timedOut(text)
+        case .cancelled: self = .cancelled
         case .closed: self = .notConnected
         }
     }

@@ -28,6 +28,22 @@ public struct BroadcastOptions: Sendable {
 
     /// The defaults.
     public init() {}
+
+    /// With every number where it makes sense: times from 1 ms to a year, sizes from a byte.
+    func clamped() -> BroadcastOptions {
+        var options = self
+        for time in [
+            \BroadcastOptions.connectTimeout, \.publishTimeout, \.subscribeTimeout,
+            \.shutdownTimeout,
+            \.pingInterval,
+        ] {
+            options[keyPath: time] = min(
+                max(self[keyPath: time], .milliseconds(1)), .seconds(31_536_000))
+        }
+        options.maximumMessageSize = min(max(maximumMessageSize, 1), (512 << 20) - 1)
+        options.unsentBytes = max(unsentBytes, 1)
+        return options
+    }
 }
 
 /// How much waits for a subscriber that is slower than its channels, and what happens beyond that.

@@ -53,36 +53,74 @@ public struct BroadcastStatistics: Hashable, Sendable {
     public let channels: Int
 }
 
+/// What drivers count, added up over the times of one `Broadcast`.
+struct DriverCounts {
+    private(set) var published = 0
+    private(set) var received = 0
+    private(set) var delivered = 0
+    private(set) var dropped = 0
+    private(set) var reconnects = 0
+
+    mutating func add(_ driver: any Driver) {
+        let counts = driver.hub.counts
+        published += driver.published
+        reconnects += driver.reconnects
+        received += counts.received
+        delivered += counts.delivered
+        dropped += counts.dropped
+    }
+}
+
+extension BroadcastStatistics {
+    init(_ total: DriverCounts, now: Hub.Counts) {
+        self.init(
+            published: total.published, received: total.received, delivered: total.delivered,
+            dropped: total.dropped, waiting: now.waiting, reconnects: total.reconnects,
+            subscribers: now.subscribers, channels: now.topics)
+    }
+}
+
 /// Gives each watcher the status as it is, and then its changes.
 final class StatusBoard: Sendable {
     private struct State {
         var current = BroadcastStatus.closed
         var watchers: [UInt64: AsyncStream<BroadcastStatus>.Continuation] = [:]
         var lastWatcher: UInt64 = 0
+        var generation = 0
     }
 
     private let state = Mutex(State())
 
     var current: BroadcastStatus { state.withLock { $0.current } }
 
-    func post(_ status: BroadcastStatus) {
-        let watchers = state.withLock { state in
-            defer { state.current = status }
-            return state.current == status ? [] : Array(state.watchers.values)
+    func post(_ status: BroadcastStatus, from generation: Int) {
+        state.withLock { state in
+            guard generation >= state.generation, state.current != status else { return }
+            state.current = status
+            for watcher in state.watchers.values { watcher.yield(status) }
         }
-        for watcher in watchers { watcher.yield(status) }
+    }
+
+    /// From now on only what a driver of this generation, or a later one, posts counts: an earlier one
+    /// may still be on its way out.
+    func begin() -> Int {
+        state.withLock { state in
+            state.generation += 1
+            return state.generation
+        }
     }
 
     /// A watcher that does not look for long misses the oldest of 64 changes, never the newest.
     func watch() -> AsyncStream<BroadcastStatus> {
         let (stream, continuation) = AsyncStream<BroadcastStatus>.makeStream(
             bufferingPolicy: .bufferingNewest(64))
-        let (number, current) = state.withLock { state in
+        let number = state.withLock { state in
             state.lastWatcher += 1
             state.watchers[state.lastWatcher] = continuation
-            return (state.lastWatcher, state.current)
+            // Under the lock, as `post` does: the last word is the newest.
+            continuation.yield(state.current)
+            return state.lastWatcher
         }
-        continuation.yield(current)
         continuation.onTermination = { [weak self] _ in
             self?.state.withLock { $0.watchers[number] = nil }
         }

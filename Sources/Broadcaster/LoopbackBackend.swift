@@ -40,6 +40,8 @@ struct LoopbackAdapter: Backend {
 
     var endpoints: [Endpoint] { [] }
 
+    var secret: String? { nil }
+
     func makeSession() -> any Session { LoopbackSession(inner: inner) }
 
     func refusal(of topic: TopicName) -> String? {
@@ -54,7 +56,7 @@ struct LoopbackAdapter: Backend {
 
 private struct LoopbackSession: Session {
     let inner: any LoopbackBackend
-    private var topics: [String: (id: Int, origin: Origin)] = [:]
+    private var topics = TopicIndex()
 
     init(inner: any LoopbackBackend) {
         self.inner = inner
@@ -80,7 +82,7 @@ private struct LoopbackSession: Session {
         case .subscribe(let wanted): for topic in wanted { subscribe(topic, into: &output) }
         case .unsubscribe(let unwanted):
             for topic in unwanted {
-                topics[topic.name.text] = nil
+                topics.remove(topic.name.text)
                 output.append(.unsubscribed(topic: topic.id))
             }
         case .publish(let publication): publish(publication, into: &output)
@@ -92,7 +94,7 @@ private struct LoopbackSession: Session {
     private mutating func subscribe(_ topic: Topic, into output: inout SessionOutput) {
         do {
             try inner.authorize(subscribingTo: topic.name.text)
-            topics[topic.name.text] = (topic.id, Origin(channel: topic.name.text))
+            topics.insert(topic)
             output.append(.subscribed(topic: topic.id))
         } catch {
             let rejection = Rejection(kind: .permission, message: "\(error)")
@@ -100,19 +102,19 @@ private struct LoopbackSession: Session {
         }
     }
 
-    private func publish(_ publication: Publication, into output: inout SessionOutput) {
+    private mutating func publish(_ publication: Publication, into output: inout SessionOutput) {
         do {
             let deliveries = try inner.deliveries(
                 of: publication.payload.bytes, to: publication.channel)
-            let topic = topics[publication.channel]
-            if let topic {
+            let channel = topics.find(publication.channel)
+            if let channel {
                 for bytes in deliveries {
                     let run = MessageRun(
-                        topic: topic.id, origin: topic.origin, message: .bytes(bytes))
+                        topic: channel.topic.id, origin: channel.origin, message: .bytes(bytes))
                     output.append(.messages(run))
                 }
             }
-            let receivers = topic == nil || deliveries.isEmpty ? 0 : 1
+            let receivers = channel == nil || deliveries.isEmpty ? 0 : 1
             output.append(.published(ticket: publication.ticket, receivers: receivers))
         } catch {
             let rejection = Rejection(kind: .permanent, message: "\(error)")

@@ -5,6 +5,12 @@ package protocol Driver: AnyObject, Sendable {
     /// Returns when the session is ready for the first time.
     func start() async throws(LinkFailure) -> ServerIdentity
 
+    /// Its subscribers. A hub lives and ends with its driver.
+    var hub: Hub { get }
+
+    /// Somebody waits for the session, or it has been ready; and it has not ended.
+    var isWanted: Bool { get }
+
     /// The hub may have requests for the server.
     func hubChanged()
 

@@ -27,6 +27,8 @@ package final class Hub: Sendable {
         package var waiting = 0
         package var subscribers = 0
         package var topics = 0
+
+        package init() {}
     }
 
     private let state = Mutex(State())
@@ -66,11 +68,27 @@ package final class Hub: Sendable {
         waiter?.resume(returning: failure ?? .cancelled)
     }
 
+    /// As `remove`, if it is still waited for: a deadline or a cancellation that comes too late must not end a
+    /// subscription that is established.
+    package func abandon(_ id: Int, _ failure: SubscriptionFailure) {
+        let (mailbox, waiter) = state.withLock { state in
+            guard let waiter = state.waiters.removeValue(forKey: id) else {
+                return (nil as Mailbox?, nil as Waiter?)
+            }
+            return (state.table.remove(id), waiter)
+        }
+        mailbox?.finish(failure)
+        waiter?.resume(returning: failure)
+    }
+
     package var counts: Counts {
         let (mailboxes, base) = state.withLock { state in
-            let base = Counts(
-                received: state.received, delivered: state.delivered, dropped: state.dropped,
-                subscribers: state.table.subscriberCount, topics: state.table.topicCount)
+            var base = Counts()
+            base.received = state.received
+            base.delivered = state.delivered
+            base.dropped = state.dropped
+            base.subscribers = state.table.subscriberCount
+            base.topics = state.table.topicCount
             return (state.table.mailboxes, base)
         }
         return mailboxes.reduce(into: base) { sum, mailbox in
@@ -122,7 +140,7 @@ package final class Hub: Sendable {
     }
 
     package func confirmed(_ topic: Int, at now: Instant) {
-        settle(state.withLock { $0.table.confirmed(topic) }, at: now)
+        settle(state.withLock { $0.taking($0.table.confirmed(topic)) }, at: now)
     }
 
     package func unsubscribed(_ topic: Int) {
@@ -130,32 +148,46 @@ package final class Hub: Sendable {
     }
 
     package func refused(_ topic: Int, _ rejection: Rejection, at now: Instant) {
-        settle(state.withLock { $0.table.refused(topic, rejection) }, at: now)
+        settle(state.withLock { $0.taking($0.table.refused(topic, rejection)) }, at: now)
     }
 
     package func name(of topic: Int) -> TopicName? {
         state.withLock { $0.table.name(of: topic) }
     }
 
-    private func settle(_ outcomes: [ChannelTable.Outcome], at now: Instant) {
-        for outcome in outcomes {
+    private func settle(_ outcomes: [(ChannelTable.Outcome, Waiter?)], at now: Instant) {
+        for (outcome, waiter) in outcomes {
             switch outcome {
-            case .established(let id): waiter(of: id)?.resume(returning: nil)
+            case .established: waiter?.resume(returning: nil)
             case .restored(let mailbox): mailbox.resume(at: now)
-            case .failed(let id, let mailbox, let failure):
+            case .failed(_, let mailbox, let failure):
                 mailbox.finish(failure)
-                waiter(of: id)?.resume(returning: failure)
-                state.withLock { $0.retire(mailbox) }
+                waiter?.resume(returning: failure)
             }
         }
-    }
-
-    private func waiter(of subscriber: Int) -> Waiter? {
-        state.withLock { $0.waiters.removeValue(forKey: subscriber) }
     }
 }
 
 extension Hub.State {
+    /// Takes the waiters that outcomes are for in the same moment, so that each has one fate.
+    fileprivate mutating func taking(
+        _ outcomes: [ChannelTable.Outcome]
+    ) -> [(ChannelTable.Outcome, Hub.Waiter?)] {
+        outcomes.map { outcome in
+            switch outcome {
+            case .established(let id): (outcome, waiters.removeValue(forKey: id))
+            case .restored: (outcome, nil)
+            case .failed(let id, let mailbox, _):
+                (outcome, retiring(mailbox, waiters.removeValue(forKey: id)))
+            }
+        }
+    }
+
+    private mutating func retiring(_ mailbox: Mailbox, _ waiter: Hub.Waiter?) -> Hub.Waiter? {
+        retire(mailbox)
+        return waiter
+    }
+
     /// Keeps the counts of a mailbox that leaves.
     fileprivate mutating func retire(_ mailbox: Mailbox) {
         let counts = mailbox.counts

@@ -117,8 +117,11 @@ actor Link {
     private func ready(_ lane: Lane, _ generation: Int, _ readiness: Readiness) {
         guard generation == self.generation, let transport = lanes[lane.index] else { return }
         do throws(SocketError) {
-            if readiness.contains(.writable) { try transport.flush(loop) }
-            if readiness.isDisjoint(with: [.readable, .failed]) { return afterWriting() }
+            if readiness.contains(.writable) {
+                try transport.flush(loop)
+                afterWriting()
+            }
+            if readiness.isDisjoint(with: [.readable, .failed]) { return }
             let before = transport.received.count
             switch try transport.read() {
             case .wouldBlock: return
@@ -133,7 +136,8 @@ actor Link {
     private func received(_ count: Int, _ before: Int, _ transport: Transport, _ lane: Lane) {
         if let trace = observers.trace {
             let all = transport.received
-            trace(TranscriptLine.received(all.bytes[(all.start + before)...], on: lane))
+            let new = all.bytes[(all.start + before)...]
+            trace(TranscriptLine.received(new, on: lane, secret: secret))
         }
         do throws(ProtocolError) {
             try session?.receive(&transport.received, on: lane, into: &output)
@@ -189,14 +193,15 @@ actor Link {
             let lane = Lane(index: index)
             guard let transport = lanes[index], !output[lane].isEmpty else { continue }
             if let trace = observers.trace {
-                let secrets = output.secrets.filter { $0.lane == lane }.map(\.range)
-                trace(TranscriptLine.sent(output[lane], on: lane, secrets: secrets))
+                trace(TranscriptLine.sent(output[lane], on: lane, secret: secret))
             }
             transport.append(&output[lane])
             scheduleFlush()
         }
-        output.clearSecrets()
     }
+
+    /// Servers see it in the handshake, and some repeat it in an error.
+    private var secret: String? { state.isReady ? nil : backend.secret }
 
     /// One write a turn, however much was added in it.
     private func scheduleFlush() {
@@ -231,6 +236,7 @@ actor Link {
         case .subscriptionRefused(let topic, let rejection):
             if let name = hub.name(of: topic) { observers.log(.refused(name, rejection)) }
             hub.refused(topic, rejection, at: .now)
+            reconcile()
         case .ready(let identity): becameReady(identity)
         case .rejected(let rejection): lose(.rejected(rejection))
         case .answered: if !pings.isEmpty { pings.removeFirst().resume(returning: nil) }

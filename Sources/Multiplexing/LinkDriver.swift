@@ -29,6 +29,7 @@ package struct LinkLimits: Hashable, Sendable {
 
 /// A link with the loop that it lives on: one thread, from `start` to `stop`.
 package final class LinkDriver: Driver {
+    package let hub: Hub
     private let loop: EventLoop
     private let link: Link
     private let gate = Gate()
@@ -44,6 +45,7 @@ package final class LinkDriver: Driver {
             throw .unreachable(error.description)
         }
         self.limits = limits
+        self.hub = hub
         let turn = Turn()
         publishes = PublishQueue(timeout: limits.publishTimeout) { turn.signal() }
         link = Link(
@@ -58,13 +60,16 @@ package final class LinkDriver: Driver {
 
     package func start() async throws(LinkFailure) -> ServerIdentity {
         link.post { $0.start() }
+        let waiter = gate.newWaiter()
         let result = await withTaskCancellationHandler {
-            await gate.opened()
-        } onCancel: { [link] in
-            link.post { $0.stop(within: .zero) }
+            await gate.opened(waiter)
+        } onCancel: {
+            gate.abandon(waiter)
         }
         return try result.get()
     }
+
+    package var isWanted: Bool { gate.isWanted }
 
     package func hubChanged() {
         link.post { $0.turn() }
@@ -128,11 +133,16 @@ private final class Turn: Sendable {
 
 /// Where calls wait for a link's first success or failure, and for its end.
 final class Gate: Sendable {
+    typealias Outcome = Result<ServerIdentity, LinkFailure>
+
     private struct State {
-        var result: Result<ServerIdentity, LinkFailure>?
+        var result: Outcome?
         var isEnded = false
         var reconnects = 0
-        var waitingForResult: [CheckedContinuation<Result<ServerIdentity, LinkFailure>, Never>] = []
+        var lastWaiter = 0
+        /// Calls that have begun to wait, and not been abandoned.
+        var expected: Set<Int> = []
+        var waitingForResult: [Int: CheckedContinuation<Outcome, Never>] = [:]
         var waitingForEnd: [CheckedContinuation<Void, Never>] = []
     }
 
@@ -140,18 +150,27 @@ final class Gate: Sendable {
 
     var reconnects: Int { state.withLock { $0.reconnects } }
 
+    /// Somebody waits for the connection, or it has been there; and it has not ended.
+    var isWanted: Bool {
+        state.withLock { state in
+            guard !state.isEnded else { return false }
+            if case .success = state.result { return true }
+            return !state.expected.isEmpty
+        }
+    }
+
     /// The first result stays; each later success is a reconnection.
-    func open(_ result: Result<ServerIdentity, LinkFailure>) {
+    func open(_ result: Outcome) {
         let waiting = state.withLock { state in
             if state.result == nil {
                 state.result = result
             } else if case .success = result {
                 state.reconnects += 1
             }
-            defer { state.waitingForResult = [] }
+            defer { state.waitingForResult = [:] }
             return state.waitingForResult
         }
-        for waiter in waiting { waiter.resume(returning: result) }
+        for waiter in waiting.values { waiter.resume(returning: result) }
     }
 
     func end() {
@@ -163,14 +182,33 @@ final class Gate: Sendable {
         for waiter in waiting { waiter.resume() }
     }
 
-    func opened() async -> Result<ServerIdentity, LinkFailure> {
+    func newWaiter() -> Int {
+        state.withLock { state in
+            state.lastWaiter += 1
+            state.expected.insert(state.lastWaiter)
+            return state.lastWaiter
+        }
+    }
+
+    func opened(_ waiter: Int) async -> Outcome {
         await withCheckedContinuation { continuation in
-            let result = state.withLock { state in
-                if state.result == nil { state.waitingForResult.append(continuation) }
-                return state.result
+            let result: Outcome? = state.withLock { state in
+                if let result = state.result { return result }
+                if !state.expected.contains(waiter) { return .failure(.cancelled) }
+                state.waitingForResult[waiter] = continuation
+                return nil
             }
             if let result { continuation.resume(returning: result) }
         }
+    }
+
+    /// The task of this waiter was cancelled; the others go on.
+    func abandon(_ waiter: Int) {
+        let continuation = state.withLock { state in
+            state.expected.remove(waiter)
+            return state.waitingForResult.removeValue(forKey: waiter)
+        }
+        continuation?.resume(returning: .failure(.cancelled))
     }
 
     func ended() async {

@@ -12,6 +12,8 @@ package enum LinkFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case lost(String)
     /// Not ready before the deadline.
     case timedOut(String)
+    /// The call was cancelled; the link may go on for others.
+    case cancelled
     case closed
 
     package var description: String {
@@ -20,6 +22,7 @@ package enum LinkFailure: Error, Hashable, Sendable, CustomStringConvertible {
             .timedOut(let text):
             text
         case .rejected(let rejection): "the server refused: \(rejection.message)"
+        case .cancelled: "cancelled"
         case .closed: "disconnected"
         }
     }
@@ -127,7 +130,7 @@ package struct LinkState: Sendable {
         if let firstDeadline, now >= firstDeadline { return true }
         switch failure {
         case .rejected(let rejection): return rejection.kind != .temporary
-        case .protocolViolation, .closed: return true
+        case .protocolViolation, .cancelled, .closed: return true
         case .unreachable, .timedOut, .lost: return !waitsForServer
         }
     }

@@ -13,7 +13,7 @@ package final class LocalDriver: Driver {
         var isOpen = false
     }
 
-    private let hub: Hub
+    package let hub: Hub
     private let observers: Observers
     private let state: Mutex<State>
 
@@ -31,6 +31,8 @@ package final class LocalDriver: Driver {
         }
         hub.open()
         hub.connected()
+        // For whoever subscribed between the two.
+        hubChanged()
         for case .ready(let identity) in events {
             observers.status(.ready(identity))
             return identity
@@ -97,6 +99,8 @@ package final class LocalDriver: Driver {
         }
         return result
     }
+
+    package var isWanted: Bool { state.withLock { $0.isOpen } }
 
     package func ping() async throws(LinkFailure) -> Duration {
         guard state.withLock({ $0.isOpen }) else { throw .closed }

@@ -142,7 +142,10 @@ package struct MailboxState: Sendable {
 
     // MARK: Bounds
 
-    private var isOver: Bool { count > limits.messages || byteCount > limits.bytes }
+    /// One message is never over: the longest that a server may send is longer than the default buffer.
+    private var isOver: Bool {
+        count > 1 && (count > limits.messages || byteCount > limits.bytes)
+    }
 
     private mutating func append(_ run: MessageRun) {
         guard run.count > 0 else { return }
@@ -162,7 +165,7 @@ package struct MailboxState: Sendable {
         while fitting < min(run.count, limits.messages - count) {
             let message = run.message(at: offset)
             room -= message.count
-            if room < 0 { break }
+            if room < 0, count + fitting > 0 { break }
             fitting += 1
             offset = message.upperBound
         }

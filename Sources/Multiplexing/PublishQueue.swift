@@ -50,9 +50,10 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         isOpen = true
     }
 
-    package mutating func newID() -> UInt64 {
-        lastID += 1
-        return lastID
+    /// Numbers to cancel messages by.
+    package mutating func newIDs(_ count: Int) -> Range<UInt64> {
+        defer { lastID += UInt64(count) }
+        return lastID..<lastID + UInt64(count)
     }
 
     /// Adds a message. Deadlines come in ascending order. False if the queue is closed.
@@ -130,16 +131,27 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         return [sentDeadline, unsent.first?.deadline].compactMap { $0 }.min()
     }
 
-    /// The task that waits for this message was cancelled.
-    package mutating func cancel(_ id: UInt64) -> Settled? {
-        if let index = PublishQueueState.find(id, in: unsent), let entry = unsent[index] {
-            unsent.remove(at: index)
-            return entry.waiter.map { ($0, .failure(.cancelled)) }
+    /// The task that waits for these messages was cancelled.
+    package mutating func cancel(_ ids: Range<UInt64>) -> [Settled] {
+        var settled: [Settled] = []
+        for index in 0..<sent.count {
+            guard let entry = sent[index], ids.contains(entry.id), let waiter = entry.waiter else {
+                continue
+            }
+            sent[index]?.waiter = nil
+            let failure = PublishFailure.outcomeUnknown("cancelled while waiting for the answer")
+            settled.append((waiter, .failure(failure)))
         }
-        guard let index = PublishQueueState.find(id, in: sent),
-            let waiter = sent[index]?.waiter.take()
-        else { return nil }
-        return (waiter, .failure(.outcomeUnknown("cancelled while waiting for the answer")))
+        var kept = Queue<Entry>()
+        while let entry = unsent.removeFirst() {
+            if ids.contains(entry.id) {
+                if let waiter = entry.waiter { settled.append((waiter, .failure(.cancelled))) }
+            } else {
+                kept.append(entry)
+            }
+        }
+        unsent = kept
+        return settled
     }
 
     /// Ends everything.
@@ -150,18 +162,6 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
             if let waiter = entry.waiter { settled.append((waiter, .failure(.closed))) }
         }
         return settled
-    }
-
-    /// Identifiers ascend: binary search.
-    private static func find(_ id: UInt64, in queue: Queue<Entry>) -> Int? {
-        var range = 0..<queue.count
-        while !range.isEmpty {
-            let middle = range.lowerBound + range.count / 2
-            guard let found = queue[middle]?.id else { return nil }
-            if found == id { return middle }
-            range = found < id ? middle + 1..<range.upperBound : range.lowerBound..<middle
-        }
-        return nil
     }
 }
 
@@ -194,14 +194,14 @@ package final class PublishQueue: Sendable {
     package func publish(
         _ payload: Payload, to channel: String
     ) async -> Result<Int?, PublishFailure> {
-        let id = state.withLock { $0.queue.newID() }
+        let ids = state.withLock { $0.queue.newIDs(1) }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                add([payload], to: channel, id: id) { _ in .task(continuation) }
-                if Task.isCancelled { cancel(id) }
+                add([payload], to: channel, ids) { _ in .task(continuation) }
+                if Task.isCancelled { cancel(ids) }
             }
         } onCancel: {
-            cancel(id)
+            cancel(ids)
         }
     }
 
@@ -210,22 +210,29 @@ package final class PublishQueue: Sendable {
         _ payloads: [Payload], to channel: String
     ) async -> [Result<Int?, PublishFailure>] {
         guard !payloads.isEmpty else { return [] }
-        return await withCheckedContinuation { continuation in
-            let batch = PublishBatch(count: payloads.count, continuation)
-            add(payloads, to: channel, id: nil) { .member(batch, $0) }
+        let ids = state.withLock { $0.queue.newIDs(payloads.count) }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let batch = PublishBatch(count: payloads.count, continuation)
+                add(payloads, to: channel, ids) { .member(batch, $0) }
+                if Task.isCancelled { cancel(ids) }
+            }
+        } onCancel: {
+            cancel(ids)
         }
     }
 
     private func add(
-        _ payloads: [Payload], to channel: String, id: UInt64?, waiter: (Int) -> Waiter
+        _ payloads: [Payload], to channel: String, _ ids: Range<UInt64>, waiter: (Int) -> Waiter
     ) {
-        let deadline = Instant.now + timeout
         let (accepted, mustSignal) = state.withLock { state in
+            // Under the lock, so that deadlines ascend.
+            let deadline = Instant.now + timeout
             var accepted = 0
             for payload in payloads {
                 let isAdded = state.queue.add(
-                    payload, to: channel, id: id ?? state.queue.newID(), deadline: deadline,
-                    waiter: waiter(accepted))
+                    payload, to: channel, id: ids.lowerBound + UInt64(accepted),
+                    deadline: deadline, waiter: waiter(accepted))
                 if !isAdded { break }
                 accepted += 1
             }
@@ -236,8 +243,8 @@ package final class PublishQueue: Sendable {
         if mustSignal { signal() }
     }
 
-    private func cancel(_ id: UInt64) {
-        if let settled = state.withLock({ $0.queue.cancel(id) }) { settle(settled) }
+    private func cancel(_ ids: Range<UInt64>) {
+        for settled in state.withLock({ $0.queue.cancel(ids) }) { settle(settled) }
     }
 
     // MARK: The driver

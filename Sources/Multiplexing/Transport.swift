@@ -39,6 +39,10 @@ final class Transport {
             // Both keep their space: the next turn writes into the other's.
             swap(&unsent, &bytes)
         } else {
+            if taken >= Transport.keptCapacity {
+                unsent.removeFirst(taken)
+                taken = 0
+            }
             unsent.append(contentsOf: bytes)
             bytes.removeAll(keepingCapacity: true)
         }

@@ -194,9 +194,9 @@ package final class EventLoop: SerialExecutor {
             guard let earliest = state.timers.earliest else { return -1 }
             let left = earliest - .now
             guard left > .zero else { return 0 }
-            let parts = left.components
-            let milliseconds = parts.seconds * 1000 + parts.attoseconds / 1_000_000_000_000_000 + 1
-            return Int32(clamping: milliseconds)
+            // An hour at most: a timer further away is looked at again then.
+            let parts = min(left, .seconds(3600)).components
+            return Int32(parts.seconds * 1000 + parts.attoseconds / 1_000_000_000_000_000 + 1)
         }
     }
 }

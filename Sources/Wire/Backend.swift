@@ -3,6 +3,9 @@ package protocol Backend: Sendable {
     /// Where to connect, in the order to try. Empty: the session lives in this process.
     var endpoints: [Endpoint] { get }
 
+    /// What must never be shown: the password, if there is one. A trace masks it until the session is ready.
+    var secret: String? { get }
+
     /// A new conversation, before its first byte.
     func makeSession() -> any Session
 

@@ -4,8 +4,6 @@
 package struct SessionOutput: Sendable {
     /// Bytes to send, a lane each.
     private var outgoing: [[UInt8]] = [[], []]
-    /// Ranges of `outgoing` that hold a secret and are masked in a trace.
-    package private(set) var secrets: [(lane: Lane, range: Range<Int>)] = []
     /// Lanes that the session wants to have connected, beside `.main`.
     package private(set) var wantedLanes: [Lane] = []
     private var events: [Event] = []
@@ -36,11 +34,6 @@ package struct SessionOutput: Sendable {
         run?.append(bytes, range)
     }
 
-    /// Marks the bytes of `lane` at `range` as a secret.
-    package mutating func conceal(_ lane: Lane, _ range: Range<Int>) {
-        secrets.append((lane, range))
-    }
-
     package mutating func connect(_ lane: Lane) {
         wantedLanes.append(lane)
     }
@@ -62,9 +55,5 @@ package struct SessionOutput: Sendable {
     package mutating func takeWantedLanes() -> [Lane] {
         defer { wantedLanes.removeAll() }
         return wantedLanes
-    }
-
-    package mutating func clearSecrets() {
-        secrets.removeAll()
     }
 }

@@ -1,4 +1,7 @@
 /// What somebody subscribes to: a channel by its name, or every channel that matches a pattern.
+///
+/// Names are equal where their bytes are, as they are to a server; to Swift "é" and "e" with an accent
+/// after it are the same text.
 package enum TopicName: Hashable, Sendable {
     case channel(String)
     case pattern(String)
@@ -7,6 +10,15 @@ package enum TopicName: Hashable, Sendable {
         switch self {
         case .channel(let name), .pattern(let name): name
         }
+    }
+
+    package static func == (one: TopicName, other: TopicName) -> Bool {
+        one.isPattern == other.isPattern && one.text.utf8.elementsEqual(other.text.utf8)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(isPattern)
+        for byte in text.utf8 { hasher.combine(byte) }
     }
 
     package var isPattern: Bool {

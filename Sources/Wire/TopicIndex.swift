@@ -65,6 +65,12 @@ package struct TopicIndex: Sendable {
         return entry
     }
 
+    /// The topic with this name.
+    package mutating func find(_ name: String) -> Entry? {
+        let name = Array(name.utf8)
+        return find(name.span, name.indices)
+    }
+
     private func home(of hash: UInt64) -> Int {
         Int(truncatingIfNeeded: hash >> 32) & (slots.count - 1)
     }

@@ -4,17 +4,30 @@
 /// than `.main` stands behind its letter: `C1:`. A pattern has a `~` before it. Bytes that are not printable ASCII are escaped
 /// as `\r`, `\n`, `\\` and `\xNN`.
 package enum TranscriptLine {
-    package static func sent(_ bytes: [UInt8], on lane: Lane, secrets: [Range<Int>] = []) -> String
-    {
-        var bytes = bytes
-        for range in secrets {
-            for index in range.clamped(to: bytes.indices) { bytes[index] = UInt8(ascii: "*") }
-        }
-        return "C\(mark(lane)): \(escape(bytes))"
+    /// - Parameter secret: masked by an asterisk for each byte, wherever it stands.
+    package static func sent(_ bytes: [UInt8], on lane: Lane, secret: String? = nil) -> String {
+        "C\(mark(lane)): \(escape(mask(bytes, secret)))"
     }
 
-    package static func received(_ bytes: ArraySlice<UInt8>, on lane: Lane) -> String {
-        "S\(mark(lane)): \(escape(bytes))"
+    package static func received(
+        _ bytes: ArraySlice<UInt8>, on lane: Lane, secret: String? = nil
+    ) -> String {
+        "S\(mark(lane)): \(escape(mask(Array(bytes), secret)))"
+    }
+
+    package static func mask(_ bytes: [UInt8], _ secret: String?) -> [UInt8] {
+        guard let secret = secret.map({ Array($0.utf8) }), !secret.isEmpty else { return bytes }
+        var bytes = bytes
+        var place = 0
+        while place + secret.count <= bytes.count {
+            if bytes[place..<place + secret.count].elementsEqual(secret) {
+                for index in place..<place + secret.count { bytes[index] = UInt8(ascii: "*") }
+                place += secret.count
+            } else {
+                place += 1
+            }
+        }
+        return bytes
     }
 
     package static func error(_ error: ProtocolError) -> String {

@@ -24,7 +24,10 @@ struct DigestTests {
             text("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
             "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
         ),
-        (text("01234567", times: 80), "594847328451bdfa85056225462cc1d867d877fb388df0ce35f25ab5562bfbb5"),
+        (
+            text("01234567", times: 80),
+            "594847328451bdfa85056225462cc1d867d877fb388df0ce35f25ab5562bfbb5"
+        ),
         (text("a", times: 55), "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318"),
         (text("a", times: 56), "b35439a4ac6f0948b6d6f9e3c6af0f5f590ce20f1bde7090ef7970686ec6738a"),
         (text("a", times: 63), "7d3e74a05d7db15bce4ad9ec0658ea98e3f06eeecf16b4c6fff2da457ddc2f34"),
@@ -97,17 +100,36 @@ struct DigestTests {
 
     /// RFC 7914 §11 in its two blocks, and those of RFC 6070 for SHA-256.
     @Test(arguments: [
-        ("passwd", "salt", 1, 1 as UInt8, "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"),
-        ("passwd", "salt", 1, 2, "49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783"),
-        ("Password", "NaCl", 80_000, 1, "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56"),
-        ("password", "salt", 1, 1, "120fb6cffcf8b32c43e7225256c4f837a86548c92ccc35480805987cb70be17b"),
-        ("password", "salt", 2, 1, "ae4d0c95af6b46d32d0adff928f06dd02a303f8ef3c251dfd6e2d85a95474c43"),
-        ("password", "salt", 4096, 1, "c5e478d59288c841aa530db6845c4c8d962893a001ce4e11a4963873aa98134a"),
+        (
+            "passwd", "salt", 1, 1 as UInt8,
+            "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"
+        ),
+        (
+            "passwd", "salt", 1, 2,
+            "49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783"
+        ),
+        (
+            "Password", "NaCl", 80_000, 1,
+            "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56"
+        ),
+        (
+            "password", "salt", 1, 1,
+            "120fb6cffcf8b32c43e7225256c4f837a86548c92ccc35480805987cb70be17b"
+        ),
+        (
+            "password", "salt", 2, 1,
+            "ae4d0c95af6b46d32d0adff928f06dd02a303f8ef3c251dfd6e2d85a95474c43"
+        ),
+        (
+            "password", "salt", 4096, 1,
+            "c5e478d59288c841aa530db6845c4c8d962893a001ce4e11a4963873aa98134a"
+        ),
     ])
     func pbkdf2(password: String, salt: String, rounds: Int, block: UInt8, expected: String) {
         for slice in [Int.max, 1000] {
             var derivation = PBKDF2(
-                password: Array(password.utf8), salt: Array(salt.utf8), iterations: rounds, block: block)
+                password: Array(password.utf8), salt: Array(salt.utf8), iterations: rounds,
+                block: block)
             var key: [UInt8]?
             while key == nil { key = derivation.work(rounds: slice) }
             #expect(key.map(hex) == expected)
@@ -124,7 +146,8 @@ struct DigestTests {
     }
 
     @Test(arguments: [
-        "Zg=", "Zg", "Zg==x", "Z g==", "Zh==", "Zm9=", "=", "====", "Zg==Zg==", "Zm9v\n", "Zm-v", "Zm_v",
+        "Zg=", "Zg", "Zg==x", "Z g==", "Zh==", "Zm9=", "=", "====", "Zg==Zg==", "Zm9v\n", "Zm-v",
+        "Zm_v",
     ])
     func base64IsStrict(text: String) {
         #expect(Base64.decode(text) == nil)
@@ -203,7 +226,9 @@ struct SCRAMTests {
         #expect(throws: SCRAMError.self) { _ = try scram.receiveFirst(message) }
     }
 
-    @Test(arguments: ["", "v=", "v=AAAA", "e=invalid-proof", "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4"])
+    @Test(arguments: [
+        "", "v=", "v=AAAA", "e=invalid-proof", "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4",
+    ])
     func aBadEndIsRefused(message: String) throws {
         var scram = SCRAM(password: "pencil", nonce: clientNonce)
         _ = scram.finalMessage(saltedPassword: try salted(&scram, serverFirst))

@@ -203,6 +203,16 @@ struct RESPDecoderTests {
         }
     }
 
+    @Test func stringsTogetherAreBoundedToo() {
+        let part = "$1000000\r\n" + String(repeating: "x", count: 1_000_000) + "\r\n"
+        let error = #expect(throws: ProtocolError.self) {
+            try decode(
+                Array(("*3\r\n" + part + part + part).utf8), .whole,
+                limits: .init(stringLength: 1_000_000))
+        }
+        #expect(error?.description.contains("bytes in a value") == true)
+    }
+
     /// hiredis' test of split headers.
     @Test func valuesSplitInsideTheirHeadersAreRead() throws {
         var decoder = RESPDecoder()

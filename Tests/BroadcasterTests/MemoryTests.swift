@@ -158,6 +158,45 @@ struct MemoryTests {
         }
     }
 
+    @Test func namesAreTheirBytes() async throws {
+        try await withBroadcast("memory://") { broadcast in
+            let composed = try await broadcast.subscribe(to: "caf\u{e9}")
+            let decomposed = try await broadcast.subscribe(to: "cafe\u{301}")
+            #expect(broadcast.statistics.channels == 2)
+            try await broadcast.publish("1", to: "caf\u{e9}")
+            try await broadcast.publish("2", to: "cafe\u{301}")
+            for try await message in composed {
+                #expect(message.text == "1")
+                break
+            }
+            for try await message in decomposed {
+                #expect(message.text == "2")
+                break
+            }
+        }
+    }
+
+    @Test func noOptionIsTooStrange() async throws {
+        var options = BroadcastOptions()
+        options.maximumMessageSize = .max
+        options.unsentBytes = -1
+        options.pingInterval = .zero
+        options.connectTimeout = .seconds(Int64.max)
+        options.publishTimeout = .seconds(-5)
+        options.buffer = SubscriptionBuffer(messages: 0, bytes: -1)
+        let server = try ScriptedServer { happening, client in
+            guard case .received(let bytes) = happening else { return }
+            let text = String(decoding: bytes, as: UTF8.self)
+            if text.contains("HELLO") { client.send("%2\r\n+version\r\n+7\r\n+proto\r\n:3\r\n") }
+        }
+        for url in ["memory://", "redis://127.0.0.1:\(server.port)"] {
+            let broadcast = try Broadcast(url, options: options)
+            try await broadcast.connect()
+            _ = try? await broadcast.publish("x", to: "c")
+            await broadcast.disconnect()
+        }
+    }
+
     @Test func theStatusIsToldFromNowOn() async throws {
         let broadcast = try Broadcast("memory://")
         #expect(broadcast.currentStatus == .closed)

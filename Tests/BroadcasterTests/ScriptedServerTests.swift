@@ -90,6 +90,84 @@ struct ScriptedServerTests {
         await #expect(throws: BroadcastError.cancelled) { try await task.value }
     }
 
+    @Test func aCancelledCallOfConnectIsNobodyElsesEnd() async throws {
+        let server = try server { client, text in
+            if text.contains("PUBLISH") { client.send(":1\r\n") }
+        }
+        let broadcast = try broadcast(to: server)
+        try await broadcast.connect()
+        let cancelled = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            try await broadcast.connect()
+        }
+        _ = await cancelled.result
+        #expect(try await broadcast.publish("x", to: "c") == 1)
+        await broadcast.disconnect()
+    }
+
+    /// A new connection while the old one is still saying goodbye is another's affair.
+    @Test func connectingAgainWhileDisconnecting() async throws {
+        let (asked, continuation) = AsyncStream<Void>.makeStream()
+        let server = try server { client, text in
+            if text.contains("slow") { continuation.yield() }
+            if text.contains("SUBSCRIBE") { client.send(">3\r\n+subscribe\r\n+c\r\n:1\r\n") }
+        }
+        var options = BroadcastOptions()
+        options.shutdownTimeout = .milliseconds(200)
+        let broadcast = try Broadcast("redis://127.0.0.1:\(server.port)", options: options)
+        try await broadcast.connect()
+        let publishing = Task { try? await broadcast.publish("slow", to: "c") }
+        for await _ in asked { break }
+        let disconnecting = Task { await broadcast.disconnect() }
+        while server.connections < 2 {
+            try await broadcast.connect()
+            await Task.yield()
+        }
+        let subscription = try await broadcast.subscribe(to: "c")
+        await disconnecting.value
+        _ = await publishing.value
+        #expect(broadcast.statistics.subscribers == 1)
+        guard case .ready = broadcast.currentStatus else {
+            Issue.record("\(broadcast.currentStatus)")
+            return
+        }
+        subscription.cancel()
+        await broadcast.disconnect()
+    }
+
+    /// As Redis 5 does when it does not know HELLO.
+    @Test(arguments: [
+        "-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `default`, `hunter2`, \r\n",
+        "-ERR no such thing as HELLO 3 AUTH default hunter2\r\n",
+    ])
+    func aServerThatRepeatsThePasswordDoesNotSpreadIt(answer: String) async throws {
+        let server = try ScriptedServer { happening, client in
+            if case .received = happening { client.send(answer) }
+        }
+        let lines = Mutex<[String]>([])
+        var options = BroadcastOptions()
+        options.trace = { line in lines.withLock { $0.append(line) } }
+        let broadcast = try Broadcast("redis://:hunter2@127.0.0.1:\(server.port)", options: options)
+        let error = await #expect(throws: BroadcastError.self) { try await broadcast.connect() }
+        #expect(!"\(String(describing: error))".contains("hunter2"))
+        #expect(!lines.withLock { $0 }.joined().contains("hunter2"))
+    }
+
+    @Test func aBusyServerIsAskedAgain() async throws {
+        let server = try server { client, text in
+            guard text.contains("SUBSCRIBE") else { return }
+            client.send(
+                client.number == 0
+                    ? "-BUSY Redis is busy running a script\r\n"
+                    : ">3\r\n+subscribe\r\n+c\r\n:1\r\n")
+        }
+        let broadcast = try broadcast(to: server)
+        try await broadcast.connect()
+        _ = try await broadcast.subscribe(to: "c")
+        #expect(server.connections == 2)
+        await broadcast.disconnect()
+    }
+
     /// Fault 28: nobody gets another's answer.
     @Test func theAnswerToACancelledPublishIsNobodysElse() async throws {
         let (asked, continuation) = AsyncStream<ScriptedServer.Client>.makeStream()

@@ -115,6 +115,19 @@ struct RedisTests {
         await broadcast.disconnect()
     }
 
+    /// More than the kernel and the limit for unsent bytes take at once: none may be left behind.
+    @Test(arguments: protocols)
+    func aGreatDealIsPublishedInOneCall(query: String) async throws {
+        let server = try await RedisServer()
+        let broadcast = try await connected(server, query + "&publish_timeout=60s")
+        let text = String(repeating: "x", count: 64)
+        let count = 300_000
+        let results = try await broadcast.publish(
+            contentsOf: repeatElement(text, count: count), to: "c")
+        #expect(results.count == count)
+        await broadcast.disconnect()
+    }
+
     @Test(arguments: protocols)
     func aThousandPublishersAtOnce(query: String) async throws {
         let server = try await RedisServer()

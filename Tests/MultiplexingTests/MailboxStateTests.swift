@@ -82,10 +82,13 @@ struct MailboxStateTests {
         #expect(drain(&other) == ["0", "1", "-3"])
     }
 
-    @Test func aMessageLargerThanTheWholeBufferFallsAndIsTold() {
-        var mailbox = MailboxState(limits: limits(100, bytes: 4))
+    @Test(arguments: [MailboxLimits.Overflow.dropOldest, .dropNewest, .fail])
+    func aMessageLargerThanTheWholeBufferIsHeldAlone(overflow: MailboxLimits.Overflow) {
+        var mailbox = MailboxState(limits: limits(100, bytes: 4, overflow))
         mailbox.offer(run(0..<1))
-        #expect(drain(&mailbox) == ["-1"])
+        #expect(drain(&mailbox) == ["0"])
+        mailbox.offer(run(1..<3))
+        #expect(mailbox.count == 1)
     }
 
     @Test func aLossStandsInItsPlaceAndIsToldWhenItIsOver() {

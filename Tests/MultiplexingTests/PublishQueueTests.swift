@@ -11,7 +11,7 @@ struct PublishQueueTests {
         queue.open()
         for number in 0..<count {
             let isAdded = queue.add(
-                .text("\(number)"), to: "c", id: queue.newID(),
+                .text("\(number)"), to: "c", id: queue.newIDs(1).lowerBound,
                 deadline: start + .seconds(number), waiter: number)
             #expect(isAdded)
         }
@@ -36,7 +36,7 @@ struct PublishQueueTests {
     @Test func aCancelledMessageKeepsItsPlace() {
         var queue = queue(3)
         _ = queue.takeUnsent(limit: 1000)
-        let cancelled = queue.cancel(2)
+        let cancelled = queue.cancel(1..<2).first
         #expect(cancelled?.waiter == 1)
         guard case .failure(.outcomeUnknown)? = cancelled?.result else {
             Issue.record("sent already: \(String(describing: cancelled))")
@@ -49,8 +49,9 @@ struct PublishQueueTests {
 
     @Test func aMessageCancelledBeforeItIsSentIsNotSent() {
         var queue = queue(3)
-        #expect(queue.cancel(2)?.result == .failure(.cancelled))
-        #expect(queue.cancel(2) == nil)
+        let cancelled = queue.cancel(1..<2)
+        #expect(cancelled.first?.result == .failure(.cancelled))
+        #expect(queue.cancel(1..<2).isEmpty)
         #expect(queue.takeUnsent(limit: 1000).map(\.payload) == [.text("0"), .text("2")])
         #expect(queue.answered(0, .success(nil))?.waiter == 0)
         #expect(queue.answered(1, .success(nil))?.waiter == 2)
@@ -89,7 +90,8 @@ struct PublishQueueTests {
         var queue = queue(2)
         _ = queue.takeUnsent(limit: 1)
         #expect(queue.close().map(\.waiter) == [0, 1])
-        let isAdded = queue.add(.text("x"), to: "c", id: queue.newID(), deadline: start, waiter: 9)
+        let isAdded = queue.add(
+            .text("x"), to: "c", id: queue.newIDs(1).lowerBound, deadline: start, waiter: 9)
         #expect(!isAdded)
         #expect(queue.isIdle)
     }
@@ -114,7 +116,7 @@ struct PublishQueueTests {
             now += .milliseconds(Int64.random(in: 0...50, using: &random))
             switch Int.random(in: 0..<12, using: &random) {
             case 0..<5:
-                let id = queue.newID()
+                let id = queue.newIDs(1).lowerBound
                 ids[added] = id
                 _ = queue.add(
                     .text("\(added)"), to: "c", id: id, deadline: now + .seconds(1), waiter: added)
@@ -129,7 +131,7 @@ struct PublishQueueTests {
                 note([queue.answered(ticket, .success(waiter))].compactMap { $0 })
             case 10:
                 let victim = Int.random(in: 0...max(added, 1), using: &random)
-                note([ids[victim].flatMap { queue.cancel($0) }].compactMap { $0 })
+                if let id = ids[victim] { note(queue.cancel(id..<id + 1)) }
             case 11 where Int.random(in: 0..<20, using: &random) == 0:
                 note(queue.connectionLost("x"))
                 wire = []

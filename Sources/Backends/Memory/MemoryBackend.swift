@@ -16,6 +16,8 @@ package struct MemoryBackend: Backend {
 
     package var endpoints: [Endpoint] { [] }
 
+    package var secret: String? { nil }
+
     package func makeSession() -> any Session {
         MemorySession()
     }

@@ -2,12 +2,7 @@ import BroadcasterWire
 
 /// A session with itself: what is published comes back to the topics that want it, at once.
 struct MemorySession: Session {
-    private struct Channel {
-        let topic: Topic
-        let origin: Origin
-    }
-
-    private var channels: [String: Channel] = [:]
+    private var channels = TopicIndex()
     private var patterns: [(topic: Topic, pattern: GlobPattern)] = []
 
     mutating func opened(_ lane: Lane, at now: Instant, into output: inout SessionOutput) {
@@ -45,8 +40,7 @@ struct MemorySession: Session {
 
     private mutating func add(_ topic: Topic) {
         switch topic.name {
-        case .channel(let name):
-            channels[name] = Channel(topic: topic, origin: Origin(channel: name))
+        case .channel: channels.insert(topic)
         case .pattern(let pattern):
             patterns.append((topic, GlobPattern(pattern)))
         }
@@ -54,15 +48,15 @@ struct MemorySession: Session {
 
     private mutating func remove(_ topic: Topic) {
         switch topic.name {
-        case .channel(let name): channels[name] = nil
+        case .channel(let name): channels.remove(name)
         case .pattern: patterns.removeAll { $0.topic == topic }
         }
     }
 
-    private func publish(_ publication: Publication, into output: inout SessionOutput) {
+    private mutating func publish(_ publication: Publication, into output: inout SessionOutput) {
         // Topics, as Redis counts clients: one, however many subscribers share it in this process.
         var receivers = 0
-        if let channel = channels[publication.channel] {
+        if let channel = channels.find(publication.channel) {
             receivers += 1
             output.append(
                 .messages(

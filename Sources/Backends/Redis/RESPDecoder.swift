@@ -14,6 +14,8 @@ package struct RESPDecoder: Sendable {
         package var lineLength = 65_536
         /// The most elements in one value, those of its parts included.
         package var elements = 65_536
+        /// The most bytes in one value, those of its parts together: a message and its channel's name.
+        package var valueSize: Int { stringLength + (1 << 20) }
         /// How deep aggregates nest. hiredis allows 1,024; PUB/SUB needs 2.
         package var depth = 64
 
@@ -54,6 +56,8 @@ package struct RESPDecoder: Sendable {
     /// How many bytes of an unfinished line have been searched for its end.
     private var searched = 0
     private var elements = 0
+    /// How many bytes the strings of the open value have together.
+    private var size = 0
     /// How long the streamed string is so far.
     private var streamedLength = 0
 
@@ -77,6 +81,7 @@ package struct RESPDecoder: Sendable {
             }
             if let whole = whole ?? closeFullFrames() {
                 elements = 0
+                size = 0
                 return whole
             }
         }
@@ -318,6 +323,10 @@ package struct RESPDecoder: Sendable {
             guard streamedLength <= limits.stringLength else {
                 throw line.error(expected: "pieces of at most \(limits.stringLength) bytes in all")
             }
+        }
+        size += Int(length)
+        guard size <= limits.valueSize else {
+            throw line.error(expected: "at most \(limits.valueSize) bytes in a value")
         }
         string = OpenString(kind: kind, length: Int(length))
         return .opened

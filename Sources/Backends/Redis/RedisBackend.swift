@@ -12,6 +12,8 @@ package struct RedisBackend: Backend {
 
     package var endpoints: [Endpoint] { [url.endpoint] }
 
+    package var secret: String? { url.password }
+
     package func makeSession() -> any Session {
         RedisSession(url, options: options)
     }

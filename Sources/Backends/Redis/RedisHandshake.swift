@@ -37,12 +37,10 @@ struct RedisHandshake: Sendable {
     mutating func start(_ lane: Lane, into output: inout SessionOutput) -> Outcome {
         guard dialect == .resp3 else { return advance(past: .hello, lane, into: &output) }
         step = .hello
-        let start = output[lane].count
         var words = ["HELLO", "3"]
         if let password = url.password { words += ["AUTH", url.user ?? "default", password] }
         if let name = url.clientName { words += ["SETNAME", name] }
         RESPEncoder.command(words, to: &output[lane])
-        concealPassword(lane, from: start, in: &output)
         return .goOn
     }
 
@@ -51,7 +49,9 @@ struct RedisHandshake: Sendable {
     ) throws(ProtocolError) -> Outcome {
         switch reply {
         case .error(let text), .blobError(let text):
-            return refused(String(decoding: text, as: UTF8.self), lane, into: &output)
+            // Some servers repeat the arguments of a command that they do not know.
+            let shown = TranscriptLine.mask(text, url.password)
+            return refused(String(decoding: shown, as: UTF8.self), lane, into: &output)
         case .map(let fields) where step == .hello:
             read(fields)
             return advance(past: .setName, lane, into: &output)
@@ -96,11 +96,9 @@ struct RedisHandshake: Sendable {
         let order: [Step] = [.hello, .authenticate, .setName, .information, .select]
         let position = order.firstIndex(of: last) ?? 0
         for next in order[(position + 1)...] {
-            let start = output[lane].count
             guard let words = words(for: next) else { continue }
             step = next
             RESPEncoder.command(words, to: &output[lane])
-            if next == .authenticate { concealPassword(lane, from: start, in: &output) }
             return .goOn
         }
         return .done
@@ -115,16 +113,6 @@ struct RedisHandshake: Sendable {
         case .information: isMain && version == "unknown" ? ["INFO", "server"] : nil
         case .select: url.database > 0 ? ["SELECT", String(url.database)] : nil
         }
-    }
-
-    /// A trace masks the password where it stands on the wire.
-    private func concealPassword(_ lane: Lane, from start: Int, in output: inout SessionOutput) {
-        guard let password = url.password.map({ Array($0.utf8) }), !password.isEmpty else { return }
-        let bytes = output[lane]
-        // Last, since a user may be called as the password is.
-        var place = bytes.count - password.count
-        while place >= start, !bytes[place...].starts(with: password) { place -= 1 }
-        if place >= start { output.conceal(lane, place..<place + password.count) }
     }
 
     private mutating func read(_ fields: [RESPValue]) {

@@ -25,6 +25,8 @@ struct RedisSession: Session {
     private let options: CommonOptions
     private let scanner = MessageScanner()
     private var phase = Phase.greeting
+    /// Set until the heartbeats have begun: as soon as the session is open and is told the time.
+    private var openedAt: Instant?
     private var dialect: RedisURL.Dialect
     private var lanes: [Connection] = []
     private var channels = TopicIndex()
@@ -45,9 +47,9 @@ struct RedisSession: Session {
             decoder: RESPDecoder(limits: limits),
             handshake: RedisHandshake(url, lane: lane, dialect: dialect),
             heartbeat: Heartbeat(interval: options.pingInterval))
-        connection.heartbeat.start(at: now)
         let outcome = connection.handshake.start(lane, into: &output)
         lanes.append(connection)
+        openedAt = now
         settle(outcome, on: lane, into: &output)
     }
 
@@ -279,7 +281,11 @@ struct RedisSession: Session {
         _ request: SubscriptionRequest, _ rejection: Rejection, into output: inout SessionOutput
     ) {
         let topics = request.topics
-        if topics.count > 1 {
+        if rejection.kind == .temporary {
+            // -BUSY, -LOADING: the connection is given up and made again, until it heals.
+            phase = .closing
+            output.append(.rejected(rejection))
+        } else if topics.count > 1 {
             for topic in topics { send(request.verb, [topic], into: &output) }
         } else if let topic = topics.first {
             forget(topic)
@@ -292,22 +298,27 @@ struct RedisSession: Session {
 
     // MARK: Time
 
-    var deadline: Instant? { lanes.compactMap(\.heartbeat.deadline).min() }
+    /// Before the session is open, the core's deadline for connecting is the one that counts.
+    var deadline: Instant? {
+        guard phase == .open else { return nil }
+        return openedAt ?? lanes.compactMap(\.heartbeat.deadline).min()
+    }
 
     mutating func timeReached(
         _ now: Instant, into output: inout SessionOutput
     ) throws(ProtocolError) {
+        guard phase == .open else { return }
         for index in lanes.indices {
+            if openedAt != nil { lanes[index].heartbeat.start(at: now) }
             switch lanes[index].heartbeat.timeReached(now) {
             case .wait: break
-            case .ask where phase == .open:
-                ping(Lane(index: index), isAsked: false, into: &output)
-            case .ask: break
+            case .ask: ping(Lane(index: index), isAsked: false, into: &output)
             case .dead:
                 throw ProtocolError(
                     "the server is silent: no answer to PING for \(options.pingInterval)")
             }
         }
+        openedAt = nil
     }
 }
 
