@@ -34,7 +34,7 @@ func tests(_ name: String, uses: [String]) -> Target {
 }
 
 /// A new backend is a folder under Sources/Backends, a word here, and a line in StandardBackends.
-let backends = ["Memory", "Redis"]
+let backends = ["Memory", "Redis", "Postgres"]
 
 let facade = Target.target(
     name: "Broadcaster",
@@ -85,7 +85,7 @@ let package = Package(
         module("Authentication"),
         module("Sockets", uses: ["CEpoll"]),
         module("Multiplexing", uses: ["Sockets", "Wire"]),
-    ] + backends.map { module($0, path: "Backends/\($0)", uses: ["Wire"]) }
+    ] + backends.map { module($0, path: "Backends/\($0)", uses: ["Authentication", "Wire"]) }
         + [facade, chatDemo, commandLine, benchmarks] + testTargets,
     swiftLanguageModes: [.v6]
 )

@@ -175,6 +175,10 @@ final class EventPrinter: Sendable {
                     "gap: reconnected after \(duration.inSeconds) s (\(description));"
                         + " messages may be missing")
             }
+        case .incomplete(let description):
+            line.add("reason", "incomplete")
+            line.add("lost", gap.lost)
+            if format == .text { Console.error("gap: \(description)") }
         case .overflow:
             line.add("reason", "overflow")
             line.add("lost", gap.lost)

@@ -49,7 +49,8 @@ public final class Broadcast: Sendable {
         self.backend = LoopbackAdapter(inner: backend)
         common = CommonOptions(
             connectTimeout: options.connectTimeout, publishTimeout: options.publishTimeout,
-            pingInterval: options.pingInterval, maximumMessageSize: options.maximumMessageSize)
+            pingInterval: options.pingInterval,
+            maximumMessageSize: options.maximumMessageSize ?? StandardBackends.messageSize)
         self.options = options
     }
 

@@ -73,7 +73,7 @@ extension BroadcastError {
         switch rejection.kind {
         case .authentication: self = .authenticationFailed(text)
         case .permission: self = .permissionDenied(text)
-        case .permanent, .temporary: self = .refused(text)
+        case .permanent, .unsuitable, .temporary: self = .refused(text)
         }
     }
 

@@ -11,8 +11,9 @@ public struct BroadcastOptions: Sendable {
     /// How long a connection may be silent before the server is asked for a sign of life. Default 10 s;
     /// a dead connection is noticed within this and 5 s more.
     public var pingInterval: Duration = .seconds(10)
-    /// The longest message, in bytes, sent or received. Default 64 MiB; at most 512 MiB − 1.
-    public var maximumMessageSize = 64 << 20
+    /// The longest message, in bytes, sent or received; at most 512 MiB − 1. nil is the default: 64 MiB, and 16 MiB
+    /// over Postgres, which has to cut it into parts.
+    public var maximumMessageSize: Int?
     /// Bytes that wait for the kernel to take them; beyond it `publish` waits. Default 4 MiB.
     public var unsentBytes = 4 << 20
     /// What `connect()` does while no server answers: false (the default) throws at once, true waits
@@ -40,7 +41,7 @@ public struct BroadcastOptions: Sendable {
             options[keyPath: time] = min(
                 max(self[keyPath: time], .milliseconds(1)), .seconds(31_536_000))
         }
-        options.maximumMessageSize = min(max(maximumMessageSize, 1), (512 << 20) - 1)
+        options.maximumMessageSize = maximumMessageSize.map { min(max($0, 1), (512 << 20) - 1) }
         options.unsentBytes = max(unsentBytes, 1)
         return options
     }

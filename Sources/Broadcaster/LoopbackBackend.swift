@@ -85,7 +85,8 @@ private struct LoopbackSession: Session {
                 topics.remove(topic.name.text)
                 output.append(.unsubscribed(topic: topic.id))
             }
-        case .publish(let publication): publish(publication, into: &output)
+        case .publish(let publications):
+            for publication in publications { publish(publication, into: &output) }
         case .ping: output.append(.answered)
         case .close: break
         }

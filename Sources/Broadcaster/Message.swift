@@ -39,6 +39,8 @@ public struct Gap: Hashable, Sendable {
         case reconnected(after: Duration, description: String)
         /// The subscriber was slower than its channels, and its buffer was full.
         case overflow
+        /// Something came from the server that could not be made a message of; `description` says what.
+        case incomplete(description: String)
     }
 
     /// Why messages may be missing.
@@ -54,6 +56,9 @@ public struct Gap: Hashable, Sendable {
         case .overflow(let number):
             reason = .overflow
             lost = number
+        case .undeliverable(let description):
+            reason = .incomplete(description: description)
+            lost = nil
         }
     }
 }

@@ -1,15 +1,30 @@
 internal import BroadcasterMemory
+internal import BroadcasterPostgres
 internal import BroadcasterRedis
+internal import BroadcasterSockets
 internal import BroadcasterWire
 
 /// Which URL leads to which backend. A new backend is a line here.
 enum StandardBackends {
-    private typealias Maker = @Sendable (ServerURL, CommonOptions) throws(URLError) -> any Backend
+    private typealias Maker =
+        @Sendable (ServerURL, CommonOptions, ServerEnvironment) throws(URLError) -> any Backend
 
-    private static let all: [(schemes: [String], make: Maker)] = [
-        (MemoryBackend.schemes, MemoryBackend.init),
-        (RedisURL.schemes, RedisBackend.init),
+    /// The longest message where nothing else is said.
+    static let messageSize = 64 << 20
+
+    private static let all: [(schemes: [String], messageSize: Int, make: Maker)] = [
+        (MemoryBackend.schemes, messageSize, MemoryBackend.init),
+        (RedisURL.schemes, messageSize, RedisBackend.init),
+        (PostgresURL.schemes, 16 << 20, PostgresBackend.init),
     ]
+
+    private static let environment = ServerEnvironment(
+        variable: { SystemFiles.variable($0) },
+        file: { path in
+            SystemFiles.read(path).map {
+                ServerEnvironment.File(text: $0.text, permissions: $0.permissions)
+            }
+        }, userName: SystemFiles.userName)
 
     /// The backend for a URL, and the options with what the URL says of them.
     static func backend(
@@ -27,8 +42,9 @@ enum StandardBackends {
         }
         var common = CommonOptions(
             connectTimeout: options.connectTimeout, publishTimeout: options.publishTimeout,
-            pingInterval: options.pingInterval, maximumMessageSize: options.maximumMessageSize)
+            pingInterval: options.pingInterval,
+            maximumMessageSize: options.maximumMessageSize ?? maker.messageSize)
         try common.take(from: &url.options)
-        return (try maker.make(url, common), common)
+        return (try maker.make(url, common, environment), common)
     }
 }

@@ -38,6 +38,7 @@ enum ChatEvent: Sendable {
                 line.add("reason", "reconnected")
                 line.add("seconds", duration)
             case .overflow: line.add("reason", "overflow")
+            case .incomplete: line.add("reason", "incomplete")
             }
             line.add("lost", gap.lost)
             return line.line

@@ -23,6 +23,8 @@ package enum Hole: Hashable, Sendable {
     case connectionLost(reason: String, for: Duration)
     /// The subscriber's mailbox was full, and `lost` messages fell.
     case overflow(lost: Int)
+    /// Something came from the server that could not be made a message of.
+    case undeliverable(String)
 }
 
 /// What a subscriber gets next.

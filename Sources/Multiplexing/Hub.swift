@@ -143,6 +143,13 @@ package final class Hub: Sendable {
         settle(state.withLock { $0.taking($0.table.confirmed(topic)) }, at: now)
     }
 
+    /// Something for this topic was lost on its way.
+    package func undeliverable(_ topic: Int, _ reason: String) {
+        for subscriber in state.withLock({ $0.table.subscribers(of: topic) }) {
+            subscriber.mailbox.miss(reason)
+        }
+    }
+
     package func unsubscribed(_ topic: Int) {
         state.withLock { $0.table.unsubscribed(topic) }
     }

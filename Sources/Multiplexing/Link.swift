@@ -52,7 +52,8 @@ actor Link {
         self.observers = observers
         self.gate = gate
         state = LinkState(
-            connectTimeout: limits.connectTimeout, waitsForServer: limits.waitsForServer)
+            connectTimeout: limits.connectTimeout, waitsForServer: limits.waitsForServer,
+            endpoints: backend.endpoints.count)
     }
 
     /// Runs `body` in the link's next turn. False if the loop has ended.
@@ -184,6 +185,11 @@ actor Link {
                 if generation != self.generation { return }
             }
         }
+        // The session may have room for what it did not take before.
+        if publishes.hasUnsent, session?.publishCapacity ?? 0 > 0 {
+            sendPublishes()
+            send()
+        }
         goOnStopping()
         rearm()
     }
@@ -224,6 +230,7 @@ actor Link {
     private func handle(_ event: Event) {
         switch event {
         case .messages(let run): hub.deliver(run)
+        case .undeliverable(let topic, let reason): hub.undeliverable(topic, reason)
         case .published(let ticket, let receivers): publishes.answered(ticket, .success(receivers))
         case .publishRefused(let ticket, let rejection):
             publishes.answered(ticket, .failure(.refused(rejection)))
@@ -280,9 +287,9 @@ actor Link {
     private func sendPublishes() {
         guard state.isReady else { return }
         let waiting = lanes.reduce(0) { $0 + ($1?.unsentCount ?? 0) }
-        for publication in publishes.takeUnsent(limit: limits.unsentBytes - waiting) {
-            perform(.publish(publication))
-        }
+        let publications = publishes.takeUnsent(
+            limit: limits.unsentBytes - waiting, count: session?.publishCapacity ?? 0)
+        if !publications.isEmpty { perform(.publish(publications)) }
     }
 
     private func perform(_ command: Command) {

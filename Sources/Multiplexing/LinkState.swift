@@ -72,12 +72,19 @@ package struct LinkState: Sendable {
     private let backoff: Backoff
     /// Attempts in vain since the connection last held.
     private var attempts = 0
+    /// Servers to try, one after the other, before it can be said that none will do.
+    private let endpoints: Int
+    private var tried = 0
     private var hasBeenReady = false
     /// When `connect()` must have succeeded or failed.
     private var firstDeadline: Instant?
 
     /// - Parameter waitsForServer: `connect()` also waits for a server that is not there yet.
-    package init(connectTimeout: Duration, waitsForServer: Bool, backoff: Backoff = Backoff()) {
+    package init(
+        connectTimeout: Duration, waitsForServer: Bool, endpoints: Int = 1,
+        backoff: Backoff = Backoff()
+    ) {
+        self.endpoints = endpoints
         self.connectTimeout = connectTimeout
         self.waitsForServer = waitsForServer
         self.backoff = backoff
@@ -98,6 +105,7 @@ package struct LinkState: Sendable {
     package mutating func ready(at now: Instant) {
         guard case .connecting = phase else { return }
         hasBeenReady = true
+        tried = 0
         phase = .ready(since: now)
     }
 
@@ -107,12 +115,17 @@ package struct LinkState: Sendable {
     ) -> Decision {
         switch phase {
         case .idle, .waiting, .closed: return .nothing
+        case .connecting where triesNext(failure, now):
+            tried += 1
+            phase = .waiting(until: now)
+            return .wait(until: now)
         case .connecting where isFinal(failure, now):
             phase = .closed
             return .giveUp(failure)
         case .ready(let since) where now - since >= backoff.longest: attempts = 0
         case .connecting, .ready: break
         }
+        tried = 0
         var until = now + backoff.delay(attempt: attempts, chance: chance)
         attempts += 1
         if case .rejected(let rejection) = failure, rejection.kind == .authentication {
@@ -122,6 +135,19 @@ package struct LinkState: Sendable {
         if !hasBeenReady, let firstDeadline { until = min(until, firstDeadline) }
         phase = .waiting(until: until)
         return .wait(until: until)
+    }
+
+    /// Another server may do where this one cannot be reached or is of the wrong kind. (One that refuses the
+    /// password is believed, as libpq does.)
+    private func triesNext(_ failure: LinkFailure, _ now: Instant) -> Bool {
+        if tried + 1 >= endpoints { return false }
+        if let firstDeadline, !hasBeenReady, now >= firstDeadline { return false }
+        switch failure {
+        case .unreachable, .timedOut, .lost: return true
+        case .rejected(let rejection):
+            return rejection.kind == .unsuitable || rejection.kind == .temporary
+        case .protocolViolation, .cancelled, .closed: return false
+        }
     }
 
     /// Whether `connect()` throws this at once. Nothing is final after the first success.

@@ -72,7 +72,7 @@ package final class LocalDriver: Driver {
         state.withLock { state in
             guard state.isOpen else { return .failure(.closed) }
             let publication = Publication(ticket: 0, channel: channel, payload: payload)
-            state.perform(.publish(publication), trace: observers.trace)
+            state.perform(.publish([publication]), trace: observers.trace)
             let result = deliver(&state)
             if case .success = result { state.published += 1 }
             return result
@@ -94,6 +94,7 @@ package final class LocalDriver: Driver {
                 hub.refused(topic, rejection, at: .now)
             case .published(_, let receivers): result = .success(receivers)
             case .publishRefused(_, let rejection): result = .failure(.refused(rejection))
+            case .undeliverable(let topic, let reason): hub.undeliverable(topic, reason)
             case .ready, .rejected, .answered: break
             }
         }

@@ -25,6 +25,10 @@ package final class Mailbox: Sendable {
         change { $0.offer(run) }
     }
 
+    func miss(_ reason: String) {
+        change { $0.miss(reason) }
+    }
+
     func interrupt(at now: Instant, reason: String) {
         change { $0.interrupt(at: now, reason: reason) }
     }

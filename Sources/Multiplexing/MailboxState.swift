@@ -71,6 +71,12 @@ package struct MailboxState: Sendable {
         }
     }
 
+    /// Something came that is no message any more.
+    package mutating func miss(_ reason: String) {
+        guard end == nil else { return }
+        addHole(.hole(.undeliverable(reason)))
+    }
+
     /// The connection is gone. A hole that is already open and has nothing behind it goes on.
     package mutating func interrupt(at now: Instant, reason: String) {
         guard end == nil else { return }
@@ -247,6 +253,7 @@ package struct MailboxState: Sendable {
         case (.openHole, .openHole): first
         case (.hole(.connectionLost(let reason, let one)), .hole(.connectionLost(_, let two))):
             .hole(.connectionLost(reason: reason, for: one + two))
+        case (.hole(.undeliverable), .hole(.undeliverable)): first
         case (.hole(.overflow(let one)), .hole(.overflow(let two))):
             .hole(.overflow(lost: one + two))
         default: nil

@@ -27,6 +27,7 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         let payload: Payload
         /// nil: nobody waits any more.
         var waiter: Waiter?
+        var isAnswered = false
     }
 
     package typealias Settled = (waiter: Waiter, result: Result<Int?, PublishFailure>)
@@ -66,11 +67,11 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         return true
     }
 
-    /// Messages for the session, in order, until they have `limit` bytes together.
-    package mutating func takeUnsent(limit: Int) -> [Publication] {
+    /// Messages for the session, in order, at most `count`, until they have `limit` bytes together.
+    package mutating func takeUnsent(limit: Int, count: Int = .max) -> [Publication] {
         var publications: [Publication] = []
         var size = 0
-        while size < limit, let entry = unsent.removeFirst() {
+        while size < limit, publications.count < count, let entry = unsent.removeFirst() {
             // The answer is all that is waited for: the message itself is the session's now.
             let ticket = firstTicket + UInt64(sent.count)
             sent.append(
@@ -84,13 +85,20 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         return publications
     }
 
-    /// The answer to the first message that has none.
+    /// The answer to a message. Most come in the order of sending.
     package mutating func answered(
         _ ticket: UInt64, _ result: Result<Int?, PublishFailure>
     ) -> Settled? {
-        guard ticket == firstTicket, let entry = sent.removeFirst() else { return nil }
-        firstTicket += 1
-        if overdue > 0 { overdue -= 1 }
+        guard ticket >= firstTicket, ticket - firstTicket < UInt64(sent.count) else { return nil }
+        let index = Int(ticket - firstTicket)
+        guard let entry = sent[index], !entry.isAnswered else { return nil }
+        sent[index]?.isAnswered = true
+        sent[index]?.waiter = nil
+        while sent.first?.isAnswered == true {
+            _ = sent.removeFirst()
+            firstTicket += 1
+            if overdue > 0 { overdue -= 1 }
+        }
         if case .success = result { published += 1 }
         return entry.waiter.map { ($0, result) }
     }
@@ -256,10 +264,10 @@ package final class PublishQueue: Sendable {
         }
     }
 
-    package func takeUnsent(limit: Int) -> [Publication] {
+    package func takeUnsent(limit: Int, count: Int) -> [Publication] {
         state.withLock { state in
             state.isSignalled = false
-            return state.queue.takeUnsent(limit: limit)
+            return state.queue.takeUnsent(limit: limit, count: count)
         }
     }
 

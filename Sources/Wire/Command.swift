@@ -4,8 +4,8 @@ package enum Command: Sendable {
     case subscribe([Topic])
     /// Each topic is answered by `.unsubscribed`.
     case unsubscribe([Topic])
-    /// Answered by `.published` or `.publishRefused` with the same ticket, in the order of sending.
-    case publish(Publication)
+    /// Each message is answered by `.published` or `.publishRefused` with its ticket.
+    case publish([Publication])
     /// Answered by `.answered`.
     case ping
     /// Says goodbye to the server. Nothing is sent after it.

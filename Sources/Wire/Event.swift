@@ -8,6 +8,8 @@ package enum Event: Sendable {
     case unsubscribed(topic: Int)
     case subscriptionRefused(topic: Int, Rejection)
     case messages(MessageRun)
+    /// Something came for this topic that is no message: a part of one whose rest is missing.
+    case undeliverable(topic: Int, String)
     /// The server has accepted. `receivers` is how many it delivered to, where it says so.
     case published(ticket: UInt64, receivers: Int?)
     case publishRefused(ticket: UInt64, Rejection)
@@ -39,6 +41,8 @@ package struct Rejection: Hashable, Sendable {
         case permission
         /// Will not heal by itself: an unknown database, an unsupported protocol.
         case permanent
+        /// Not by this server, but another one of the list may do.
+        case unsuitable
         /// Heals by itself: loading, too many clients, shutting down.
         case temporary
     }

@@ -39,6 +39,14 @@ package protocol Session: Sendable {
         _ now: Instant, into output: inout SessionOutput
     ) throws(ProtocolError)
 
+    /// How many messages the session takes now. What it does not take waits in the core, unsent.
+    var publishCapacity: Int { get }
+
     /// When the session next wants `timeReached`.
     var deadline: Instant? { get }
+}
+
+extension Session {
+    /// Protocols that pipeline take all there is.
+    package var publishCapacity: Int { .max }
 }

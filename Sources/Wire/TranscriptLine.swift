@@ -38,8 +38,10 @@ package enum TranscriptLine {
         switch command {
         case .subscribe(let topics): "> subscribe \(list(topics))"
         case .unsubscribe(let topics): "> unsubscribe \(list(topics))"
-        case .publish(let message):
-            "> publish \(show(.channel(message.channel))) \(escape(message.payload.bytes))"
+        case .publish(let messages):
+            messages.map { message in
+                "> publish \(show(.channel(message.channel))) \(escape(message.payload.bytes))"
+            }.joined(separator: "\n")
         case .ping: "> ping"
         case .close: "> close"
         }
@@ -56,6 +58,7 @@ package enum TranscriptLine {
         case .subscriptionRefused(let topic, let rejection):
             return ["! refused \(name(topic)) \(rejection.message)"]
         case .messages(let run): return messages(run)
+        case .undeliverable(let topic, let text): return ["! undeliverable \(name(topic)) \(text)"]
         case .published(let ticket, let receivers):
             return ["! published \(ticket) \(receivers.map(String.init) ?? "?")"]
         case .publishRefused(let ticket, let rejection):

@@ -49,7 +49,7 @@ struct RedisTranscriptTests {
                     session.perform(
                         .subscribe([Topic(id: 0, name: .channel("chat"))]), into: &output)
                     session.perform(
-                        .publish(Publication(ticket: 0, channel: "c", payload: .text("x"))),
+                        .publish([Publication(ticket: 0, channel: "c", payload: .text("x"))]),
                         into: &output)
                     _ = output.takeEvents()
                 }
@@ -81,7 +81,8 @@ struct RedisTotalityTests {
             session.perform(.subscribe([Topic(id: 0, name: .channel("c"))]), into: &output)
         case .publishing:
             session.perform(
-                .publish(Publication(ticket: 0, channel: "c", payload: .text("x"))), into: &output)
+                .publish([Publication(ticket: 0, channel: "c", payload: .text("x"))]), into: &output
+            )
         case .pinging: session.perform(.ping, into: &output)
         case .closing: session.perform(.close, into: &output)
         default: break

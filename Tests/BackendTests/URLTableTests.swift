@@ -27,7 +27,7 @@ struct GlobPatternTests {
         session.perform(.subscribe([Topic(id: 0, name: .pattern(pattern))]), into: &output)
         _ = output.takeEvents()
         session.perform(
-            .publish(Publication(ticket: 0, channel: text, payload: .text("x"))), into: &output)
+            .publish([Publication(ticket: 0, channel: text, payload: .text("x"))]), into: &output)
         var receivers: Int?
         for case .published(_, let count) in output.takeEvents() { receivers = count }
         #expect(receivers == (expected ? 1 : 0))

@@ -78,10 +78,12 @@ package struct TranscriptPlayer {
         case "publish":
             defer { lastTicket += 1 }
             return .publish(
-                Publication(
-                    ticket: lastTicket,
-                    channel: String(decoding: Transcript.unescape(words[1]), as: UTF8.self),
-                    payload: .bytes(Transcript.unescape(words[2]))))
+                [
+                    Publication(
+                        ticket: lastTicket,
+                        channel: String(decoding: Transcript.unescape(words[1]), as: UTF8.self),
+                        payload: .bytes(Transcript.unescape(words[2])))
+                ])
         case "ping": return .ping
         default: return .close
         }

@@ -6,7 +6,9 @@ package struct MemoryBackend: Backend {
 
     private let maximumMessageSize: Int
 
-    package init(_ url: ServerURL, options: CommonOptions) throws(URLError) {
+    package init(
+        _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment = .empty
+    ) throws(URLError) {
         try url.options.finish(scheme: "memory")
         guard url.user == nil, url.hosts.isEmpty, url.path.isEmpty || url.path == "/" else {
             throw URLError("a memory URL names no server: write memory://")

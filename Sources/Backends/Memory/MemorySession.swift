@@ -32,7 +32,8 @@ struct MemorySession: Session {
                 remove(topic)
                 output.append(.unsubscribed(topic: topic.id))
             }
-        case .publish(let publication): publish(publication, into: &output)
+        case .publish(let publications):
+            for publication in publications { publish(publication, into: &output) }
         case .ping: output.append(.answered)
         case .close: break
         }

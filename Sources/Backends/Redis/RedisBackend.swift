@@ -5,7 +5,9 @@ package struct RedisBackend: Backend {
     private let url: RedisURL
     private let options: CommonOptions
 
-    package init(_ url: ServerURL, options: CommonOptions) throws(URLError) {
+    package init(
+        _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment = .empty
+    ) throws(URLError) {
         self.url = try RedisURL(url)
         self.options = options
     }

@@ -85,9 +85,11 @@ struct RedisSession: Session {
         switch command {
         case .subscribe(let topics): request(topics, isSubscribing: true, into: &output)
         case .unsubscribe(let topics): request(topics, isSubscribing: false, into: &output)
-        case .publish(let publication):
-            RESPEncoder.publish(publication, to: &output[.main])
-            lanes[0].expected.append(.publication(ticket: publication.ticket))
+        case .publish(let publications):
+            for publication in publications {
+                RESPEncoder.publish(publication, to: &output[.main])
+                lanes[0].expected.append(.publication(ticket: publication.ticket))
+            }
         case .ping: ping(.main, isAsked: true, into: &output)
         case .close:
             phase = .closing

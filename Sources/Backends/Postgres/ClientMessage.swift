@@ -1,0 +1,133 @@
+package import BroadcasterWire
+
+/// What a client sends (a frontend message in the Postgres documentation).
+package enum ClientMessage: Hashable, Sendable {
+    /// Protocol 3.0 with these parameters, in order. It has no type byte.
+    case startup([(name: String, value: String)])
+    /// A password, or its MD5 digest.
+    case password(String)
+    case saslInitial(mechanism: String, data: String)
+    case saslResponse(String)
+    case query(String)
+    case parse(statement: String, query: String, types: [Int32])
+    case bind(statement: String, values: [[UInt8]])
+    /// Runs the unnamed portal to its end.
+    case execute
+    case sync
+    case terminate
+
+    /// Version 3.0. Poolers such as PgBouncer 1.18 refuse 3.2, which has nothing that we need.
+    package static let version: Int32 = 196_608
+
+    package static func == (one: ClientMessage, other: ClientMessage) -> Bool {
+        var (left, right): ([UInt8], [UInt8]) = ([], [])
+        one.append(to: &left)
+        other.append(to: &right)
+        return left == right
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        var bytes: [UInt8] = []
+        append(to: &bytes)
+        hasher.combine(bytes)
+    }
+
+    package func append(to bytes: inout [UInt8]) {
+        switch self {
+        case .startup(let parameters):
+            PostgresFrame.append(nil, to: &bytes) { body in
+                body.appendInt32(ClientMessage.version)
+                for (name, value) in parameters {
+                    body.appendCString(name)
+                    body.appendCString(value)
+                }
+                body.append(0)
+            }
+        case .password(let text), .query(let text):
+            let type: Unicode.Scalar = if case .query = self { "Q" } else { "p" }
+            PostgresFrame.append(type, to: &bytes) { $0.appendCString(text) }
+        case .saslInitial(let mechanism, let data):
+            PostgresFrame.append("p", to: &bytes) { body in
+                body.appendCString(mechanism)
+                body.appendValue(Array(data.utf8))
+            }
+        case .saslResponse(let data): PostgresFrame.append("p", to: &bytes) { $0 += data.utf8 }
+        case .parse(let statement, let query, let types):
+            PostgresFrame.append("P", to: &bytes) { body in
+                body.appendCString(statement)
+                body.appendCString(query)
+                body.appendInt16(types.count)
+                for type in types { body.appendInt32(type) }
+            }
+        case .bind(let statement, let values):
+            PostgresFrame.append("B", to: &bytes) { body in
+                // The unnamed portal; parameters and results are text, which no format code stands for.
+                body.append(0)
+                body.appendCString(statement)
+                body.appendInt16(0)
+                body.appendInt16(values.count)
+                for value in values { body.appendValue(value) }
+                body.appendInt16(0)
+            }
+        case .execute:
+            PostgresFrame.append("E", to: &bytes) { body in
+                body.append(0)
+                body.appendInt32(0)
+            }
+        case .sync: PostgresFrame.append("S", to: &bytes) { _ in }
+        case .terminate: PostgresFrame.append("X", to: &bytes) { _ in }
+        }
+    }
+
+    // MARK: Decoding, as a server does
+
+    /// The startup message, by its body.
+    package init(startup body: ArraySlice<UInt8>) throws(ProtocolError) {
+        var reader = ByteReader(body, reading: "Postgres startup message")
+        let version = try reader.int32()
+        guard version == ClientMessage.version else {
+            throw reader.error(expected: "version \(ClientMessage.version)", found: "\(version)")
+        }
+        var parameters: [(name: String, value: String)] = []
+        while case let name = try reader.string(), !name.isEmpty {
+            parameters.append((name, try reader.string()))
+        }
+        try reader.finish()
+        self = .startup(parameters)
+    }
+
+    /// - Parameter isSASL: `p` is a password, or a piece of SASL, as the server knows.
+    package init(
+        type: UInt8, body: ArraySlice<UInt8>, isSASL: Bool = false
+    ) throws(ProtocolError) {
+        var reader = ByteReader(
+            body, reading: "Postgres client message \(ProtocolError.show(type))")
+        switch type {
+        case UInt8(ascii: "p") where isSASL:
+            self = .saslResponse(String(decoding: reader.rest(), as: UTF8.self))
+        case UInt8(ascii: "p"): self = .password(try reader.string())
+        case UInt8(ascii: "Q"): self = .query(try reader.string())
+        case UInt8(ascii: "P"):
+            let (statement, query) = (try reader.string(), try reader.string())
+            var types: [Int32] = []
+            for _ in 0..<(try reader.count()) { types.append(try reader.int32()) }
+            self = .parse(statement: statement, query: query, types: types)
+        case UInt8(ascii: "B"):
+            _ = try reader.string()
+            let statement = try reader.string()
+            for _ in 0..<(try reader.count()) { try reader.skip(2) }
+            var values: [[UInt8]] = []
+            for _ in 0..<(try reader.count()) { values.append(try reader.value() ?? []) }
+            for _ in 0..<(try reader.count()) { try reader.skip(2) }
+            self = .bind(statement: statement, values: values)
+        case UInt8(ascii: "E"):
+            _ = try reader.string()
+            _ = try reader.int32()
+            self = .execute
+        case UInt8(ascii: "S"): self = .sync
+        case UInt8(ascii: "X"): self = .terminate
+        default: throw reader.error(expected: "a known type", found: ProtocolError.show(type))
+        }
+        try reader.finish()
+    }
+}

@@ -1,0 +1,70 @@
+package import BroadcasterWire
+
+/// Postgres LISTEN and NOTIFY.
+package struct PostgresBackend: Backend {
+    private let url: PostgresURL
+    private let options: CommonOptions
+
+    package init(
+        _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment
+    ) throws(URLError) {
+        self.url = try PostgresURL(url, environment: environment)
+        self.options = options
+    }
+
+    package var endpoints: [Endpoint] { url.endpoints }
+
+    package var secret: String? { url.password }
+
+    package func makeSession() -> any Session {
+        makeSession(nonce: PostgresBackend.nonce())
+    }
+
+    /// - Parameter nonce: for the login, and for the names that only this session knows.
+    package func makeSession(nonce: String) -> any Session {
+        PostgresSession(url, options: options, nonce: nonce)
+    }
+
+    /// 24 characters of 62 are 142 bits; libpq has 144 (SCRAM_RAW_NONCE_LEN).
+    private static func nonce() -> String {
+        let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+        var random = SystemRandomNumberGenerator()
+        return String((0..<24).map { _ in letters[Int.random(in: 0..<62, using: &random)] })
+    }
+
+    /// NAMEDATALEN less one. Postgres would cut a longer name, and then hear another channel's messages.
+    private static let longestName = 63
+
+    package func refusal(of topic: TopicName) -> String? {
+        switch topic {
+        case .channel(let name): refusal(ofChannel: name)
+        case .pattern: "Postgres has no patterns: name the channels"
+        }
+    }
+
+    package func refusal(ofPublishing payload: Payload, to channel: String) -> String? {
+        if let refusal = refusal(ofChannel: channel) { return refusal }
+        let limit = options.maximumMessageSize
+        if payload.byteCount > limit {
+            return "a message has at most \(limit) bytes (max_message_size), this one has"
+                + " \(payload.byteCount)"
+        }
+        guard url.largePayloads == .refuse, PayloadCodec.encode(payload, id: 0).count > 1 else {
+            return nil
+        }
+        return
+            "a message has at most \(PayloadCodec.longest) bytes where large_payloads=refuse, this one has"
+            + " \(payload.byteCount)"
+    }
+
+    private func refusal(ofChannel name: String) -> String? {
+        let count = name.utf8.count
+        if count == 0 { return "the channel's name is empty" }
+        if count > PostgresBackend.longestName {
+            return
+                "a channel's name has at most \(PostgresBackend.longestName) bytes in Postgres, this one"
+                + " has \(count)"
+        }
+        return name.utf8.contains(0) ? "a channel's name holds no NUL in Postgres" : nil
+    }
+}

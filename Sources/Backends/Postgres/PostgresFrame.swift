@@ -1,0 +1,71 @@
+package import BroadcasterWire
+
+/// The one framing rule of Postgres: a type, then a length that counts itself, then the body.
+package enum PostgresFrame {
+    /// The longest frame. A notification has at most 8,000 bytes; an error may quote a whole query.
+    package static let limit = 1 << 20
+
+    /// - Parameter type: nil for the startup message, which has none.
+    package static func append(
+        _ type: Unicode.Scalar?, to bytes: inout [UInt8], _ body: (inout [UInt8]) -> Void
+    ) {
+        if let type { bytes.append(UInt8(ascii: type)) }
+        let start = bytes.count
+        bytes.appendInt32(0)
+        body(&bytes)
+        let length = UInt32(truncatingIfNeeded: bytes.count - start)
+        for place in 0..<4 {
+            bytes[start + place] = UInt8(truncatingIfNeeded: length >> UInt32(24 - 8 * place))
+        }
+    }
+
+    /// A frame in a receive buffer: its type, and where its body lies.
+    package struct Header: Hashable, Sendable {
+        package let type: UInt8
+        package let body: Range<Int>
+    }
+
+    /// The next whole frame, or nil where more bytes are needed. A length is checked before its body has come.
+    package static func next(
+        in bytes: Span<UInt8>, at start: Int
+    ) throws(ProtocolError) -> Header? {
+        guard bytes.count - start >= 5 else { return nil }
+        var length = 0
+        for index in start + 1..<start + 5 { length = length << 8 | Int(bytes[index]) }
+        guard (4...limit).contains(length) else {
+            throw ProtocolError(
+                reading: "Postgres frame of type \(ProtocolError.show(bytes[start]))",
+                expected: "a length from 4 to \(limit)",
+                found: "\(Int32(truncatingIfNeeded: length))")
+        }
+        let end = start + 1 + length
+        guard bytes.count >= end else { return nil }
+        return Header(type: bytes[start], body: start + 5..<end)
+    }
+}
+
+extension [UInt8] {
+    mutating func appendInt32(_ number: Int32) {
+        for shift in [24, 16, 8, 0] as [Int32] {
+            append(UInt8(truncatingIfNeeded: number >> shift))
+        }
+    }
+
+    mutating func appendInt16(_ number: Int) {
+        append(UInt8(truncatingIfNeeded: number >> 8))
+        append(UInt8(truncatingIfNeeded: number))
+    }
+
+    /// The text ends at a NUL if it holds one, so that nothing after it becomes a field of its own; what
+    /// must not hold one is refused before.
+    mutating func appendCString(_ text: String) {
+        append(contentsOf: text.utf8.prefix { $0 != 0 })
+        append(0)
+    }
+
+    /// A length and the bytes; nil is NULL.
+    mutating func appendValue(_ value: [UInt8]?) {
+        appendInt32(value.map { Int32(truncatingIfNeeded: $0.count) } ?? -1)
+        append(contentsOf: value ?? [])
+    }
+}

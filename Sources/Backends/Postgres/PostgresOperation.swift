@@ -1,0 +1,73 @@
+import BroadcasterWire
+
+/// What the server was asked and has not answered to the end, which is its ReadyForQuery. One transaction each.
+enum PostgresOperation: Sendable {
+    case prepare
+    case listen([Topic], isSubscribing: Bool)
+    case publish(PublishGroup)
+    /// Empties a full notification queue: it is only looked at, and advanced, by those who ask how full it is.
+    case queueUsage
+    case ping(isAsked: Bool)
+    case probe
+
+    var name: String {
+        switch self {
+        case .prepare: "the preparation"
+        case .listen(_, isSubscribing: true): "LISTEN"
+        case .listen: "UNLISTEN"
+        case .publish: "pg_notify"
+        case .queueUsage: "pg_notification_queue_usage"
+        case .ping: "an empty query"
+        case .probe: "the probe"
+        }
+    }
+}
+
+/// Messages that share a transaction, and so a commit and a round trip.
+///
+/// Postgres delivers equal notifications of one transaction once, so no two of a group are equal. When one fails,
+/// the whole transaction does; the others are then sent again, each by itself.
+struct PublishGroup: Sendable {
+    struct Member: Sendable {
+        let publication: Publication
+        /// The texts to notify with: more than one for a large message.
+        let texts: [[UInt8]]
+    }
+
+    private(set) var members: [Member] = []
+    /// It has failed once for a reason that may pass.
+    var isRetry = false
+    private var texts: Set<[UInt8]> = []
+    private var size = 0
+
+    /// A large message has a transaction to itself.
+    private static let largestSize = 65_536
+
+    init(isRetry: Bool = false) {
+        self.isRetry = isRetry
+    }
+
+    /// False if the member must go into another group.
+    mutating func add(_ member: Member) -> Bool {
+        let bytes = member.texts.reduce(0) { $0 + $1.count }
+        guard members.isEmpty || member.texts.count == 1 && size + bytes <= PublishGroup.largestSize
+        else { return false }
+        if let text = member.texts.first, member.texts.count == 1 {
+            let key = Array(member.publication.channel.utf8) + [0] + text
+            guard texts.insert(key).inserted else { return false }
+        }
+        members.append(member)
+        size += bytes
+        return true
+    }
+
+    /// Whose text was the one after `completed` others.
+    func member(after completed: Int) -> Int? {
+        var count = completed
+        for (index, member) in members.enumerated() {
+            if count < member.texts.count { return index }
+            count -= member.texts.count
+        }
+        return nil
+    }
+}

@@ -1,0 +1,473 @@
+import BroadcasterWire
+
+/// One conversation with a Postgres server: login, LISTEN, publishing by `pg_notify`, signs of life.
+struct PostgresSession: Session {
+    private enum Phase: Hashable {
+        /// Leads to: preparing, closing.
+        case greeting
+        /// Leads to: open, closing.
+        case preparing
+        /// Leads to: closing.
+        case open
+        /// Terminate was sent, or the server has ended it: what still comes does not matter.
+        case closing
+    }
+
+    /// Whether what LISTEN confirms really comes: a transaction-mode pooler confirms it and then hands the
+    /// notifications to another client. So the first LISTEN is followed by a notification to ourselves.
+    private enum Probe: Hashable {
+        case notSent
+        /// Sent; the deadline is set when the session is next told the time.
+        case sent(deadline: Instant?)
+        case seen
+    }
+
+    private let url: PostgresURL
+    private let options: CommonOptions
+    private let nonce: String
+    private var handshake: PostgresHandshake
+    private var phase = Phase.greeting
+    private var operations = Queue<PostgresOperation>()
+    /// Of the first operation: how many statements are complete, and its error.
+    private var completed = 0
+    private var failure: ServerError?
+    private var channels = TopicIndex()
+    private var assembler: PartAssembler
+    private var usesPreparedStatement = true
+    private var probe = Probe.notSent
+    /// Topics that wait for the probe.
+    private var unverified: [Topic] = []
+    private var lastMessage: UInt64 = 0
+    private var heartbeat: Heartbeat
+    /// A moment that has passed: a deadline that is due at once.
+    private var openedAt: Instant = .now
+
+    private static let statement = "broadcaster_publish"
+    private static let publishing = "SELECT pg_catalog.pg_notify($1, $2)"
+    /// The type `text` in pg_type.dat.
+    private static let text: Int32 = 25
+
+    init(_ url: PostgresURL, options: CommonOptions, nonce: String) {
+        self.url = url
+        self.options = options
+        self.nonce = nonce
+        handshake = PostgresHandshake(url, nonce: nonce)
+        assembler = PartAssembler(limit: options.maximumMessageSize)
+        heartbeat = Heartbeat(interval: options.pingInterval)
+    }
+
+    mutating func opened(_ lane: Lane, at now: Instant, into output: inout SessionOutput) {
+        openedAt = now
+        handshake.start(into: &output[.main])
+    }
+
+    // MARK: Commands
+
+    /// Publishes share commits: while one group is on its way, others gather in the core. A group has a commit and
+    /// a round trip, 64 messages cost hardly more than one (measured: 10,000 commits a second either way).
+    private static let groupLimit = 64
+
+    var publishCapacity: Int {
+        let isPublishing = (0..<operations.count).contains { index in
+            if case .publish = operations[index] { true } else { false }
+        }
+        return isPublishing || phase != .open ? 0 : PostgresSession.groupLimit
+    }
+
+    mutating func perform(_ command: Command, into output: inout SessionOutput) {
+        guard phase == .open else { return }
+        switch command {
+        case .subscribe(let topics):
+            for topic in topics { channels.insert(topic) }
+            listen(topics, isSubscribing: true, into: &output)
+        case .unsubscribe(let topics): listen(topics, isSubscribing: false, into: &output)
+        case .publish(let publications): publish(publications, into: &output)
+        case .ping: ping(isAsked: true, into: &output)
+        case .close:
+            phase = .closing
+            ClientMessage.terminate.append(to: &output[.main])
+        }
+    }
+
+    /// Statements in one transaction.
+    private static let topicsPerTransaction = 500
+
+    private mutating func listen(
+        _ topics: [Topic], isSubscribing: Bool, into output: inout SessionOutput
+    ) {
+        for start in stride(from: 0, to: topics.count, by: PostgresSession.topicsPerTransaction) {
+            let end = min(start + PostgresSession.topicsPerTransaction, topics.count)
+            let some = Array(topics[start..<end])
+            for topic in some {
+                let verb = isSubscribing ? "LISTEN" : "UNLISTEN"
+                run("\(verb) \(Quoting.identifier(topic.name.text))", into: &output)
+            }
+            sync(.listen(some, isSubscribing: isSubscribing), into: &output)
+        }
+    }
+
+    /// One statement, by the extended protocol: there can be no second one in its text.
+    private func run(_ query: String, into output: inout SessionOutput) {
+        ClientMessage.parse(statement: "", query: query, types: []).append(to: &output[.main])
+        ClientMessage.bind(statement: "", values: []).append(to: &output[.main])
+        ClientMessage.execute.append(to: &output[.main])
+    }
+
+    private mutating func sync(_ operation: PostgresOperation, into output: inout SessionOutput) {
+        ClientMessage.sync.append(to: &output[.main])
+        operations.append(operation)
+    }
+
+    private mutating func ping(isAsked: Bool, into output: inout SessionOutput) {
+        ClientMessage.query("").append(to: &output[.main])
+        operations.append(.ping(isAsked: isAsked))
+    }
+
+    // MARK: Publishing
+
+    private mutating func publish(_ publications: [Publication], into output: inout SessionOutput) {
+        var group = PublishGroup()
+        for publication in publications {
+            lastMessage += 1
+            let member = PublishGroup.Member(
+                publication: publication,
+                texts: PayloadCodec.encode(publication.payload, id: lastMessage))
+            if group.add(member) { continue }
+            send(group, into: &output)
+            group = PublishGroup()
+            _ = group.add(member)
+        }
+        if !group.members.isEmpty { send(group, into: &output) }
+    }
+
+    private mutating func send(_ group: PublishGroup, into output: inout SessionOutput) {
+        let name = usesPreparedStatement ? PostgresSession.statement : ""
+        if !usesPreparedStatement { parse(name, into: &output) }
+        for member in group.members {
+            let channel = Array(member.publication.channel.utf8)
+            for text in member.texts {
+                ClientMessage.bind(statement: name, values: [channel, text]).append(
+                    to: &output[.main])
+                ClientMessage.execute.append(to: &output[.main])
+            }
+        }
+        sync(.publish(group), into: &output)
+    }
+
+    private func parse(_ statement: String, into output: inout SessionOutput) {
+        ClientMessage.parse(
+            statement: statement, query: PostgresSession.publishing,
+            types: [PostgresSession.text, PostgresSession.text]
+        ).append(to: &output[.main])
+    }
+
+    private mutating func finish(
+        _ group: PublishGroup, _ error: ServerError?, _ completed: Int,
+        into output: inout SessionOutput
+    ) {
+        guard let error else {
+            for member in group.members {
+                output.append(.published(ticket: member.publication.ticket, receivers: nil))
+            }
+            return
+        }
+        let isStatementGone = ["26000", "42P05", "08P01"].contains(error.code)
+        switch error.code {
+        case _ where isStatementGone && usesPreparedStatement:
+            // A transaction-mode pooler, behind which our statement is on another connection.
+            usesPreparedStatement = false
+            send(group, into: &output)
+        case "54000" where !group.isRetry:
+            // The queue is full, perhaps only because nobody has asked how full it is.
+            run("SELECT pg_catalog.pg_notification_queue_usage()", into: &output)
+            sync(.queueUsage, into: &output)
+            resend(group, without: nil, isRetry: true, into: &output)
+        default:
+            let failed = group.member(after: completed) ?? 0
+            output.append(
+                .publishRefused(
+                    ticket: group.members[failed].publication.ticket, error.rejection))
+            resend(group, without: failed, isRetry: group.isRetry, into: &output)
+        }
+    }
+
+    /// Each in a transaction of its own, so that one's failure is nobody else's.
+    private mutating func resend(
+        _ group: PublishGroup, without failed: Int?, isRetry: Bool,
+        into output: inout SessionOutput
+    ) {
+        for (index, member) in group.members.enumerated() where index != failed {
+            var single = PublishGroup(isRetry: isRetry)
+            _ = single.add(member)
+            send(single, into: &output)
+        }
+    }
+
+    // MARK: What comes
+
+    mutating func receive(
+        _ buffer: inout ReceiveBuffer, on lane: Lane, into output: inout SessionOutput
+    ) throws(ProtocolError) {
+        heartbeat.heard()
+        let received = buffer.bytes
+        while phase != .closing,
+            let frame = try PostgresFrame.next(in: received.span, at: buffer.start)
+        {
+            buffer.consume(upTo: frame.body.upperBound)
+            let message = try ServerMessage(type: frame.type, body: received[frame.body])
+            try receive(message, into: &output)
+        }
+        if phase == .closing { buffer.consume(upTo: buffer.bytes.count) }
+    }
+
+    private mutating func receive(
+        _ message: ServerMessage, into output: inout SessionOutput
+    ) throws(ProtocolError) {
+        switch message {
+        case _ where phase == .greeting: try greet(message, into: &output)
+        case .notification(let process, let channel, let payload):
+            deliver(process, channel, payload, into: &output)
+        case .errorResponse(let error) where error.isFatal: end(error, into: &output)
+        case .noticeResponse(let notice):
+            if notice.isFatal { end(notice, into: &output) }
+        case .parameterStatus(let name, let value):
+            if name == "client_encoding", value != "UTF8" {
+                throw unexpected("client_encoding UTF8", found: URLOptions.show(value))
+            }
+        case .errorResponse(let error) where !operations.isEmpty: failure = failure ?? error
+        case .commandComplete where !operations.isEmpty: completed += 1
+        case .readyForQuery(.idle) where !operations.isEmpty: finishOperation(into: &output)
+        case .parseComplete, .bindComplete, .rowDescription, .dataRow, .noData, .emptyQuery,
+            .parameterDescription, .closeComplete:
+            if operations.isEmpty {
+                throw unexpected("nothing, nothing was asked", found: message.name)
+            }
+        default:
+            throw unexpected(
+                operations.first?.name ?? "nothing, nothing was asked", found: message.name)
+        }
+    }
+
+    private func unexpected(_ expected: String, found: String) -> ProtocolError {
+        ProtocolError(reading: "Postgres answer", expected: expected, found: found)
+    }
+
+    private mutating func greet(
+        _ message: ServerMessage, into output: inout SessionOutput
+    ) throws(ProtocolError) {
+        switch try handshake.received(message, into: &output[.main]) {
+        case .goOn: break
+        case .rejected(let rejection):
+            phase = .closing
+            output.append(.rejected(rejection))
+        case .done where handshake.isStandby:
+            phase = .closing
+            output.append(
+                .rejected(
+                    Rejection(
+                        kind: .unsuitable,
+                        message:
+                            "the server is a standby (read-only): LISTEN and NOTIFY need the primary"
+                    )))
+        case .done:
+            phase = .preparing
+            parse(PostgresSession.statement, into: &output)
+            sync(.prepare, into: &output)
+        }
+    }
+
+    private mutating func end(_ error: ServerError, into output: inout SessionOutput) {
+        phase = .closing
+        output.append(.rejected(error.rejection))
+    }
+
+    private mutating func finishOperation(into output: inout SessionOutput) {
+        let (error, completed) = (failure, completed)
+        failure = nil
+        self.completed = 0
+        switch operations.removeFirst() {
+        case .prepare:
+            usesPreparedStatement = error == nil
+            phase = .open
+            let login = "v3, \(handshake.method)"
+            output.append(
+                .ready(
+                    ServerIdentity(product: "postgres", version: handshake.version, dialect: login))
+            )
+        case .listen(let topics, let isSubscribing):
+            finish(topics, isSubscribing, error, into: &output)
+        case .publish(let group): finish(group, error, completed, into: &output)
+        case .ping(isAsked: true): output.append(.answered)
+        case .ping, .queueUsage, .probe, nil: break
+        }
+    }
+
+    // MARK: Listening
+
+    private mutating func finish(
+        _ topics: [Topic], _ isSubscribing: Bool, _ error: ServerError?,
+        into output: inout SessionOutput
+    ) {
+        if let error {
+            if error.rejection.kind == .temporary { return end(error, into: &output) }
+            if topics.count > 1 {
+                for topic in topics { listen([topic], isSubscribing: isSubscribing, into: &output) }
+                return
+            }
+            for topic in topics { refuse(topic, isSubscribing, error.rejection, into: &output) }
+        } else if !isSubscribing {
+            for topic in topics { forget(topic, into: &output) }
+        } else if probe == .seen {
+            for topic in topics { output.append(.subscribed(topic: topic.id)) }
+        } else {
+            unverified += topics
+            if probe == .notSent { sendProbe(into: &output) }
+        }
+    }
+
+    private mutating func refuse(
+        _ topic: Topic, _ isSubscribing: Bool, _ rejection: Rejection,
+        into output: inout SessionOutput
+    ) {
+        channels.remove(topic.name.text)
+        output.append(
+            isSubscribing
+                ? .subscriptionRefused(topic: topic.id, rejection) : .unsubscribed(topic: topic.id))
+    }
+
+    private mutating func forget(_ topic: Topic, into output: inout SessionOutput) {
+        channels.remove(topic.name.text)
+        output.append(.unsubscribed(topic: topic.id))
+    }
+
+    // MARK: The probe
+
+    /// Only this session knows it.
+    private var probeChannel: String { "broadcaster_probe_\(nonce.prefix(24))" }
+
+    private mutating func sendProbe(into output: inout SessionOutput) {
+        probe = .sent(deadline: nil)
+        run("LISTEN \(Quoting.identifier(probeChannel))", into: &output)
+        sync(.probe, into: &output)
+        parse("", into: &output)
+        let values = [Array(probeChannel.utf8), Array(nonce.utf8)]
+        ClientMessage.bind(statement: "", values: values).append(to: &output[.main])
+        ClientMessage.execute.append(to: &output[.main])
+        sync(.probe, into: &output)
+    }
+
+    private mutating func probeReturned(into output: inout SessionOutput) {
+        guard case .sent = probe else { return }
+        probe = .seen
+        for topic in unverified { output.append(.subscribed(topic: topic.id)) }
+        unverified = []
+        run("UNLISTEN \(Quoting.identifier(probeChannel))", into: &output)
+        sync(.probe, into: &output)
+    }
+
+    private mutating func probeIsLost(into output: inout SessionOutput) {
+        probe = .notSent
+        let rejection = Rejection(
+            kind: .permanent,
+            message:
+                "LISTEN was accepted, but a notification to ourselves did not come back within 2 s: is a"
+                + " pooler in transaction mode between? Connect to Postgres itself, or use session mode"
+        )
+        for topic in unverified { refuse(topic, true, rejection, into: &output) }
+        unverified = []
+    }
+
+    // MARK: Notifications
+
+    private mutating func deliver(
+        _ process: Int32, _ channel: [UInt8], _ payload: [UInt8], into output: inout SessionOutput
+    ) {
+        if let interrupted = assembler.interrupted(by: process, channel) {
+            lose(interrupted, into: &output)
+        }
+        guard let entry = channels.find(channel.span, channel.indices) else {
+            if channel.elementsEqual(probeChannel.utf8) { probeReturned(into: &output) }
+            return
+        }
+        guard payload.starts(with: PayloadCodec.mark) else {
+            if assembler.abandon() { lose(channel, into: &output) }
+            return append(payload, entry, into: &output)
+        }
+        switch PayloadCodec.decode(payload) {
+        case .whole(let bytes):
+            if assembler.abandon() { lose(channel, into: &output) }
+            append(bytes, entry, into: &output)
+        case .unknown: append(payload, entry, into: &output)
+        case .part(let id, let number, let count, let piece):
+            switch assembler.add(
+                process: process, channel: channel, id: id, number: number, count: count,
+                piece: piece)
+            {
+            case .incomplete: break
+            case .message(let bytes): append(bytes, entry, into: &output)
+            case .lost: lose(channel, into: &output)
+            }
+        }
+    }
+
+    private func append(
+        _ payload: [UInt8], _ entry: TopicIndex.Entry, into output: inout SessionOutput
+    ) {
+        output.append(
+            messageIn: payload.span, at: payload.indices, topic: entry.topic.id,
+            origin: entry.origin)
+    }
+
+    private mutating func lose(_ channel: [UInt8], into output: inout SessionOutput) {
+        guard let entry = channels.find(channel.span, channel.indices) else { return }
+        output.append(
+            .undeliverable(topic: entry.topic.id, "a large message came without all its parts"))
+    }
+
+    // MARK: Time
+
+    var deadline: Instant? {
+        switch phase {
+        case .greeting, .preparing: handshake.hasWork ? openedAt : nil
+        case .closing: nil
+        case .open:
+            probe == .sent(deadline: nil)
+                ? openedAt
+                : [probeDeadline, heartbeat.deadline ?? openedAt].compactMap { $0 }.min()
+        }
+    }
+
+    private var probeDeadline: Instant? {
+        if case .sent(let deadline) = probe { deadline } else { nil }
+    }
+
+    mutating func timeReached(
+        _ now: Instant, into output: inout SessionOutput
+    ) throws(ProtocolError) {
+        handshake.work(into: &output[.main])
+        guard phase == .open else { return }
+        if heartbeat.deadline == nil { heartbeat.start(at: now) }
+        if probe == .sent(deadline: nil) { probe = .sent(deadline: now + .seconds(2)) }
+        if let due = probeDeadline, now >= due { probeIsLost(into: &output) }
+        switch heartbeat.timeReached(now) {
+        case .wait: break
+        case .ask: ping(isAsked: false, into: &output)
+        case .dead:
+            throw ProtocolError(
+                "the server is silent: no answer to an empty query for \(options.pingInterval)")
+        }
+    }
+}
+
+/// How names become part of a statement.
+enum Quoting {
+    /// As `quote_ident` does: in double quotes, which are doubled inside.
+    static func identifier(_ name: String) -> String {
+        var quoted = "\""
+        for scalar in name.unicodeScalars {
+            if scalar == "\"" { quoted.append("\"") }
+            quoted.unicodeScalars.append(scalar)
+        }
+        return quoted + "\""
+    }
+}

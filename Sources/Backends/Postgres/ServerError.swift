@@ -1,0 +1,78 @@
+package import BroadcasterWire
+
+/// An error or notice of a Postgres server, with all its fields ("Error and Notice Message Fields").
+package struct ServerError: Hashable, Sendable {
+    /// By their letters, in the order in which they came.
+    package let fields: [(type: UInt8, value: String)]
+
+    package init(severity: String, code: String, message: String) {
+        fields = [
+            (UInt8(ascii: "S"), severity), (UInt8(ascii: "V"), severity), (UInt8(ascii: "C"), code),
+            (UInt8(ascii: "M"), message),
+        ]
+    }
+
+    init(_ reader: inout ByteReader) throws(ProtocolError) {
+        var fields: [(type: UInt8, value: String)] = []
+        while case let type = try reader.byte(), type != 0 {
+            fields.append((type, try reader.string()))
+        }
+        self.fields = fields
+    }
+
+    private func field(_ type: Unicode.Scalar) -> String {
+        fields.first { $0.type == UInt8(ascii: type) }?.value ?? ""
+    }
+
+    /// Five characters, the same in every language ("PostgreSQL Error Codes").
+    package var code: String { field("C") }
+    package var message: String { field("M") }
+    package var hint: String { field("H") }
+
+    /// Not translated, unlike `S`; servers before 9.6 send the latter alone.
+    package var severity: String {
+        let stable = field("V")
+        return stable.isEmpty ? field("S") : stable
+    }
+
+    /// The server ends the connection after this.
+    package var isFatal: Bool {
+        // An immediate shutdown and a crashed sibling tell so in a notice: 57P01, 57P02.
+        severity == "FATAL" || severity == "PANIC" || code == "57P01" || code == "57P02"
+    }
+
+    package static func == (one: ServerError, other: ServerError) -> Bool {
+        one.fields.map(\.type) == other.fields.map(\.type)
+            && one.fields.map(\.value) == other.fields.map(\.value)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        for field in fields {
+            hasher.combine(field.type)
+            hasher.combine(field.value)
+        }
+    }
+
+    func append(to body: inout [UInt8]) {
+        for (type, value) in fields {
+            body.append(type)
+            body.appendCString(value)
+        }
+        body.append(0)
+    }
+
+    /// What it means for us: the class of the SQLSTATE, and the text for a person.
+    package var rejection: Rejection {
+        Rejection(kind: kind, message: "\(message) (SQLSTATE \(code))")
+    }
+
+    private var kind: Rejection.Kind {
+        switch code {
+        case "28P01", "28000": .authentication
+        case "42501": .permission
+        case "25006": .unsuitable
+        case "57P01", "57P02", "57P03", "57P05", "54000", "40001", "40P01", "58P01": .temporary
+        default: code.hasPrefix("53") || code.hasPrefix("08") ? .temporary : .permanent
+        }
+    }
+}

@@ -1,0 +1,37 @@
+internal import Glibc
+
+/// The few things that are read of the machine beside its sockets.
+package enum SystemFiles {
+    /// An environment variable; nil if it is not set, or empty.
+    package static func variable(_ name: String) -> String? {
+        guard let value = unsafe getenv(name) else { return nil }
+        let text = unsafe String(cString: value)
+        return text.isEmpty ? nil : text
+    }
+
+    /// The name of the user that this process runs as.
+    package static var userName: String? {
+        guard let entry = unsafe getpwuid(geteuid()) else { return nil }
+        return unsafe String(cString: entry.pointee.pw_name)
+    }
+
+    /// A file's text, at most 1 MiB of it, and the lowest nine bits of its mode. nil: there is none. What is no
+    /// regular file has no text.
+    package static func read(_ path: String) -> (text: String, permissions: Int)? {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { return nil }
+        let permissions = Int(status.st_mode) & 0o777
+        guard status.st_mode & S_IFMT == S_IFREG else { return ("", permissions) }
+        let number = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard number >= 0 else { return nil }
+        let file = FileDescriptor(owning: number)
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while bytes.count < 1 << 20 {
+            let count = unsafe Glibc.read(file.number, &chunk, chunk.count)
+            if count <= 0 { break }
+            bytes += chunk.prefix(count)
+        }
+        return (String(decoding: bytes, as: UTF8.self), permissions)
+    }
+}

@@ -1,0 +1,33 @@
+/// What a backend may want to know of the machine for its URL: given to it, so that it reads nothing itself.
+package struct ServerEnvironment: Sendable {
+    package struct File: Hashable, Sendable {
+        package let text: String
+        /// The lowest nine bits of its mode.
+        package let permissions: Int
+
+        package init(text: String, permissions: Int) {
+            self.text = text
+            self.permissions = permissions
+        }
+    }
+
+    /// An environment variable; nil if it is not set, or empty.
+    package let variable: @Sendable (String) -> String?
+    /// The file at a path; one that is no text, such as a socket, has none.
+    package let file: @Sendable (String) -> File?
+    /// The name of the user that this process runs as.
+    package let userName: String?
+
+    package init(
+        variable: @escaping @Sendable (String) -> String?,
+        file: @escaping @Sendable (String) -> File?, userName: String?
+    ) {
+        self.variable = variable
+        self.file = file
+        self.userName = userName
+    }
+
+    /// A machine without anything, for tests.
+    package static let empty = ServerEnvironment(
+        variable: { _ in nil }, file: { _ in nil }, userName: nil)
+}
