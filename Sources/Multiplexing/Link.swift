@@ -171,9 +171,10 @@ actor Link {
     /// Carries out what the session wants: lanes, bytes, events.
     private func settle() {
         for lane in output.takeWantedLanes() {
-            if case .connecting(let deadline) = state.phase { dial(lane, deadline: deadline) }
+            dial(lane, deadline: connectDeadline ?? .now + limits.connectTimeout)
         }
         send()
+        for lane in output.takeFinishedLanes() { finish(lane) }
         let generation = generation
         while case let events = output.takeEvents(), !events.isEmpty {
             for event in events {
@@ -225,6 +226,14 @@ actor Link {
         }
         // What was held back for its size may go now.
         if publishes.hasUnsent { afterWriting() }
+    }
+
+    /// What is still to be sent goes out first, as far as the kernel takes it; then FIN.
+    private func finish(_ lane: Lane) {
+        guard let transport = lanes[lane.index].take() else { return }
+        try? transport.flush(loop)
+        transport.socket.finishWriting()
+        loop.unwatch(transport.registration)
     }
 
     private func handle(_ event: Event) {

@@ -6,6 +6,8 @@ package struct SessionOutput: Sendable {
     private var outgoing: [[UInt8]] = [[], []]
     /// Lanes that the session wants to have connected, beside `.main`.
     package private(set) var wantedLanes: [Lane] = []
+    /// Lanes that the session has no more use for.
+    package private(set) var finishedLanes: [Lane] = []
     private var events: [Event] = []
     /// The run that is being collected: the last event, not yet among `events`.
     private var run: MessageRun?
@@ -38,6 +40,11 @@ package struct SessionOutput: Sendable {
         wantedLanes.append(lane)
     }
 
+    /// Closes `lane` after what was put there to send.
+    package mutating func finish(_ lane: Lane) {
+        finishedLanes.append(lane)
+    }
+
     private mutating func sealRun() {
         guard let finished = run else { return }
         run = nil
@@ -50,6 +57,11 @@ package struct SessionOutput: Sendable {
         sealRun()
         defer { events.removeAll(keepingCapacity: true) }
         return events
+    }
+
+    package mutating func takeFinishedLanes() -> [Lane] {
+        defer { finishedLanes.removeAll() }
+        return finishedLanes
     }
 
     package mutating func takeWantedLanes() -> [Lane] {

@@ -29,6 +29,7 @@ private func drain(_ mailbox: inout MailboxState) -> [String] {
         case .message(let message):
             seen.append("\(message.bytes.reversed().reduce(0) { $0 << 8 | Int($1) })")
         case .hole(.overflow(let lost)): seen.append("-\(lost)")
+        case .hole(.undeliverable): seen.append("?")
         case .hole(.connectionLost(_, let duration)): seen.append("gap\(duration / .seconds(1))")
         case .end(let failure):
             return seen + [failure.map { "\($0)" } ?? "end"]

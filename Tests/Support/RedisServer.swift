@@ -86,6 +86,24 @@ package enum Programs {
     package static var redisCLI: String { path("redis-cli", variable: "BROADCASTER_REDIS_CLI") }
     package static var python: String { path("python3", variable: "BROADCASTER_PYTHON") }
 
+    package static var pgbouncer: String {
+        let path = path("pgbouncer", variable: "BROADCASTER_PGBOUNCER")
+        return exists(path) ? path : "/usr/sbin/pgbouncer"
+    }
+
+    /// Where initdb, postgres and psql are: `$BROADCASTER_POSTGRES`, or Debian's newest.
+    package static let postgresFolder: String = {
+        if let path = getenv("BROADCASTER_POSTGRES") { return String(cString: path) }
+        let versions = (10...30).reversed().map { "/usr/lib/postgresql/\($0)/bin" }
+        return versions.first { exists($0 + "/initdb") } ?? "/usr/local/pgsql/bin"
+    }()
+
+    package static var postgres: String { postgresFolder + "/postgres" }
+
+    /// Python can import what the tests with Postgres need.
+    package static let pythonHasAsyncpg: Bool =
+        system("'\(python)' -c 'import broadcaster, asyncpg' 2>/dev/null") == 0 || isRequired
+
     package static var curl: String { path("curl", variable: "BROADCASTER_CURL") }
     package static var chromium: String { path("chromium", variable: "BROADCASTER_CHROMIUM") }
     package static var chromedriver: String {

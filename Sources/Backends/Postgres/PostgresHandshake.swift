@@ -36,6 +36,8 @@ struct PostgresHandshake: Sendable {
     private(set) var version = "unknown"
     private(set) var method = "trust"
     private(set) var isStandby = false
+    /// The server process's number, or one that a pooler made up.
+    private(set) var process: Int32 = 0
 
     init(_ url: PostgresURL, nonce: String) {
         self.url = url
@@ -64,7 +66,9 @@ struct PostgresHandshake: Sendable {
         case (_, .authentication(let request)): return try received(request, into: &bytes)
         case (.authenticated, .parameterStatus(let name, let value)):
             return try received(parameter: name, value)
-        case (.authenticated, .backendKeyData): return .goOn
+        case (.authenticated, .backendKeyData(let process, _)):
+            self.process = process
+            return .goOn
         case (.authenticated, .readyForQuery(.idle)): return .done
         default: throw violation(expected: "a step of the login", message)
         }

@@ -3,6 +3,8 @@ import BroadcasterWire
 /// What the server was asked and has not answered to the end, which is its ReadyForQuery. One transaction each.
 enum PostgresOperation: Sendable {
     case prepare
+    /// Asks for the number of the server's process.
+    case identify
     case listen([Topic], isSubscribing: Bool)
     case publish(PublishGroup)
     /// Empties a full notification queue: it is only looked at, and advanced, by those who ask how full it is.
@@ -13,6 +15,7 @@ enum PostgresOperation: Sendable {
     var name: String {
         switch self {
         case .prepare: "the preparation"
+        case .identify: "pg_backend_pid"
         case .listen(_, isSubscribing: true): "LISTEN"
         case .listen: "UNLISTEN"
         case .publish: "pg_notify"

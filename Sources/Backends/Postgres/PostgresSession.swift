@@ -13,15 +13,6 @@ struct PostgresSession: Session {
         case closing
     }
 
-    /// Whether what LISTEN confirms really comes: a transaction-mode pooler confirms it and then hands the
-    /// notifications to another client. So the first LISTEN is followed by a notification to ourselves.
-    private enum Probe: Hashable {
-        case notSent
-        /// Sent; the deadline is set when the session is next told the time.
-        case sent(deadline: Instant?)
-        case seen
-    }
-
     private let url: PostgresURL
     private let options: CommonOptions
     private let nonce: String
@@ -34,7 +25,7 @@ struct PostgresSession: Session {
     private var channels = TopicIndex()
     private var assembler: PartAssembler
     private var usesPreparedStatement = true
-    private var probe = Probe.notSent
+    private var probe: PostgresProbe
     /// Topics that wait for the probe.
     private var unverified: [Topic] = []
     private var lastMessage: UInt64 = 0
@@ -52,13 +43,18 @@ struct PostgresSession: Session {
         self.options = options
         self.nonce = nonce
         handshake = PostgresHandshake(url, nonce: nonce)
+        probe = PostgresProbe(url, nonce: nonce)
         assembler = PartAssembler(limit: options.maximumMessageSize)
         heartbeat = Heartbeat(interval: options.pingInterval)
     }
 
     mutating func opened(_ lane: Lane, at now: Instant, into output: inout SessionOutput) {
         openedAt = now
-        handshake.start(into: &output[.main])
+        if lane == .main {
+            handshake.start(into: &output[.main])
+        } else {
+            probe.opened(into: &output)
+        }
     }
 
     // MARK: Commands
@@ -208,14 +204,18 @@ struct PostgresSession: Session {
     mutating func receive(
         _ buffer: inout ReceiveBuffer, on lane: Lane, into output: inout SessionOutput
     ) throws(ProtocolError) {
-        heartbeat.heard()
+        if lane == .main { heartbeat.heard() }
         let received = buffer.bytes
         while phase != .closing,
             let frame = try PostgresFrame.next(in: received.span, at: buffer.start)
         {
             buffer.consume(upTo: frame.body.upperBound)
             let message = try ServerMessage(type: frame.type, body: received[frame.body])
-            try receive(message, into: &output)
+            if lane == .main {
+                try receive(message, into: &output)
+            } else {
+                try probe.received(message, into: &output)
+            }
         }
         if phase == .closing { buffer.consume(upTo: buffer.bytes.count) }
     }
@@ -237,7 +237,10 @@ struct PostgresSession: Session {
         case .errorResponse(let error) where !operations.isEmpty: failure = failure ?? error
         case .commandComplete where !operations.isEmpty: completed += 1
         case .readyForQuery(.idle) where !operations.isEmpty: finishOperation(into: &output)
-        case .parseComplete, .bindComplete, .rowDescription, .dataRow, .noData, .emptyQuery,
+        case .dataRow(let columns):
+            guard case .identify? = operations.first else { break }
+            probe.isPooled = columns.first != Array(String(handshake.process).utf8)
+        case .parseComplete, .bindComplete, .rowDescription, .noData, .emptyQuery,
             .parameterDescription, .closeComplete:
             if operations.isEmpty {
                 throw unexpected("nothing, nothing was asked", found: message.name)
@@ -273,6 +276,8 @@ struct PostgresSession: Session {
             phase = .preparing
             parse(PostgresSession.statement, into: &output)
             sync(.prepare, into: &output)
+            run("SELECT pg_catalog.pg_backend_pid()", into: &output)
+            sync(.identify, into: &output)
         }
     }
 
@@ -288,6 +293,7 @@ struct PostgresSession: Session {
         switch operations.removeFirst() {
         case .prepare:
             usesPreparedStatement = error == nil
+        case .identify:
             phase = .open
             let login = "v3, \(handshake.method)"
             output.append(
@@ -317,11 +323,11 @@ struct PostgresSession: Session {
             for topic in topics { refuse(topic, isSubscribing, error.rejection, into: &output) }
         } else if !isSubscribing {
             for topic in topics { forget(topic, into: &output) }
-        } else if probe == .seen {
+        } else if probe.isOver {
             for topic in topics { output.append(.subscribed(topic: topic.id)) }
         } else {
             unverified += topics
-            if probe == .notSent { sendProbe(into: &output) }
+            if probe.isIdle { sendProbe(into: &output) }
         }
     }
 
@@ -342,31 +348,23 @@ struct PostgresSession: Session {
 
     // MARK: The probe
 
-    /// Only this session knows it.
-    private var probeChannel: String { "broadcaster_probe_\(nonce.prefix(24))" }
-
     private mutating func sendProbe(into output: inout SessionOutput) {
-        probe = .sent(deadline: nil)
-        run("LISTEN \(Quoting.identifier(probeChannel))", into: &output)
+        run("LISTEN \(Quoting.identifier(probe.channel))", into: &output)
         sync(.probe, into: &output)
+        if probe.begin(into: &output) { return }
         parse("", into: &output)
-        let values = [Array(probeChannel.utf8), Array(nonce.utf8)]
-        ClientMessage.bind(statement: "", values: values).append(to: &output[.main])
-        ClientMessage.execute.append(to: &output[.main])
-        sync(.probe, into: &output)
+        probe.notify(into: &output[.main])
+        operations.append(.probe)
     }
 
-    private mutating func probeReturned(into output: inout SessionOutput) {
-        guard case .sent = probe else { return }
-        probe = .seen
+    private mutating func probeIsOver(into output: inout SessionOutput) {
         for topic in unverified { output.append(.subscribed(topic: topic.id)) }
         unverified = []
-        run("UNLISTEN \(Quoting.identifier(probeChannel))", into: &output)
+        run("UNLISTEN \(Quoting.identifier(probe.channel))", into: &output)
         sync(.probe, into: &output)
     }
 
     private mutating func probeIsLost(into output: inout SessionOutput) {
-        probe = .notSent
         let rejection = Rejection(
             kind: .permanent,
             message:
@@ -386,7 +384,9 @@ struct PostgresSession: Session {
             lose(interrupted, into: &output)
         }
         guard let entry = channels.find(channel.span, channel.indices) else {
-            if channel.elementsEqual(probeChannel.utf8) { probeReturned(into: &output) }
+            if channel.elementsEqual(probe.channel.utf8), probe.returned() {
+                probeIsOver(into: &output)
+            }
             return
         }
         guard payload.starts(with: PayloadCodec.mark) else {
@@ -430,15 +430,9 @@ struct PostgresSession: Session {
         switch phase {
         case .greeting, .preparing: handshake.hasWork ? openedAt : nil
         case .closing: nil
-        case .open:
-            probe == .sent(deadline: nil)
-                ? openedAt
-                : [probeDeadline, heartbeat.deadline ?? openedAt].compactMap { $0 }.min()
+        case .open where probe.wantsTime: openedAt
+        case .open: [probe.deadline, heartbeat.deadline ?? openedAt].compactMap { $0 }.min()
         }
-    }
-
-    private var probeDeadline: Instant? {
-        if case .sent(let deadline) = probe { deadline } else { nil }
     }
 
     mutating func timeReached(
@@ -447,8 +441,11 @@ struct PostgresSession: Session {
         handshake.work(into: &output[.main])
         guard phase == .open else { return }
         if heartbeat.deadline == nil { heartbeat.start(at: now) }
-        if probe == .sent(deadline: nil) { probe = .sent(deadline: now + .seconds(2)) }
-        if let due = probeDeadline, now >= due { probeIsLost(into: &output) }
+        switch probe.timeReached(now, into: &output) {
+        case .wait: break
+        case .accepted: probeIsOver(into: &output)
+        case .lost: probeIsLost(into: &output)
+        }
         switch heartbeat.timeReached(now) {
         case .wait: break
         case .ask: ping(isAsked: false, into: &output)

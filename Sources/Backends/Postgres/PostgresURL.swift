@@ -36,7 +36,8 @@ package struct PostgresURL: Sendable {
             throw URLError("the URL has no user: write postgres://user@host/database")
         }
         self.user = user
-        let databases = [url.path, options.take("dbname"), variable("PGDATABASE")]
+        let path = url.path.hasPrefix("/") ? String(url.path.dropFirst()) : url.path
+        let databases = [path, options.take("dbname"), variable("PGDATABASE")]
         database = databases.compactMap { $0 }.first { !$0.isEmpty } ?? user
         applicationName =
             options.take("application_name") ?? variable("PGAPPNAME") ?? "broadcaster"

@@ -1,0 +1,150 @@
+import BroadcasterWire
+
+/// Finds out whether what LISTEN confirms really comes.
+///
+/// A pooler in transaction mode accepts LISTEN and then hands the notifications to whoever uses that connection to
+/// the server. So the first LISTEN is followed by a notification to ourselves, on a channel that only we know.
+/// Sent on our own connection it would come back through such a pooler too, with the answer; so where a pooler
+/// is between (the process's number is not the one that it said) it is sent on a second connection.
+struct PostgresProbe: Sendable {
+    private enum Step: Hashable {
+        case idle
+        /// The second connection logs in, and waits for the pooler to give it one to the server.
+        case connecting(deadline: Instant?)
+        /// The notification is on its way. The deadline is set when the session is next told the time.
+        case sent(deadline: Instant?)
+        case over
+    }
+
+    enum Verdict: Hashable {
+        case wait
+        /// It cannot be found out: the pooler has no second connection for us. Then LISTEN is believed.
+        case accepted
+        case lost
+    }
+
+    let channel: String
+    /// There is a pooler between us and the server.
+    var isPooled = false
+    private let url: PostgresURL
+    private let nonce: String
+    private var handshake: PostgresHandshake
+    private var step = Step.idle
+    private var isLoggedIn = false
+
+    /// How long the notification may take; and the second connection before it.
+    private static let patience: Duration = .seconds(2)
+
+    init(_ url: PostgresURL, nonce: String) {
+        self.url = url
+        self.nonce = nonce
+        channel = "broadcaster_probe_\(nonce.prefix(24))"
+        handshake = PostgresHandshake(url, nonce: String(nonce.reversed()))
+    }
+
+    var isIdle: Bool { step == .idle }
+    var isOver: Bool { step == .over }
+
+    /// True if a second connection sends the notification; else the caller does.
+    mutating func begin(into output: inout SessionOutput) -> Bool {
+        step = isPooled ? .connecting(deadline: nil) : .sent(deadline: nil)
+        guard isPooled else { return false }
+        handshake = PostgresHandshake(url, nonce: String(nonce.reversed()))
+        isLoggedIn = false
+        output.connect(.subscriber)
+        return true
+    }
+
+    /// The notification, in the statement that was parsed before, as a transaction of its own.
+    func notify(into bytes: inout [UInt8]) {
+        let values = [Array(channel.utf8), Array(nonce.utf8)]
+        ClientMessage.bind(statement: "", values: values).append(to: &bytes)
+        ClientMessage.execute.append(to: &bytes)
+        ClientMessage.sync.append(to: &bytes)
+    }
+
+    /// True if that was what was waited for.
+    mutating func returned() -> Bool {
+        switch step {
+        case .idle, .over: return false
+        case .connecting, .sent:
+            step = .over
+            return true
+        }
+    }
+
+    // MARK: The second connection
+
+    func opened(into output: inout SessionOutput) {
+        handshake.start(into: &output[.subscriber])
+    }
+
+    mutating func received(
+        _ message: ServerMessage, into output: inout SessionOutput
+    ) throws(ProtocolError) {
+        guard isLoggedIn else {
+            switch try handshake.received(message, into: &output[.subscriber]) {
+            case .goOn: break
+            case .rejected: giveUp(into: &output)
+            case .done:
+                isLoggedIn = true
+                ClientMessage.parse(
+                    statement: "", query: "SELECT pg_catalog.pg_notify($1, $2)", types: [25, 25]
+                ).append(to: &output[.subscriber])
+                notify(into: &output[.subscriber])
+            }
+            return
+        }
+        switch message {
+        case .errorResponse: giveUp(into: &output)
+        case .readyForQuery:
+            if case .connecting = step { step = .sent(deadline: nil) }
+            leave(into: &output)
+        default: break
+        }
+    }
+
+    private mutating func giveUp(into output: inout SessionOutput) {
+        // The moment is past: `timeReached` accepts.
+        if case .connecting(let deadline) = step, let deadline {
+            step = .connecting(deadline: deadline - .seconds(3600))
+        }
+        leave(into: &output)
+    }
+
+    private func leave(into output: inout SessionOutput) {
+        ClientMessage.terminate.append(to: &output[.subscriber])
+        output.finish(.subscriber)
+    }
+
+    // MARK: Time
+
+    /// The session must be told the time at once.
+    var wantsTime: Bool {
+        step == .connecting(deadline: nil) || step == .sent(deadline: nil) || handshake.hasWork
+    }
+
+    var deadline: Instant? {
+        switch step {
+        case .connecting(let deadline), .sent(let deadline): deadline
+        case .idle, .over: nil
+        }
+    }
+
+    mutating func timeReached(_ now: Instant, into output: inout SessionOutput) -> Verdict {
+        handshake.work(into: &output[.subscriber])
+        switch step {
+        case .connecting(nil): step = .connecting(deadline: now + PostgresProbe.patience * 2)
+        case .sent(nil): step = .sent(deadline: now + PostgresProbe.patience)
+        case .connecting(let deadline?) where now >= deadline:
+            step = .over
+            output.finish(.subscriber)
+            return .accepted
+        case .sent(let deadline?) where now >= deadline:
+            step = .idle
+            return .lost
+        case .connecting, .sent, .idle, .over: break
+        }
+        return .wait
+    }
+}

@@ -1,0 +1,149 @@
+internal import BroadcasterSockets
+internal import Glibc
+internal import Synchronization
+
+/// A real Postgres server for a test, in a folder of its own. Postgres refuses to run as root; then it runs as the
+/// system's user `postgres`.
+///
+/// Roles: `admin` (a superuser), `scram`, `md5er` and `plain`, each with the password `secret` and the login that
+/// its name says, and `trusty` without one.
+package final class PostgresServer: Sendable {
+    package let folder: String
+    private let state: Mutex<(port: UInt16, process: ServerProcess?)>
+
+    package var port: UInt16 { state.withLock { $0.port } }
+
+    package func url(_ user: String = "scram", _ rest: String = "") -> String {
+        "postgres://\(user):secret@127.0.0.1:\(port)/postgres\(rest)"
+    }
+
+    /// - Parameter settings: as after `-c` on the server's command line.
+    package init(_ settings: [String] = []) async throws {
+        folder = try TemporaryFolder.make()
+        state = Mutex((0, nil))
+        if geteuid() == 0 { _ = try await PostgresServer.run(["chown", "postgres", folder]) }
+        try await PostgresServer.initialize(folder)
+        for attempt in 1...10 {
+            do {
+                let port = try FreePort.find()
+                state.withLock { $0.port = port }
+                try await start(settings)
+                return
+            } catch  where attempt < 10 {
+                continue
+            }
+        }
+    }
+
+    deinit {
+        state.withLock { $0.process = nil }
+        _ = system("rm -rf '\(folder)'")
+    }
+
+    private static func initialize(_ folder: String) async throws {
+        let script = """
+            set -e
+            cd \(folder)
+            printf secret > password
+            \(Programs.postgresFolder)/initdb -D data -U admin -A scram-sha-256 --pwfile=password \
+            --no-sync -E UTF8 --locale=C > /dev/null
+            printf '%s\\n' 'local all all trust' 'host all trusty 127.0.0.1/32 trust' \
+            'host all md5er 127.0.0.1/32 md5' 'host all plain 127.0.0.1/32 password' \
+            'host all all 127.0.0.1/32 scram-sha-256' > data/pg_hba.conf
+            \(Programs.postgresFolder)/postgres --single -D data postgres > /dev/null <<'END'
+            CREATE ROLE scram LOGIN PASSWORD 'secret'
+            CREATE ROLE plain LOGIN PASSWORD 'secret'
+            CREATE ROLE trusty LOGIN
+            SET password_encryption = 'md5'; CREATE ROLE md5er LOGIN PASSWORD 'secret'
+            END
+            """
+        let lines = try await run(asPostgres(["sh", "-c", script]))
+        guard try await run(asPostgres(["cat", folder + "/data/PG_VERSION"])).first != nil else {
+            throw SocketError("initdb failed: \(lines.joined(separator: "\n"))")
+        }
+    }
+
+    /// Starts it, on the same port as before; returns when it accepts connections.
+    package func start(_ settings: [String] = []) async throws {
+        let fixed = [
+            "port=\(port)", "listen_addresses=127.0.0.1", "unix_socket_directories=\(folder)",
+            "fsync=off", "log_min_messages=warning",
+        ]
+        let words =
+            [Programs.postgresFolder + "/postgres", "-D", folder + "/data"]
+            + (fixed + settings).flatMap { ["-c", $0] }
+        let new = try ServerProcess(PostgresServer.asPostgres(words))
+        guard await new.line(containing: "ready to accept connections") != nil else {
+            throw SocketError("postgres on port \(port) did not start")
+        }
+        state.withLock { $0.process = new }
+    }
+
+    /// SIGTERM waits for clients, SIGINT cuts them, SIGQUIT is a crash.
+    package func stop(_ signal: Int32 = SIGINT) async {
+        let process = state.withLock { $0.process }
+        process?.signal(signal)
+        _ = await process?.waitForExit()
+    }
+
+    /// What psql prints for a statement, without decoration.
+    @discardableResult
+    package func sql(_ statement: String) async throws -> [String] {
+        try await PostgresServer.run([
+            Programs.postgresFolder + "/psql", "-XAtq", "-h", folder, "-p", "\(port)", "-U",
+            "admin", "-c",
+            statement, "postgres",
+        ])
+    }
+
+    private static func asPostgres(_ words: [String]) -> [String] {
+        geteuid() == 0
+            ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] + words : words
+    }
+
+    private static func run(_ words: [String]) async throws -> [String] {
+        let process = try ServerProcess(words)
+        return await process.remainingLines()
+    }
+}
+
+/// PgBouncer before a Postgres server.
+package final class PgBouncer: Sendable {
+    package let port: UInt16
+    private let folder: String
+    private let process: ServerProcess
+
+    /// - Parameter mode: `session` or `transaction`.
+    package init(before server: PostgresServer, mode: String) async throws {
+        folder = try TemporaryFolder.make()
+        port = try FreePort.find()
+        let configuration = """
+            [databases]
+            postgres = host=\(server.folder) port=\(server.port) user=admin
+            [pgbouncer]
+            listen_addr = 127.0.0.1
+            listen_port = \(port)
+            unix_socket_dir =
+            auth_type = any
+            pool_mode = \(mode)
+            default_pool_size = 4
+            """
+        let path = folder + "/pgbouncer.ini"
+        guard let file = fopen(path, "w") else { throw SocketError("fopen", path, code: errno) }
+        fputs(configuration, file)
+        fclose(file)
+        chmod(folder, 0o755)
+        chmod(path, 0o644)
+        let user = geteuid() == 0 ? ["-u", "postgres"] : []
+        process = try ServerProcess([Programs.pgbouncer] + user + [path])
+        guard await process.line(containing: "process up") != nil else {
+            throw SocketError("pgbouncer did not start")
+        }
+    }
+
+    deinit {
+        TemporaryFolder.remove(folder)
+    }
+
+    package var url: String { "postgres://someone:secret@127.0.0.1:\(port)/postgres" }
+}
