@@ -2,7 +2,7 @@ internal import BroadcasterMultiplexing
 internal import BroadcasterWire
 internal import Synchronization
 
-/// Publishes messages to named channels and subscribes to them, over Redis or in memory.
+/// Publishes messages to named channels and subscribes to them, over Redis, Postgres, or in memory.
 ///
 /// Its life: `init` → `connect()` → publish and subscribe from any task → `disconnect()`. One `Broadcast` a
 /// process is enough: it shares one connection among all its subscribers and publishers. A lost

@@ -9,7 +9,12 @@ import Testing
     .timeLimit(.minutes(3)))
 struct PostgresTests {
     private func connected(_ url: String) async throws -> Broadcast {
-        let broadcast = try Broadcast(url)
+        // A test may run on a machine that is busy with all the others.
+        var options = BroadcastOptions()
+        options.connectTimeout = .seconds(60)
+        options.publishTimeout = .seconds(60)
+        options.subscribeTimeout = .seconds(60)
+        let broadcast = try Broadcast(url, options: options)
         try await broadcast.connect()
         return broadcast
     }

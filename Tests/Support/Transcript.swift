@@ -61,6 +61,18 @@ package struct Transcript: Sendable, CustomTestStringConvertible {
         self.steps = steps
     }
 
+    /// The client's nonce of a Postgres conversation: in its SCRAM message, or in its probe's channel.
+    package var nonce: String? {
+        for bytes in steps.compactMap({ $0.sent[0] }) {
+            let text = String(decoding: bytes, as: UTF8.self)
+            for mark in ["n,,n=,r=", "broadcaster_probe_"] {
+                guard let start = text.firstRange(of: mark)?.upperBound else { continue }
+                return String(text[start...].prefix(24))
+            }
+        }
+        return nil
+    }
+
     /// All that the server sent on `.main`.
     package var received: [UInt8] {
         steps.flatMap { step -> [UInt8] in

@@ -37,7 +37,7 @@ package struct TranscriptPlayer {
         switch input {
         case .opened: session.opened(.main, at: .now, into: &output)
         case .commands(let lines):
-            for line in lines { session.perform(command(line), into: &output) }
+            for command in commands(lines) { session.perform(command, into: &output) }
         case .received(let lane, let bytes):
             for piece in feed.pieces(of: bytes) { receive(piece, on: lane) }
         }
@@ -49,9 +49,18 @@ package struct TranscriptPlayer {
         do throws(ProtocolError) {
             try session.receive(&buffers[lane.index], on: lane, into: &output)
             collect()
+            try doWork()
         } catch {
             collect()
             told.append(TranscriptLine.error(error))
+        }
+    }
+
+    /// What the session does in slices: it asks for a time that has passed.
+    private mutating func doWork() throws(ProtocolError) {
+        while let due = session.deadline, due <= .now {
+            try session.timeReached(.now, into: &output)
+            collect()
         }
     }
 
@@ -67,6 +76,20 @@ package struct TranscriptPlayer {
         for event in output.takeEvents() {
             told += TranscriptLine.event(event) { names[$0] }
         }
+    }
+
+    /// Messages that follow each other were published by one command.
+    private mutating func commands(_ lines: [String]) -> [Command] {
+        var commands: [Command] = []
+        for line in lines {
+            let next = command(line)
+            if case .publish(let earlier)? = commands.last, case .publish(let more) = next {
+                commands[commands.count - 1] = .publish(earlier + more)
+            } else {
+                commands.append(next)
+            }
+        }
+        return commands
     }
 
     /// A command as `TranscriptLine` writes it.

@@ -1,0 +1,275 @@
+import BroadcasterPostgres
+import BroadcasterTestSupport
+import BroadcasterWire
+import Testing
+
+let postgresTranscripts = Fixtures.names(in: "postgres").filter { $0.hasSuffix(".transcript") }
+    .map { Transcript(named: $0) }
+
+private let options = CommonOptions(
+    connectTimeout: .seconds(5), publishTimeout: .seconds(5), pingInterval: .seconds(1000),
+    maximumMessageSize: 1 << 20)
+
+private func session(_ url: String, nonce: String?) throws -> any Session {
+    try PostgresBackend(try ServerURL(url), options: options, environment: .empty)
+        .makeSession(nonce: nonce ?? "abcdefghijklmnopqrstuvwx")
+}
+
+struct PostgresTranscriptTests {
+    @Test(arguments: postgresTranscripts, Feed.allCases)
+    func replays(transcript: Transcript, feed: Feed) throws {
+        var player = TranscriptPlayer(try session(transcript.url, nonce: transcript.nonce))
+        player.play(transcript, feed: feed)
+    }
+
+    @Test func thereAreTranscriptsOfTwoVersions() {
+        for version in ["15.20", "18.6"] {
+            #expect(postgresTranscripts.contains { $0.name.contains(version) })
+        }
+    }
+
+    /// Promise 10: whatever comes, a session yields events or throws, and ends.
+    @Test(arguments: postgresTranscripts)
+    func survivesDamage(transcript: Transcript) throws {
+        var random = SeededRandom()
+        for round in 0..<50 {
+            var session = try session(transcript.url, nonce: transcript.nonce)
+            var output = SessionOutput()
+            session.opened(.main, at: .now, into: &output)
+            var bytes = Mutation.apply(to: transcript.received, using: &random)
+            var buffer = ReceiveBuffer()
+            do throws(ProtocolError) {
+                while !bytes.isEmpty {
+                    let count = min(Int.random(in: 1...2000, using: &random), bytes.count)
+                    buffer.append(bytes.prefix(count))
+                    bytes = Array(bytes.dropFirst(count))
+                    try session.receive(&buffer, on: .main, into: &output)
+                    while let due = session.deadline, due <= .now {
+                        try session.timeReached(.now, into: &output)
+                    }
+                    session.perform(
+                        .subscribe([Topic(id: 0, name: .channel("chat"))]), into: &output)
+                    session.perform(
+                        .publish([Publication(ticket: 0, channel: "c", payload: .text("x"))]),
+                        into: &output)
+                    _ = output.takeEvents()
+                }
+            } catch {
+                #expect(!error.description.isEmpty, "seed \(random.seed), round \(round)")
+            }
+        }
+    }
+}
+
+private func text(_ string: String) -> [UInt8] { Array(string.utf8) }
+
+private let serverMessages: [ServerMessage] = [
+    .authentication(.ok), .authentication(.cleartextPassword),
+    .authentication(.md5Password(salt: [1, 2, 3, 4])),
+    .authentication(.sasl(mechanisms: ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"])),
+    .authentication(.sasl(mechanisms: [])), .authentication(.saslContinue(text("r=x"))),
+    .authentication(.saslFinal(text("v=x"))), .authentication(.other(code: 7)),
+    .parameterStatus(name: "client_encoding", value: "UTF8"),
+    .backendKeyData(process: 42, key: [1, 2, 3, 4]),
+    .backendKeyData(process: -1, key: Array(repeating: 7, count: 32)),
+    .readyForQuery(.idle), .readyForQuery(.inTransaction), .readyForQuery(.failed),
+    .errorResponse(ServerError(severity: "ERROR", code: "42501", message: "no")),
+    .noticeResponse(ServerError(severity: "WARNING", code: "57P01", message: "bye")),
+    .notification(process: 1, channel: text("chat"), payload: text("hello")),
+    .notification(process: 1, channel: [], payload: []),
+    .commandComplete("LISTEN"), .parseComplete, .bindComplete, .closeComplete, .noData, .emptyQuery,
+    .portalSuspended, .parameterDescription([25, 25]), .rowDescription(["a", "b"]),
+    .dataRow([text("1"), nil, []]), .dataRow([]),
+    .negotiateProtocolVersion(newest: 196_608, unknown: ["_pq_.x"]),
+]
+
+private let clientMessages: [ClientMessage] = [
+    .password("secret"), .query("SELECT 1"), .query(""), .execute, .sync, .terminate,
+    .parse(statement: "s", query: "SELECT $1", types: [25]),
+    .bind(statement: "s", values: [text("a"), []]), .bind(statement: "", values: []),
+]
+
+/// Bodies that no server may send: the type, the body in hexadecimal-escaped text, a part of the error.
+private let serverFaults: [(type: String, body: String, says: String)] = [
+    ("A", "0", "4 bytes|1 bytes more"), ("A", "\\x00\\x00\\x00\\x01chat", "a NUL"),
+    ("A", "\\x00\\x00\\x00\\x01chat\\x00hello", "a NUL"),
+    ("A", "\\x00\\x00\\x00\\x01chat\\x00hello\\x00more", "the end"),
+    ("D", "\\x00\\x01\\x00\\x00\\x00\\x05ab", "a length up to 2"),
+    ("D", "\\x00\\x01\\xff\\xff\\xff\\xfe", "-1 or a length"), ("D", "\\xff\\xff", "a count"),
+    ("D", "\\x00\\x02\\xff\\xff\\xff\\xff", "1 bytes"), ("C", "0", "a NUL"),
+    ("R", "\\x00\\x00\\x00\\x0a0\\x12", "a NUL"),
+    ("R", "\\x00\\x00\\x00\\x05abc", "a salt of 4 bytes"),
+    ("R", "", "1 bytes more"), ("Z", "", "1 bytes more"), ("Z", "X", "I, T or E"),
+    ("Z", "II", "the end"),
+    ("K", "\\x00\\x00\\x00\\x01abc", "a key of 4 to 256"), ("S", "name\\x00", "a NUL"),
+    ("E", "Sx\\x00", "1 bytes more"), ("E", "S", "a NUL"), ("1", "x", "the end"),
+    ("T", "\\x00\\x01a\\x00", "18 bytes more"), ("t", "\\x7f\\xff", "1 bytes more"),
+    ("v", "\\x00\\x00\\x00\\x00\\x7f\\xff\\xff\\xff", "a count that fits"),
+    ("?", "", "a type that was asked for"), ("G", "", "a type that was asked for"),
+    ("\\x00", "", "'0x0'"),
+]
+
+struct PostgresMessageTests {
+    private func frame(_ bytes: [UInt8]) throws -> (type: UInt8, body: ArraySlice<UInt8>)? {
+        guard let header = try PostgresFrame.next(in: bytes.span, at: 0) else { return nil }
+        return (header.type, bytes[header.body])
+    }
+
+    @Test(arguments: serverMessages)
+    func serverMessagesComeBack(message: ServerMessage) throws {
+        var bytes: [UInt8] = []
+        message.append(to: &bytes)
+        for end in 0..<bytes.count { #expect(try frame(Array(bytes[..<end])) == nil) }
+        let parts = try frame(bytes + text("more"))
+        #expect(try parts.map { try ServerMessage(type: $0.type, body: $0.body) } == message)
+    }
+
+    @Test(arguments: clientMessages)
+    func clientMessagesComeBack(message: ClientMessage) throws {
+        var bytes: [UInt8] = []
+        message.append(to: &bytes)
+        let parts = try frame(bytes)
+        #expect(try parts.map { try ClientMessage(type: $0.type, body: $0.body) } == message)
+    }
+
+    @Test func theStartupMessageComesBack() throws {
+        let message = ClientMessage.startup([("user", "ä"), ("database", "d")])
+        var bytes: [UInt8] = []
+        message.append(to: &bytes)
+        #expect(Array(bytes[4..<8]) == [0, 3, 0, 0])
+        #expect(try ClientMessage(startup: bytes[4...]) == message)
+    }
+
+    @Test(arguments: serverFaults)
+    func faultsAreRefusedInWords(fault: (type: String, body: String, says: String)) {
+        let error = #expect(throws: ProtocolError.self) {
+            _ = try ServerMessage(
+                type: Transcript.unescape(fault.type)[0], body: Transcript.unescape(fault.body)[...]
+            )
+        }
+        let text = error?.description ?? ""
+        #expect(fault.says.split(separator: "|").contains { text.contains($0) }, "\(text)")
+    }
+
+    @Test(arguments: [0, 1, 3, -1, Int32.min, Int32.max, 1_048_577] as [Int32])
+    func impossibleLengthsAreRefusedByTheirHeader(length: Int32) {
+        let bits = UInt32(bitPattern: length)
+        let bytes =
+            [UInt8(ascii: "A")] + (0..<4).map { UInt8(truncatingIfNeeded: bits >> (24 - 8 * $0)) }
+        #expect(throws: ProtocolError.self) { _ = try PostgresFrame.next(in: bytes.span, at: 0) }
+    }
+
+    /// Every message in every step of a login and of a session: it moves or throws.
+    @Test func everyMessageInEveryPhaseMovesOrThrows() throws {
+        let prefixes: [[ServerMessage]] = [
+            [], [.authentication(.md5Password(salt: [1, 2, 3, 4]))],
+            [.authentication(.sasl(mechanisms: ["SCRAM-SHA-256"]))], [.authentication(.ok)],
+            [.authentication(.ok), .readyForQuery(.idle)],
+            [
+                .authentication(.ok), .readyForQuery(.idle), .readyForQuery(.idle),
+                .readyForQuery(.idle),
+            ],
+        ]
+        var throwing = 0
+        for prefix in prefixes {
+            for message in serverMessages {
+                var session = try session("postgres://u:p@h/d", nonce: nil)
+                var output = SessionOutput()
+                session.opened(.main, at: .now, into: &output)
+                var bytes: [UInt8] = []
+                for earlier in prefix { earlier.append(to: &bytes) }
+                message.append(to: &bytes)
+                var buffer = ReceiveBuffer(bytes)
+                do {
+                    try session.receive(&buffer, on: .main, into: &output)
+                } catch {
+                    throwing += 1
+                }
+            }
+        }
+        #expect(throwing > 60)
+    }
+}
+
+/// Servers that lie in a login. None may get the password, or a proof for a nonce that is not ours.
+struct LyingServerTests {
+    private let scram = ServerMessage.authentication(.sasl(mechanisms: ["SCRAM-SHA-256"]))
+    private let nonce = "abcdefghijklmnopqrstuvwx"
+    private let salt = "s=W22ZaJ0SNY7soEsUEjb6gQ=="
+
+    private func say(_ messages: [ServerMessage]) throws -> (sent: [UInt8], events: [Event]) {
+        var session = try session("postgres://user:hunter2@h/d", nonce: nonce)
+        var output = SessionOutput()
+        session.opened(.main, at: .now, into: &output)
+        var sent: [UInt8] = []
+        for message in messages {
+            var bytes: [UInt8] = []
+            message.append(to: &bytes)
+            var buffer = ReceiveBuffer(bytes)
+            defer { sent += output[.main] }
+            try session.receive(&buffer, on: .main, into: &output)
+            while let due = session.deadline, due <= .now {
+                try session.timeReached(.now, into: &output)
+            }
+        }
+        return (sent, output.takeEvents())
+    }
+
+    @Test func theyAreNotBelieved() {
+        let first = ServerMessage.authentication(
+            .saslContinue(text("r=\(nonce)server,\(salt),i=1")))
+        let wrongFinal = ServerMessage.authentication(
+            .saslFinal(text("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")))
+        let lies: [[ServerMessage]] = [
+            // No proof of the server's, or a wrong one.
+            [scram, first, .authentication(.ok)], [scram, first, wrongFinal],
+            [scram, .authentication(.ok)], [scram, first, .readyForQuery(.idle)],
+            [scram, wrongFinal], [scram, first, first],
+            // Another method once SASL has begun.
+            [scram, .authentication(.cleartextPassword)],
+            [scram, first, .authentication(.cleartextPassword)],
+            [scram, .authentication(.md5Password(salt: [1, 2, 3, 4]))], [scram, scram],
+            // A nonce that is not ours, or adds nothing.
+            [scram, .authentication(.saslContinue(text("r=\(nonce),\(salt),i=1")))],
+            [scram, .authentication(.saslContinue(text("r=other\(nonce),\(salt),i=1")))],
+            // Work without end.
+            [scram, .authentication(.saslContinue(text("r=\(nonce)x,\(salt),i=1000000000")))],
+            // Out of turn.
+            [.readyForQuery(.idle)], [.authentication(.saslContinue([]))],
+            [.authentication(.saslFinal([]))],
+            [.authentication(.ok), .authentication(.cleartextPassword)],
+            [.authentication(.ok), .parameterStatus(name: "client_encoding", value: "LATIN1")],
+        ]
+        for lie in lies {
+            #expect(throws: ProtocolError.self, "\(lie)") { _ = try say(lie) }
+        }
+    }
+
+    @Test func noneGetsThePasswordInTheClear() throws {
+        for lie in [
+            [ServerMessage.authentication(.cleartextPassword)],
+            [.authentication(.sasl(mechanisms: ["SCRAM-SHA-256-PLUS"]))],
+            [.authentication(.sasl(mechanisms: []))], [.authentication(.other(code: 7))],
+        ] {
+            let (sent, events) = try say(lie)
+            #expect(!String(decoding: sent, as: UTF8.self).contains("hunter2"))
+            guard case .rejected(let rejection)? = events.first else {
+                Issue.record("\(events)")
+                continue
+            }
+            #expect(rejection.kind == .authentication)
+        }
+    }
+
+    @Test func theMD5AnswerIsThatOfPostgres() throws {
+        var session = try session("postgres://md5_user:password@h/d", nonce: nonce)
+        var output = SessionOutput()
+        session.opened(.main, at: .now, into: &output)
+        var bytes: [UInt8] = []
+        ServerMessage.authentication(.md5Password(salt: [1, 2, 3, 4])).append(to: &bytes)
+        var buffer = ReceiveBuffer(bytes)
+        try session.receive(&buffer, on: .main, into: &output)
+        let sent = String(decoding: output[.main], as: UTF8.self)
+        #expect(sent.hasSuffix("md580a32c6f038b79de232354a2ee7060eb\0"))
+    }
+}
