@@ -32,7 +32,7 @@ struct PostgresTranscriptTests {
     @Test(arguments: postgresTranscripts)
     func survivesDamage(transcript: Transcript) throws {
         var random = SeededRandom()
-        for round in 0..<50 {
+        for round in 0..<12 {
             var session = try session(transcript.url, nonce: transcript.nonce)
             var output = SessionOutput()
             session.opened(.main, at: .now, into: &output)

@@ -6,7 +6,7 @@ import Testing
 private let hello = "%2\r\n+version\r\n+7.0.15\r\n+proto\r\n:3\r\n"
 
 /// Servers that lie, fall silent, or go away in the worst moment.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(2)))
 struct ScriptedServerTests {
     /// A server that greets and then does what `script` says with what comes after.
     private func server(
@@ -23,8 +23,18 @@ struct ScriptedServerTests {
     private func broadcast(
         to server: ScriptedServer, _ query: String = ""
     ) throws -> Broadcast {
-        try Broadcast("redis://127.0.0.1:\(server.port)?\(query)")
+        try Broadcast(
+            "redis://127.0.0.1:\(server.port)?\(query)", options: ScriptedServerTests.patient)
     }
+
+    /// A test may run on a machine that is busy with all the others.
+    private static let patient: BroadcastOptions = {
+        var options = BroadcastOptions()
+        options.connectTimeout = .seconds(50)
+        options.publishTimeout = .seconds(50)
+        options.subscribeTimeout = .seconds(50)
+        return options
+    }()
 
     @Test(arguments: [
         "HTTP/1.1 400 Bad Request\r\n\r\n", "*4611686018427387904\r\n", "$99999999999\r\n",
@@ -112,7 +122,7 @@ struct ScriptedServerTests {
             if text.contains("slow") { continuation.yield() }
             if text.contains("SUBSCRIBE") { client.send(">3\r\n+subscribe\r\n+c\r\n:1\r\n") }
         }
-        var options = BroadcastOptions()
+        var options = ScriptedServerTests.patient
         options.shutdownTimeout = .milliseconds(200)
         let broadcast = try Broadcast("redis://127.0.0.1:\(server.port)", options: options)
         try await broadcast.connect()
@@ -145,7 +155,7 @@ struct ScriptedServerTests {
             if case .received = happening { client.send(answer) }
         }
         let lines = Mutex<[String]>([])
-        var options = BroadcastOptions()
+        var options = ScriptedServerTests.patient
         options.trace = { line in lines.withLock { $0.append(line) } }
         let broadcast = try Broadcast("redis://:hunter2@127.0.0.1:\(server.port)", options: options)
         let error = await #expect(throws: BroadcastError.self) { try await broadcast.connect() }
@@ -221,7 +231,7 @@ struct ScriptedServerTests {
 
     @Test func anUnconfirmedSubscriptionTimesOutAndLeavesNothing() async throws {
         let server = try server { _, _ in }
-        var options = BroadcastOptions()
+        var options = ScriptedServerTests.patient
         options.subscribeTimeout = .milliseconds(50)
         let broadcast = try Broadcast("redis://127.0.0.1:\(server.port)", options: options)
         try await broadcast.connect()
@@ -327,7 +337,7 @@ struct ScriptedServerTests {
 
     @Test func theTraceMasksThePassword() async throws {
         let lines = Mutex<[String]>([])
-        var options = BroadcastOptions()
+        var options = ScriptedServerTests.patient
         options.trace = { line in lines.withLock { $0.append(line) } }
         options.log = { entry in lines.withLock { $0.append("\(entry)") } }
         let server = try server { client, _ in client.send(":0\r\n") }

@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// The `broadcast` command, as a person at a shell uses it.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct CommandTests {
     private struct Ended {
         let status: Int32
@@ -85,7 +85,7 @@ struct CommandTests {
 /// The command against a real redis-server.
 @Suite(
     .enabled(if: Programs.areAvailable(Programs.redis, Programs.redisCLI), "needs redis-server"),
-    .timeLimit(.minutes(1)))
+    .serialized, .timeLimit(.minutes(5)))
 struct CommandWithRedisTests {
     private func subscriber(
         _ server: RedisServer, _ words: String..., channels: [String] = ["chat"],

@@ -6,7 +6,7 @@ import Testing
 /// Against a real Postgres.
 @Suite(
     .enabled(if: Programs.areAvailable(Programs.postgres), "needs postgresql"),
-    .timeLimit(.minutes(3)))
+    .serialized, .timeLimit(.minutes(5)))
 struct PostgresTests {
     private func connected(_ url: String) async throws -> Broadcast {
         // A test may run on a machine that is busy with all the others.

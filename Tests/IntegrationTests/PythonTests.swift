@@ -7,7 +7,7 @@ import Testing
     .enabled(
         if: Programs.areAvailable(Programs.redis, Programs.python) && Programs.pythonHasBroadcaster,
         "needs redis-server and Python with broadcaster[redis] and redis<8"),
-    .timeLimit(.minutes(1)))
+    .serialized, .timeLimit(.minutes(5)))
 struct PythonTests {
     private static let publisher = """
         import asyncio, sys

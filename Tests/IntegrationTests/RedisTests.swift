@@ -6,7 +6,7 @@ import Testing
 /// Against a real redis-server, in RESP3 and RESP2.
 @Suite(
     .enabled(if: Programs.areAvailable(Programs.redis, Programs.redisCLI), "needs redis-server"),
-    .timeLimit(.minutes(2)))
+    .serialized, .timeLimit(.minutes(5)))
 struct RedisTests {
     static let protocols = ["protocol=3", "protocol=2"]
 
