@@ -48,6 +48,10 @@ package struct Observers: Sendable {
         self.log = log
         self.trace = trace
     }
+
+    func trace(_ event: Event, _ hub: Hub) {
+        if let trace { TranscriptLine.event(event, topicName: hub.name).forEach(trace) }
+    }
 }
 
 package enum LinkStatus: Hashable, Sendable {

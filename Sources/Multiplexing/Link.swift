@@ -20,8 +20,7 @@ actor Link {
     private var state: LinkState
     private var session: (any Session)?
     private var output = SessionOutput()
-    private var lanes: [Transport?] = [nil, nil]
-    private var dialers: [Dialer] = []
+    private var lanes: LaneSet
     /// Counts sessions, so that what was begun for an earlier one is known as such.
     private var generation = 0
     private var endpoint = 0
@@ -45,6 +44,7 @@ actor Link {
         publishes: PublishQueue, observers: Observers, gate: Gate
     ) {
         self.loop = loop
+        lanes = LaneSet(on: loop)
         self.backend = backend
         self.limits = limits
         self.hub = hub
@@ -88,12 +88,10 @@ actor Link {
     private func dial(_ lane: Lane, deadline: Instant) {
         let endpoints = backend.endpoints
         let generation = generation
-        let target = endpoints[endpoint % endpoints.count]
-        let dialer = Dialer(to: Destination(target), on: loop, deadline: deadline) {
+        lanes.dial(endpoints[endpoint % endpoints.count], deadline: deadline) {
             [weak self] result in
             self?.assumeIsolated { $0.dialed(lane, generation, result) }
         }
-        dialers.append(dialer)
     }
 
     private func dialed(
@@ -101,11 +99,9 @@ actor Link {
     ) {
         guard generation == self.generation, session != nil else { return }
         do throws(SocketError) {
-            let socket = try result.get()
-            let registration = try loop.watch(socket, for: .readable) { [weak self] readiness in
+            try lanes.add(try result.get(), as: lane) { [weak self] readiness in
                 self?.assumeIsolated { $0.ready(lane, generation, readiness) }
             }
-            lanes[lane.index] = Transport(socket, registration)
         } catch {
             return lose(.unreachable(error.description))
         }
@@ -116,7 +112,7 @@ actor Link {
     // MARK: Bytes
 
     private func ready(_ lane: Lane, _ generation: Int, _ readiness: Readiness) {
-        guard generation == self.generation, let transport = lanes[lane.index] else { return }
+        guard generation == self.generation, let transport = lanes[lane] else { return }
         do throws(SocketError) {
             if readiness.contains(.writable) {
                 try transport.flush(loop)
@@ -171,16 +167,14 @@ actor Link {
     /// Carries out what the session wants: lanes, bytes, events.
     private func settle() {
         for lane in output.takeWantedLanes() {
-            dial(lane, deadline: connectDeadline ?? .now + limits.connectTimeout)
+            dial(lane, deadline: state.connectDeadline ?? .now + limits.connectTimeout)
         }
         send()
-        for lane in output.takeFinishedLanes() { finish(lane) }
+        for lane in output.takeFinishedLanes() { lanes.finish(lane) }
         let generation = generation
         while case let events = output.takeEvents(), !events.isEmpty {
             for event in events {
-                if let trace = observers.trace {
-                    TranscriptLine.event(event, topicName: hub.name).forEach(trace)
-                }
+                observers.trace(event, hub)
                 handle(event)
                 // A rejection ends the session, and what it said after that does not count.
                 if generation != self.generation { return }
@@ -196,9 +190,8 @@ actor Link {
     }
 
     private func send() {
-        for index in lanes.indices {
-            let lane = Lane(index: index)
-            guard let transport = lanes[index], !output[lane].isEmpty else { continue }
+        for lane in LaneSet.all {
+            guard let transport = lanes[lane], !output[lane].isEmpty else { continue }
             if let trace = observers.trace {
                 trace(TranscriptLine.sent(output[lane], on: lane, secret: secret))
             }
@@ -220,20 +213,12 @@ actor Link {
     private func flushAll() {
         isFlushScheduled = false
         do throws(SocketError) {
-            for case let transport? in lanes { try transport.flush(loop) }
+            try lanes.flush()
         } catch {
             return lose(.lost(error.description))
         }
         // What was held back for its size may go now.
         if publishes.hasUnsent { afterWriting() }
-    }
-
-    /// What is still to be sent goes out first, as far as the kernel takes it; then FIN.
-    private func finish(_ lane: Lane) {
-        guard let transport = lanes[lane.index].take() else { return }
-        try? transport.flush(loop)
-        transport.socket.finishWriting()
-        loop.unwatch(transport.registration)
     }
 
     private func handle(_ event: Event) {
@@ -295,9 +280,8 @@ actor Link {
     /// queue, where their publishers wait.
     private func sendPublishes() {
         guard state.isReady else { return }
-        let waiting = lanes.reduce(0) { $0 + ($1?.unsentCount ?? 0) }
         let publications = publishes.takeUnsent(
-            limit: limits.unsentBytes - waiting, count: session?.publishCapacity ?? 0)
+            limit: limits.unsentBytes - lanes.unsentCount, count: session?.publishCapacity ?? 0)
         if !publications.isEmpty { perform(.publish(publications)) }
     }
 
@@ -318,8 +302,7 @@ actor Link {
     /// One timer for all: the state's, the session's and the publishers' next deadline.
     private func rearm() {
         let next = [
-            waitingUntil, session?.deadline, publishes.nextDeadline, stopping?.deadline,
-            connectDeadline,
+            state.deadline, session?.deadline, publishes.nextDeadline, stopping?.deadline,
         ].compactMap { $0 }.min()
         // A timer that comes too early finds nothing to do and arms the next one; that is cheaper than
         // a new timer for every publish.
@@ -331,19 +314,11 @@ actor Link {
         timer = (next, scheduled)
     }
 
-    private var waitingUntil: Instant? {
-        if case .waiting(let until) = state.phase { until } else { nil }
-    }
-
-    private var connectDeadline: Instant? {
-        if case .connecting(let deadline) = state.phase { deadline } else { nil }
-    }
-
     private func timeReached() {
         timer = nil
         let now = Instant.now
         publishes.expire(at: now, downReason)
-        if let deadline = connectDeadline, now >= deadline {
+        if let deadline = state.connectDeadline, now >= deadline {
             lose(.timedOut("not connected within \(limits.connectTimeout)"))
         }
         if let stopping, now >= stopping.deadline { return end(.closed) }
@@ -390,12 +365,7 @@ actor Link {
 
     private func closeLanes() {
         generation += 1
-        for dialer in dialers { dialer.cancel() }
-        dialers = []
-        for index in lanes.indices {
-            guard let transport = lanes[index].take() else { continue }
-            loop.unwatch(transport.registration)
-        }
+        lanes.close()
         output = SessionOutput()
     }
 
@@ -420,9 +390,7 @@ actor Link {
         perform(.close)
         send()
         // The server answers by closing, which ends us; FIN, not RST: what it sends is read until then.
-        post { link in
-            for case let transport? in link.lanes { transport.socket.finishWriting() }
-        }
+        post { $0.lanes.finishWriting() }
     }
 
     /// For good.
@@ -440,14 +408,5 @@ actor Link {
         observers.log(.closed)
         gate.open(.failure(failure))
         gate.end()
-    }
-}
-
-extension Destination {
-    fileprivate init(_ endpoint: Endpoint) {
-        switch endpoint {
-        case .tcp(let host, let port): self = .host(host, port: port)
-        case .unix(let path): self = .unix(path: path)
-        }
     }
 }

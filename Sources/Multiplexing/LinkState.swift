@@ -94,6 +94,16 @@ package struct LinkState: Sendable {
         if case .ready = phase { true } else { false }
     }
 
+    /// When an attempt under way is given up.
+    package var connectDeadline: Instant? {
+        if case .connecting(let deadline) = phase { deadline } else { nil }
+    }
+
+    /// When something is next to be decided.
+    package var deadline: Instant? {
+        if case .waiting(let until) = phase { until } else { connectDeadline }
+    }
+
     package mutating func start(at now: Instant) -> Decision {
         guard phase == .idle else { return .nothing }
         let deadline = now + connectTimeout

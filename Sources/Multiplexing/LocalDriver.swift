@@ -83,9 +83,7 @@ package final class LocalDriver: Driver {
     private func deliver(_ state: inout State) -> Result<Int?, PublishFailure> {
         var result = Result<Int?, PublishFailure>.success(nil)
         for event in state.output.takeEvents() {
-            if let trace = observers.trace {
-                TranscriptLine.event(event, topicName: hub.name).forEach(trace)
-            }
+            observers.trace(event, hub)
             switch event {
             case .messages(let run): hub.deliver(run)
             case .subscribed(let topic): hub.confirmed(topic, at: .now)

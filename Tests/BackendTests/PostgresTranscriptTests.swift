@@ -132,6 +132,19 @@ struct PostgresMessageTests {
         #expect(try parts.map { try ClientMessage(type: $0.type, body: $0.body) } == message)
     }
 
+    @Test(arguments: [
+        ("28P01", Rejection.Kind.authentication), ("28000", .authentication),
+        ("42501", .permission),
+        ("25006", .unsuitable), ("57P01", .temporary), ("57P02", .temporary), ("57P03", .temporary),
+        ("57P05", .temporary), ("53300", .temporary), ("54000", .temporary), ("58P01", .temporary),
+        ("3D000", .permanent), ("22023", .permanent), ("42601", .permanent),
+    ])
+    func errorsAreSortedByTheirCode(code: String, kind: Rejection.Kind) {
+        let error = ServerError(severity: "ERROR", code: code, message: "text")
+        #expect(error.rejection.kind == kind)
+        #expect(error.rejection.message.contains(code))
+    }
+
     @Test func theStartupMessageComesBack() throws {
         let message = ClientMessage.startup([("user", "ä"), ("database", "d")])
         var bytes: [UInt8] = []

@@ -255,6 +255,22 @@ struct PostgresTests {
         await broadcast.disconnect()
     }
 
+    @Test func aStandbyIsRefusedAndTheNextHostTried() async throws {
+        let primary = try await PostgresServer()
+        let standby = try await PostgresServer()
+        await standby.stop()
+        try await standby.becomeStandby()
+        try await standby.start()
+        let error = await #expect(throws: BroadcastError.self) {
+            try await Broadcast(standby.url()).connect()
+        }
+        #expect(error?.description.contains("standby") == true, "\(String(describing: error))")
+        let broadcast = try await connected(
+            "postgres://scram:secret@127.0.0.1:\(standby.port),127.0.0.1:\(primary.port)/postgres")
+        try await broadcast.publish("x", to: "c")
+        await broadcast.disconnect()
+    }
+
     @Test func tenThousandChannels() async throws {
         let server = try await PostgresServer()
         let broadcast = try await connected(server.url())

@@ -73,10 +73,16 @@ package final class PostgresServer: Sendable {
             [Programs.postgresFolder + "/postgres", "-D", folder + "/data"]
             + (fixed + settings).flatMap { ["-c", $0] }
         let new = try ServerProcess(PostgresServer.asPostgres(words))
-        guard await new.line(containing: "ready to accept connections") != nil else {
+        guard await new.line(containing: "ready to accept") != nil else {
             throw SocketError("postgres on port \(port) did not start")
         }
         state.withLock { $0.process = new }
+    }
+
+    /// Makes it a standby without a primary, from the next start on.
+    package func becomeStandby() async throws {
+        _ = try await PostgresServer.run(
+            PostgresServer.asPostgres(["touch", folder + "/data/standby.signal"]))
     }
 
     /// SIGTERM waits for clients, SIGINT cuts them, SIGQUIT is a crash.

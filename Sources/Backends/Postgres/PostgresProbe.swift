@@ -55,8 +55,9 @@ struct PostgresProbe: Sendable {
         return true
     }
 
-    /// The notification, in the statement that was parsed before, as a transaction of its own.
+    /// The notification, as a transaction of its own.
     func notify(into bytes: inout [UInt8]) {
+        PostgresPublisher.parse(as: "", into: &bytes)
         let values = [Array(channel.utf8), Array(nonce.utf8)]
         ClientMessage.bind(statement: "", values: values).append(to: &bytes)
         ClientMessage.execute.append(to: &bytes)
@@ -88,9 +89,6 @@ struct PostgresProbe: Sendable {
             case .rejected: giveUp(into: &output)
             case .done:
                 isLoggedIn = true
-                ClientMessage.parse(
-                    statement: "", query: "SELECT pg_catalog.pg_notify($1, $2)", types: [25, 25]
-                ).append(to: &output[.subscriber])
                 notify(into: &output[.subscriber])
             }
             return

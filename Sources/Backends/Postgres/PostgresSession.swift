@@ -24,19 +24,13 @@ struct PostgresSession: Session {
     private var failure: ServerError?
     private var channels = TopicIndex()
     private var assembler: PartAssembler
-    private var usesPreparedStatement = true
+    private var publisher = PostgresPublisher()
     private var probe: PostgresProbe
     /// Topics that wait for the probe.
     private var unverified: [Topic] = []
-    private var lastMessage: UInt64 = 0
     private var heartbeat: Heartbeat
     /// A moment that has passed: a deadline that is due at once.
     private var openedAt: Instant = .now
-
-    private static let statement = "broadcaster_publish"
-    private static let publishing = "SELECT pg_catalog.pg_notify($1, $2)"
-    /// The type `text` in pg_type.dat.
-    private static let text: Int32 = 25
 
     init(_ url: PostgresURL, options: CommonOptions, nonce: String) {
         self.url = url
@@ -77,7 +71,8 @@ struct PostgresSession: Session {
             for topic in topics { channels.insert(topic) }
             listen(topics, isSubscribing: true, into: &output)
         case .unsubscribe(let topics): listen(topics, isSubscribing: false, into: &output)
-        case .publish(let publications): publish(publications, into: &output)
+        case .publish(let publications):
+            for group in publisher.groups(of: publications) { send(group, into: &output) }
         case .ping: ping(isAsked: true, into: &output)
         case .close:
             phase = .closing
@@ -119,84 +114,27 @@ struct PostgresSession: Session {
         operations.append(.ping(isAsked: isAsked))
     }
 
-    // MARK: Publishing
-
-    private mutating func publish(_ publications: [Publication], into output: inout SessionOutput) {
-        var group = PublishGroup()
-        for publication in publications {
-            lastMessage += 1
-            let member = PublishGroup.Member(
-                publication: publication,
-                texts: PayloadCodec.encode(publication.payload, id: lastMessage))
-            if group.add(member) { continue }
-            send(group, into: &output)
-            group = PublishGroup()
-            _ = group.add(member)
-        }
-        if !group.members.isEmpty { send(group, into: &output) }
-    }
-
     private mutating func send(_ group: PublishGroup, into output: inout SessionOutput) {
-        let name = usesPreparedStatement ? PostgresSession.statement : ""
-        if !usesPreparedStatement { parse(name, into: &output) }
-        for member in group.members {
-            let channel = Array(member.publication.channel.utf8)
-            for text in member.texts {
-                ClientMessage.bind(statement: name, values: [channel, text]).append(
-                    to: &output[.main])
-                ClientMessage.execute.append(to: &output[.main])
-            }
-        }
+        publisher.append(group, to: &output[.main])
         sync(.publish(group), into: &output)
-    }
-
-    private func parse(_ statement: String, into output: inout SessionOutput) {
-        ClientMessage.parse(
-            statement: statement, query: PostgresSession.publishing,
-            types: [PostgresSession.text, PostgresSession.text]
-        ).append(to: &output[.main])
     }
 
     private mutating func finish(
         _ group: PublishGroup, _ error: ServerError?, _ completed: Int,
         into output: inout SessionOutput
     ) {
-        guard let error else {
-            for member in group.members {
-                output.append(.published(ticket: member.publication.ticket, receivers: nil))
-            }
-            return
+        let verdict = publisher.verdict(on: group, error, after: completed)
+        for ticket in verdict.published {
+            output.append(.published(ticket: ticket, receivers: nil))
         }
-        let isStatementGone = ["26000", "42P05", "08P01"].contains(error.code)
-        switch error.code {
-        case _ where isStatementGone && usesPreparedStatement:
-            // A transaction-mode pooler, behind which our statement is on another connection.
-            usesPreparedStatement = false
-            send(group, into: &output)
-        case "54000" where !group.isRetry:
-            // The queue is full, perhaps only because nobody has asked how full it is.
+        if let (ticket, rejection) = verdict.refused {
+            output.append(.publishRefused(ticket: ticket, rejection))
+        }
+        if verdict.asksForQueueUsage {
             run("SELECT pg_catalog.pg_notification_queue_usage()", into: &output)
             sync(.queueUsage, into: &output)
-            resend(group, without: nil, isRetry: true, into: &output)
-        default:
-            let failed = group.member(after: completed) ?? 0
-            output.append(
-                .publishRefused(
-                    ticket: group.members[failed].publication.ticket, error.rejection))
-            resend(group, without: failed, isRetry: group.isRetry, into: &output)
         }
-    }
-
-    /// Each in a transaction of its own, so that one's failure is nobody else's.
-    private mutating func resend(
-        _ group: PublishGroup, without failed: Int?, isRetry: Bool,
-        into output: inout SessionOutput
-    ) {
-        for (index, member) in group.members.enumerated() where index != failed {
-            var single = PublishGroup(isRetry: isRetry)
-            _ = single.add(member)
-            send(single, into: &output)
-        }
+        for again in verdict.again { send(again, into: &output) }
     }
 
     // MARK: What comes
@@ -274,7 +212,7 @@ struct PostgresSession: Session {
                     )))
         case .done:
             phase = .preparing
-            parse(PostgresSession.statement, into: &output)
+            publisher.prepare(into: &output[.main])
             sync(.prepare, into: &output)
             run("SELECT pg_catalog.pg_backend_pid()", into: &output)
             sync(.identify, into: &output)
@@ -292,7 +230,7 @@ struct PostgresSession: Session {
         self.completed = 0
         switch operations.removeFirst() {
         case .prepare:
-            usesPreparedStatement = error == nil
+            publisher.usesPreparedStatement = error == nil
         case .identify:
             phase = .open
             let login = "v3, \(handshake.method)"
@@ -352,7 +290,6 @@ struct PostgresSession: Session {
         run("LISTEN \(Quoting.identifier(probe.channel))", into: &output)
         sync(.probe, into: &output)
         if probe.begin(into: &output) { return }
-        parse("", into: &output)
         probe.notify(into: &output[.main])
         operations.append(.probe)
     }
@@ -453,18 +390,5 @@ struct PostgresSession: Session {
             throw ProtocolError(
                 "the server is silent: no answer to an empty query for \(options.pingInterval)")
         }
-    }
-}
-
-/// How names become part of a statement.
-enum Quoting {
-    /// As `quote_ident` does: in double quotes, which are doubled inside.
-    static func identifier(_ name: String) -> String {
-        var quoted = "\""
-        for scalar in name.unicodeScalars {
-            if scalar == "\"" { quoted.append("\"") }
-            quoted.unicodeScalars.append(scalar)
-        }
-        return quoted + "\""
     }
 }
