@@ -48,7 +48,9 @@ let chatDemo = module("ChatDemo", uses: ["", "Authentication", "Sockets"])
 
 let commandLine = Target.executableTarget(
     name: "BroadcastCLI",
-    dependencies: ["Broadcaster", "BroadcasterAuthentication", "BroadcasterChatDemo"],
+    dependencies: [
+        "Broadcaster", "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterSockets",
+    ],
     path: "Sources/BroadcastCLI",
     swiftSettings: safeSettings)
 

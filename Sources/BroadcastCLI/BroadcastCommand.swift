@@ -1,11 +1,11 @@
 import Broadcaster
-import Dispatch
 import Glibc
 
 /// The command `broadcast`: reads the arguments, runs a command, and says how it ended.
 @main
 struct BroadcastCommand {
     static func main() async {
+        Interruption.prepare()
         let words = Array(CommandLine.arguments.dropFirst())
         do {
             try await run(words)
@@ -99,25 +99,5 @@ struct Failure: Error {
         _ outcome: Result<Int?, BroadcastError>
     ) -> (Status, String?)? {
         if case .failure(let error) = outcome { meaning(of: error) } else { nil }
-    }
-}
-
-/// Ends a command on SIGINT and SIGTERM: cancels its task, so that it leaves the server properly.
-struct Interruption {
-    private let sources: [any DispatchSourceSignal]
-
-    /// - Parameter action: called once for each signal, on a thread of Dispatch's.
-    init(_ action: @escaping @Sendable () -> Void) {
-        sources = [SIGINT, SIGTERM].map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler(handler: action)
-            source.activate()
-            return source
-        }
-    }
-
-    func end() {
-        for source in sources { source.cancel() }
     }
 }

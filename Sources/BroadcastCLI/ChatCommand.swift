@@ -30,8 +30,7 @@ struct ChatCommand {
         }
         Console.output("open \(server.address) in a browser")
         let work = Task { await server.run() }
-        let interruption = Interruption { work.cancel() }
-        defer { interruption.end() }
+        Interruption.handle { work.cancel() }
         await work.value
         await broadcast.disconnect()
     }

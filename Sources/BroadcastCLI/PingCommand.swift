@@ -19,8 +19,7 @@ struct PingCommand {
             try await broadcast.connect()
             return try await broadcast.ping()
         }
-        let interruption = Interruption { work.cancel() }
-        defer { interruption.end() }
+        Interruption.handle { work.cancel() }
         let result = await work.result
         let status = broadcast.currentStatus
         await broadcast.disconnect()

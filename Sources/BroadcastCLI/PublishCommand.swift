@@ -27,13 +27,12 @@ struct PublishCommand {
     func run() async throws {
         let broadcast = try Broadcast(arguments.url, options: arguments.options())
         // Reading standard input blocks this task, so a signal ends the program from outside of it.
-        let interruption = Interruption {
+        Interruption.handle {
             Task {
                 await broadcast.disconnect()
                 exit(0)
             }
         }
-        defer { interruption.end() }
         do {
             try await connect(broadcast)
             if let message {

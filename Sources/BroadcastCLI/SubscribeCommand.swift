@@ -49,8 +49,7 @@ struct SubscribeCommand {
     func run() async throws {
         let broadcast = try Broadcast(arguments.url, options: arguments.options())
         let work = Task { try await self.print(from: broadcast) }
-        let interruption = Interruption { work.cancel() }
-        defer { interruption.end() }
+        Interruption.handle { work.cancel() }
         let hasTimedOut = Flag()
         let alarm = timeout.map { timeout in
             Task {
