@@ -19,6 +19,11 @@ package enum Destination: Hashable, Sendable, CustomStringConvertible {
 /// Attempt Delay"); the first that answers wins, the others are closed. Everything happens on the loop.
 package final class Dialer: Sendable {
     package typealias Completion = @Sendable (Result<Socket, SocketError>) -> Void
+    /// Finds the addresses of a host and a port; see `NameResolution.start`.
+    typealias Resolver =
+        @Sendable (
+            String, UInt16, @escaping @Sendable (Result<[SocketAddress], SocketError>) -> Void
+        ) -> Void
 
     static let attemptDelay: Duration = .milliseconds(250)
 
@@ -43,9 +48,19 @@ package final class Dialer: Sendable {
     private let state = Mutex(State())
 
     /// Begins at once. `completion` is called on the loop, unless the dialer is cancelled before.
-    package init(
+    package convenience init(
         to destination: Destination, on loop: EventLoop, deadline: ContinuousClock.Instant,
         completion: @escaping Completion
+    ) {
+        self.init(
+            to: destination, on: loop, deadline: deadline,
+            resolver: { NameResolution.start(host: $0, port: $1, completion: $2) },
+            completion: completion)
+    }
+
+    init(
+        to destination: Destination, on loop: EventLoop, deadline: ContinuousClock.Instant,
+        resolver: Resolver, completion: @escaping Completion
     ) {
         self.loop = loop
         self.destination = destination
@@ -54,7 +69,7 @@ package final class Dialer: Sendable {
         state.withLock { $0.deadline = timer }
         switch destination {
         case .host(let host, let port):
-            NameResolution.start(host: host, port: port) { [self] result in
+            resolver(host, port) { [self] result in
                 loop.execute { [self] in resolved(result) }
             }
         case .unix(let path):

@@ -80,6 +80,33 @@ struct DialerTests {
         withExtendedLifetime(held) {}
     }
 
+    /// RFC 8305: the next address is tried after 250 ms, and not after the first one's minutes.
+    @Test func aDeadFirstAddressDoesNotHoldUpTheSecond() async throws {
+        let dead = try Listener(
+            at: try NameResolution.resolve(host: "127.0.0.1", port: 0)[0], backlog: 0)
+        var held: [Socket] = []
+        for _ in 0..<8 {
+            let socket = try Socket(family: AF_INET)
+            _ = try socket.connect(to: dead.address)
+            held.append(socket)
+        }
+        let alive = try listener("127.0.0.1")
+        let loop = try EventLoop(name: "test")
+        defer { loop.stop() }
+        let addresses = [dead.address, alive.address]
+        let result: Result<Socket, SocketError> = await withCheckedContinuation { continuation in
+            loop.execute {
+                _ = Dialer(
+                    to: .host("two.example", port: 1), on: loop, deadline: .now + .seconds(60),
+                    resolver: { _, _, found in found(.success(addresses)) },
+                    completion: { continuation.resume(returning: $0) })
+            }
+        }
+        #expect(throws: Never.self) { try result.get() }
+        #expect(try alive.accept() != nil)
+        withExtendedLifetime(held) {}
+    }
+
     @Test func familiesAreTriedByTurns() throws {
         let four = try NameResolution.resolve(host: "127.0.0.1", port: 1)[0]
         let other = try NameResolution.resolve(host: "127.0.0.2", port: 1)[0]
