@@ -9,8 +9,8 @@ actor ChatClient {
     private enum Phase {
         /// Leads to: serving (the request is whole), closing.
         case request(HTTPParser)
-        /// An answer is being made.
-        case serving
+        /// An answer is being made; `rest` came after the request.
+        case serving(rest: [UInt8])
         case webSocket(WebSocketDecoder)
         case eventStream
         /// All is said; what is unsent still goes out.
@@ -95,7 +95,7 @@ actor ChatClient {
                 let request = try parser.receive(bytes)
                 phase = .request(parser)
                 if let request {
-                    phase = .serving
+                    phase = .serving(rest: parser.rest)
                     route(self, request)
                 }
             } catch {
@@ -150,9 +150,10 @@ actor ChatClient {
     }
 
     func upgrade(_ response: [UInt8]) {
-        guard case .serving = phase else { return }
+        guard case .serving(let rest) = phase else { return }
         phase = .webSocket(WebSocketDecoder())
         write(response)
+        if !rest.isEmpty { received(rest) }
     }
 
     func startEventStream() {

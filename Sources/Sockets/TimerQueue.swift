@@ -4,12 +4,12 @@ struct TimerQueue {
         fileprivate let number: UInt64
     }
 
-    private struct Entry {
+    struct Entry {
         let deadline: ContinuousClock.Instant
         let id: ID
     }
 
-    private var heap: [Entry] = []
+    private(set) var heap: [Entry] = []
     private var actions: [ID: @Sendable () -> Void] = [:]
     private var lastNumber: UInt64 = 0
 
@@ -17,9 +17,6 @@ struct TimerQueue {
     var earliest: ContinuousClock.Instant? { heap.first?.deadline }
 
     var count: Int { actions.count }
-
-    /// With the cancelled ones that are still in the heap.
-    var heapCount: Int { heap.count }
 
     mutating func add(
         at deadline: ContinuousClock.Instant, _ action: @escaping @Sendable () -> Void

@@ -20,8 +20,6 @@ package struct TopicIndex: Sendable {
 
     package init() {}
 
-    package func entries() -> [Entry] { slots.compactMap { $0 } }
-
     package mutating func insert(_ topic: Topic) {
         if (count + 1) * 2 > slots.count { grow() }
         let name = Array(topic.name.text.utf8)

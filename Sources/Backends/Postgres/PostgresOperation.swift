@@ -10,7 +10,8 @@ enum PostgresOperation: Sendable {
     /// Empties a full notification queue: it is only looked at, and advanced, by those who ask how full it is.
     case queueUsage
     case ping(isAsked: Bool)
-    case probe
+    /// A step of the probe. After the last of them its notification should be there.
+    case probe(isNotification: Bool)
 
     var name: String {
         switch self {

@@ -11,7 +11,9 @@ struct PostgresProbe: Sendable {
         case idle
         /// The second connection logs in, and waits for the pooler to give it one to the server.
         case connecting(deadline: Instant?)
-        /// The notification is on its way. The deadline is set when the session is next told the time.
+        /// Our own connection sends it, after what was asked for before.
+        case sending
+        /// The server has taken the notification. The deadline is set when the session is next told the time.
         case sent(deadline: Instant?)
         case over
     }
@@ -47,7 +49,7 @@ struct PostgresProbe: Sendable {
 
     /// True if a second connection sends the notification; else the caller does.
     mutating func begin(into output: inout SessionOutput) -> Bool {
-        step = isPooled ? .connecting(deadline: nil) : .sent(deadline: nil)
+        step = isPooled ? .connecting(deadline: nil) : .sending
         guard isPooled else { return false }
         handshake = PostgresHandshake(url, nonce: String(nonce.reversed()))
         isLoggedIn = false
@@ -68,10 +70,15 @@ struct PostgresProbe: Sendable {
     mutating func returned() -> Bool {
         switch step {
         case .idle, .over: return false
-        case .connecting, .sent:
+        case .connecting, .sending, .sent:
             step = .over
             return true
         }
+    }
+
+    /// The server has answered our own connection's notification.
+    mutating func notified() {
+        if step == .sending { step = .sent(deadline: nil) }
     }
 
     // MARK: The second connection
@@ -125,7 +132,7 @@ struct PostgresProbe: Sendable {
     var deadline: Instant? {
         switch step {
         case .connecting(let deadline), .sent(let deadline): deadline
-        case .idle, .over: nil
+        case .idle, .sending, .over: nil
         }
     }
 
@@ -141,7 +148,7 @@ struct PostgresProbe: Sendable {
         case .sent(let deadline?) where now >= deadline:
             step = .idle
             return .lost
-        case .connecting, .sent, .idle, .over: break
+        case .connecting, .sending, .sent, .idle, .over: break
         }
         return .wait
     }

@@ -242,6 +242,7 @@ struct PostgresSession: Session {
             finish(topics, isSubscribing, error, into: &output)
         case .publish(let group): finish(group, error, completed, into: &output)
         case .ping(isAsked: true): output.append(.answered)
+        case .probe(isNotification: true): probe.notified()
         case .ping, .queueUsage, .probe, nil: break
         }
     }
@@ -288,17 +289,17 @@ struct PostgresSession: Session {
 
     private mutating func sendProbe(into output: inout SessionOutput) {
         run("LISTEN \(Quoting.identifier(probe.channel))", into: &output)
-        sync(.probe, into: &output)
+        sync(.probe(isNotification: false), into: &output)
         if probe.begin(into: &output) { return }
         probe.notify(into: &output[.main])
-        operations.append(.probe)
+        operations.append(.probe(isNotification: true))
     }
 
     private mutating func probeIsOver(into output: inout SessionOutput) {
         for topic in unverified { output.append(.subscribed(topic: topic.id)) }
         unverified = []
         run("UNLISTEN \(Quoting.identifier(probe.channel))", into: &output)
-        sync(.probe, into: &output)
+        sync(.probe(isNotification: false), into: &output)
     }
 
     private mutating func probeIsLost(into output: inout SessionOutput) {
