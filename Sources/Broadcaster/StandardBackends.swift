@@ -12,11 +12,12 @@ enum StandardBackends {
     /// The longest message where nothing else is said.
     static let messageSize = 64 << 20
 
-    private static let all: [(schemes: [String], messageSize: Int, make: Maker)] = [
-        (MemoryBackend.schemes, messageSize, MemoryBackend.init),
-        (RedisURL.schemes, messageSize, RedisBackend.init),
-        (PostgresURL.schemes, 16 << 20, PostgresBackend.init),
-    ]
+    private static let all:
+        [(schemes: [String], messageSize: Int, timeoutVariable: String?, make: Maker)] = [
+            (MemoryBackend.schemes, messageSize, nil, MemoryBackend.init),
+            (RedisURL.schemes, messageSize, nil, RedisBackend.init),
+            (PostgresURL.schemes, 16 << 20, "PGCONNECT_TIMEOUT", PostgresBackend.init),
+        ]
 
     private static let environment = ServerEnvironment(
         variable: { SystemFiles.variable($0) },
@@ -44,6 +45,12 @@ enum StandardBackends {
             connectTimeout: options.connectTimeout, publishTimeout: options.publishTimeout,
             pingInterval: options.pingInterval,
             maximumMessageSize: options.maximumMessageSize ?? maker.messageSize)
+        // The one variable of a backend's that is the core's to heed.
+        if let text = maker.timeoutVariable.flatMap(environment.variable),
+            let time = URLOptions.duration(text), time > .zero
+        {
+            common.connectTimeout = time
+        }
         try common.take(from: &url.options)
         return (try maker.make(url, common, environment), common)
     }

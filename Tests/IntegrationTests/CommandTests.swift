@@ -67,6 +67,17 @@ struct CommandTests {
         #expect(ended.status == 70)
     }
 
+    /// libpq's variable for `connect_timeout`.
+    @Test func theTimeToConnectMayStandInTheEnvironment() async throws {
+        let server = try ScriptedServer { _, _ in }
+        let process = try ServerProcess(
+            [Programs.broadcast, "ping", "--url", "postgres://u@127.0.0.1:\(server.port)"],
+            environment: ["PGCONNECT_TIMEOUT": "1"])
+        let lines = await process.remainingLines()
+        #expect(await process.waitForExit() == 75)
+        #expect(lines.last?.contains("within 1.0 seconds") == true, "\(lines)")
+    }
+
     @Test func aTimeoutIs75() async throws {
         let ended = try await run("subscribe", "c", "--timeout", "0.05")
         #expect(ended.status == 75)

@@ -178,17 +178,15 @@ struct RedisTests {
         _ = try? await meanwhile
         for subscription in [one, both] {
             var gaps = 0
-            var seen: [String] = []
-            let task = Task { try await broadcast.publish("after", to: "a") }
             for try await event in subscription.events {
-                switch event {
-                case .message(let message): seen.append(message.text)
-                case .gap: gaps += 1
-                }
-                if seen.last == "after" { break }
+                if case .message(let message) = event, message.text == "after" { break }
+                guard case .gap = event else { continue }
+                gaps += 1
+                // What is published before the gap may be a part of it: over RESP2 the channel is not
+                // subscribed yet when the other connection is there.
+                try await broadcast.publish("after", to: "a")
             }
             #expect(gaps == 1)
-            _ = try await task.value
         }
         #expect(broadcast.statistics.reconnects == 1)
         await broadcast.disconnect()
