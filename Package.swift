@@ -44,7 +44,7 @@ let facade = Target.target(
     path: "Sources/Broadcaster",
     swiftSettings: safeSettings)
 
-let chatDemo = module("ChatDemo", uses: ["", "Authentication", "Sockets"])
+let chatDemo = module("ChatDemo", uses: ["", "Authentication", "Sockets", "Wire"])
 
 let commandLine = Target.executableTarget(
     name: "BroadcastCLI",

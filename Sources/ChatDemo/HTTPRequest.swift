@@ -1,3 +1,5 @@
+import BroadcasterWire
+
 /// The head of an HTTP/1.1 request, and its body where it has one.
 struct HTTPRequest: Hashable, Sendable {
     let method: String
@@ -158,22 +160,11 @@ struct HTTPParser: Sendable {
     }
 
     private static func decode(_ text: Substring) throws(HTTPError) -> String {
-        var bytes: [UInt8] = []
-        var rest = text.utf8
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            let digits = Substring(rest.prefix(2))
-            guard digits.utf8.count == 2, digits.allSatisfy(\.isHexDigit),
-                let value = UInt8(digits, radix: 16)
-            else { throw .badRequest }
-            rest = rest.dropFirst(2)
-            bytes.append(value)
+        do throws(URLError) {
+            return try Percent.decode(text, in: "request")
+        } catch {
+            throw .badRequest
         }
-        guard let decoded = String(validating: bytes, as: UTF8.self) else { throw .badRequest }
-        return decoded
     }
 }
 

@@ -104,8 +104,8 @@ package struct URLError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 /// Percent-encoding (RFC 3986 §2.1).
-enum Percent {
-    static func decode(_ text: Substring, in part: String) throws(URLError) -> String {
+package enum Percent {
+    package static func decode(_ text: Substring, in part: String) throws(URLError) -> String {
         guard text.utf8.contains(UInt8(ascii: "%")) else { return String(text) }
         var bytes: [UInt8] = []
         var rest = text.utf8
