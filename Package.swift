@@ -74,6 +74,16 @@ let testTargets = [
     tests("Integration", uses: [""]),
 ]
 
+/// Only with libFuzzer, which brings `main`: see Tests/Fuzz/FuzzEntry.swift.
+let fuzzer = Target.executableTarget(
+    name: "fuzz",
+    dependencies: [
+        "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterPostgres",
+        "BroadcasterRedis", "BroadcasterTestSupport", "BroadcasterWire",
+    ],
+    path: "Tests/Fuzz", swiftSettings: settings)
+let isFuzzing = Context.environment["BROADCASTER_FUZZ"] != nil
+
 let package = Package(
     name: "Broadcaster",
     products: [
@@ -88,6 +98,6 @@ let package = Package(
         module("Sockets", uses: ["CEpoll"]),
         module("Multiplexing", uses: ["Sockets", "Wire"]),
     ] + backends.map { module($0, path: "Backends/\($0)", uses: ["Authentication", "Wire"]) }
-        + [facade, chatDemo, commandLine, benchmarks] + testTargets,
+        + [facade, chatDemo, commandLine, benchmarks] + testTargets + (isFuzzing ? [fuzzer] : []),
     swiftLanguageModes: [.v6]
 )

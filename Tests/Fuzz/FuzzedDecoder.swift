@@ -1,0 +1,47 @@
+import Glibc
+
+/// Everything that reads what a peer sent, by the name that the command line knows it by.
+///
+/// A fuzzer calls `run` with millions of inputs. It must come back from each: a trap, a hang, too much
+/// memory, or two feeds of the same bytes that do not agree is a bug, and libFuzzer keeps the input.
+enum FuzzedDecoder: String, CaseIterable {
+    case resp, redis, postgres, scram, parts, url, passfile, http, websocket, text
+
+    func run(_ bytes: [UInt8]) {
+        switch self {
+        case .resp: RESPFuzz.run(bytes)
+        case .redis: SessionFuzz.redis.run(bytes)
+        case .postgres: SessionFuzz.postgres.run(bytes)
+        case .scram: AuthenticationFuzz.scram(bytes)
+        case .parts: PartsFuzz.run(bytes)
+        case .url: URLFuzz.url(bytes)
+        case .passfile: URLFuzz.passwordFile(bytes)
+        case .http: ChatFuzz.http(bytes)
+        case .websocket: ChatFuzz.webSocket(bytes)
+        case .text: AuthenticationFuzz.text(bytes)
+        }
+    }
+
+    /// What the fuzzer starts from: the fixtures, and what reaches the corners that no fixture has.
+    var seeds: [[UInt8]] {
+        switch self {
+        case .resp: SessionFuzz.redis.recordings.map { $0.flatMap(\.bytes) } + RESPFuzz.seeds
+        case .redis: SessionFuzz.redis.seeds
+        case .postgres: SessionFuzz.postgres.seeds
+        case .scram: AuthenticationFuzz.scramSeeds
+        case .parts: PartsFuzz.seeds
+        case .url: URLFuzz.seeds
+        case .passfile: ["localhost:5432:db:user:pass\\:word\n#x\n*:*:*:*:p"].map { Array($0.utf8) }
+        case .http: ChatFuzz.httpSeeds
+        case .websocket: ChatFuzz.webSocketSeeds
+        case .text: ["I\u{ad}X", "\u{2168}", "a\u{300}", "c2VjcmV0"].map { Array($0.utf8) }
+        }
+    }
+}
+
+/// A broken promise: libFuzzer keeps the input that led here.
+func require(_ condition: Bool, _ promise: @autoclosure () -> String) {
+    if condition { return }
+    print(promise())
+    abort()
+}

@@ -1,0 +1,215 @@
+import BroadcasterPostgres
+import BroadcasterRedis
+import BroadcasterTestSupport
+import BroadcasterWire
+
+/// A whole session, against a server that sends anything, to a client that asks for anything.
+///
+/// An input is a script: steps that end with the byte 0xF5, which no text and hardly a length holds. The
+/// first byte of a step says what happens; see `perform`.
+struct SessionFuzz {
+    /// What a recorded server sent at once.
+    struct Recording {
+        let url: Int
+        let nonce: String
+        let bytes: [UInt8]
+    }
+
+    private let folder: String
+    private let urls: [String]
+    private let makeSession: @Sendable (String) -> (any Session)?
+
+    private static let end: UInt8 = 0xf5
+    private static let nonce = "abcdefghijklmnopqrstuvwx"
+    private static let options = CommonOptions(
+        connectTimeout: .seconds(5), publishTimeout: .seconds(5), pingInterval: .seconds(10),
+        maximumMessageSize: 1 << 16)
+
+    static let redis = SessionFuzz(
+        folder: "redis", urls: ["redis://h", "redis://h?protocol=2", "redis://u:secret@h/2"]
+    ) { url in
+        (try? ServerURL(url)).flatMap { try? RedisBackend($0, options: options) }?.makeSession()
+    }
+
+    static let postgres = SessionFuzz(
+        folder: "postgres", urls: ["postgres://u:secret@h/d", "postgres://u@h/d?sslmode=disable"]
+    ) { url in
+        (try? ServerURL(url)).flatMap {
+            try? PostgresBackend($0, options: options, environment: .empty)
+        }?.makeSession(nonce: nonce)
+    }
+
+    // MARK: Seeds
+
+    private var transcripts: [Transcript] {
+        Fixtures.names(in: folder).filter { $0.hasSuffix(".transcript") }
+            .map { Transcript(named: $0) }
+    }
+
+    /// What the servers of the fixtures sent.
+    var recordings: [[(lane: Lane, bytes: [UInt8])]] {
+        transcripts.map { transcript in
+            transcript.steps.compactMap { step in
+                if case .received(let lane, let bytes) = step.input { (lane, bytes) } else { nil }
+            }
+        }
+    }
+
+    var seeds: [[UInt8]] { transcripts.map(seed) }
+
+    private func seed(_ transcript: Transcript) -> [UInt8] {
+        let isOld = transcript.url.contains("protocol=2")
+        var seed: [UInt8] = [isOld ? 1 : 0]
+        for step in transcript.steps {
+            switch step.input {
+            case .opened: break
+            case .received(let lane, let bytes):
+                seed += [UInt8(ascii: lane == .main ? "m" : "s")]
+                seed += renamed(bytes, transcript.nonce) + [SessionFuzz.end]
+            case .commands(let lines):
+                for line in lines {
+                    for word in line.split(separator: " ").dropFirst() {
+                        seed += [UInt8(ascii: line.first == "s" ? "+" : "p")]
+                        seed += Transcript.unescape(word) + [SessionFuzz.end]
+                    }
+                }
+            }
+        }
+        return seed
+    }
+
+    /// With the nonce of our sessions in place of the recorded one, which is as long.
+    private func renamed(_ bytes: [UInt8], _ nonce: String?) -> [UInt8] {
+        guard let nonce = nonce.map({ Array($0.utf8) }), bytes.count >= nonce.count else {
+            return bytes
+        }
+        var bytes = bytes
+        for start in 0...bytes.count - nonce.count
+        where bytes[start..<start + nonce.count].elementsEqual(nonce) {
+            bytes.replaceSubrange(start..<start + nonce.count, with: SessionFuzz.nonce.utf8)
+        }
+        return bytes
+    }
+
+    // MARK: Running
+
+    func run(_ input: [UInt8]) {
+        let url = urls[Int(input.first ?? 0) % urls.count]
+        let steps = input.dropFirst().split(separator: SessionFuzz.end)
+        let whole = play(steps, url, piece: .max)
+        let cut = play(steps, url, piece: 1)
+        require(whole.failed == cut.failed, "only one of two feeds failed")
+        require(whole.told == cut.told, "two feeds were told of differently")
+    }
+
+    private func play(
+        _ steps: [ArraySlice<UInt8>], _ url: String, piece: Int
+    ) -> (told: [String], failed: Bool) {
+        guard let session = makeSession(url) else { fatalError("\(url) makes no session") }
+        var conversation = Conversation(session: session)
+        do throws(ProtocolError) {
+            for step in steps { try conversation.perform(step, piece: piece) }
+        } catch {
+            require(!error.description.contains("secret"), "an error that shows the password")
+            return (conversation.told, true)
+        }
+        return (conversation.told, false)
+    }
+}
+
+/// A session as the core would run it, and what it told.
+private struct Conversation {
+    private var session: any Session
+    private var output = SessionOutput()
+    private var buffers = [ReceiveBuffer(), ReceiveBuffer()]
+    private var isOpen = [true, false]
+    private var topics: [TopicName: Topic] = [:]
+    private var lastTicket: UInt64 = 0
+    private var now = Instant.now
+    /// The core drops a session that was rejected.
+    private var isRejected = false
+    private(set) var told: [String] = []
+
+    init(session: any Session) {
+        self.session = session
+        self.session.opened(.main, at: now, into: &output)
+        settle()
+    }
+
+    mutating func perform(_ step: ArraySlice<UInt8>, piece: Int) throws(ProtocolError) {
+        guard let kind = step.first, !isRejected else { return }
+        let rest = Array(step.dropFirst())
+        let name = String(decoding: rest, as: UTF8.self)
+        switch Unicode.Scalar(kind) {
+        case "m": try receive(rest, on: .main, piece: piece)
+        case "s": try receive(rest, on: .subscriber, piece: piece)
+        case "+": session.perform(.subscribe([topic(.channel(name))]), into: &output)
+        case "*": session.perform(.subscribe([topic(.pattern(name))]), into: &output)
+        case "-":
+            if let known = topics.removeValue(forKey: .channel(name)) {
+                session.perform(.unsubscribe([known]), into: &output)
+            }
+        case "p":
+            lastTicket += 1
+            let publication = Publication(
+                ticket: lastTicket, channel: "chat", payload: .bytes(rest))
+            if session.publishCapacity > 0 {
+                session.perform(.publish([publication]), into: &output)
+            }
+        case "i": session.perform(.ping, into: &output)
+        case "c": session.perform(.close, into: &output)
+        default:
+            now += .seconds(Int(kind % 8))
+            try session.timeReached(now, into: &output)
+        }
+        settle()
+    }
+
+    private mutating func topic(_ name: TopicName) -> Topic {
+        let topic = topics[name] ?? Topic(id: topics.count, name: name)
+        topics[name] = topic
+        return topic
+    }
+
+    private mutating func receive(
+        _ bytes: [UInt8], on lane: Lane, piece: Int
+    ) throws(ProtocolError) {
+        var rest = bytes[...]
+        while !rest.isEmpty, isOpen[lane.index], !isRejected {
+            buffers[lane.index].append(rest.prefix(piece))
+            rest = rest.dropFirst(piece)
+            do throws(ProtocolError) {
+                try session.receive(&buffers[lane.index], on: lane, into: &output)
+            } catch {
+                settle()
+                throw error
+            }
+            settle()
+            try work()
+        }
+        require(buffers[lane.index].count <= bytes.count + (2 << 20), "bytes pile up")
+    }
+
+    /// What the session does in slices: a server may ask for many rounds, of which a few are tried here.
+    private mutating func work() throws(ProtocolError) {
+        for _ in 0..<40 {
+            guard !isRejected, let due = session.deadline, due <= now else { return }
+            try session.timeReached(now, into: &output)
+            settle()
+        }
+    }
+
+    private mutating func settle() {
+        for lane in output.takeWantedLanes() {
+            isOpen[lane.index] = true
+            session.opened(lane, at: now, into: &output)
+        }
+        for lane in output.takeFinishedLanes() { isOpen[lane.index] = false }
+        for index in 0...1 { output[Lane(index: index)] = [] }
+        for event in output.takeEvents() {
+            if isRejected { return }
+            if case .rejected = event { isRejected = true }
+            told += TranscriptLine.event(event) { .channel("topic \($0)") }
+        }
+    }
+}

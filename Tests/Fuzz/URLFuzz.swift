@@ -1,0 +1,56 @@
+import BroadcasterPostgres
+import BroadcasterRedis
+import BroadcasterWire
+
+/// What an operator writes: URLs and the password file. No peer sends these; they must not trap, and no
+/// error may show a password.
+enum URLFuzz {
+    private static let options = CommonOptions(
+        connectTimeout: .seconds(5), publishTimeout: .seconds(5), pingInterval: .seconds(10),
+        maximumMessageSize: 1 << 16)
+
+    private static let secret = "secretsecret"
+
+    static func url(_ bytes: [UInt8]) {
+        let text = String(decoding: bytes, as: UTF8.self)
+        do throws(URLError) {
+            var url = try ServerURL(text)
+            var options = options
+            try options.take(from: &url.options)
+            // Once, and in its place: elsewhere it is no secret.
+            let hasSecret =
+                url.password?.contains(secret) == true && text.ranges(of: secret).count == 1
+            for message in refusals(url, options) where hasSecret {
+                require(!message.contains(secret), "an error that shows the password")
+            }
+        } catch {
+            require(!error.description.isEmpty, "an error without words")
+        }
+    }
+
+    private static func refusals(_ url: ServerURL, _ options: CommonOptions) -> [String] {
+        var messages: [String] = []
+        do throws(URLError) {
+            _ = try RedisBackend(url, options: options).makeSession()
+        } catch { messages.append(error.description) }
+        do throws(URLError) {
+            _ = try PostgresBackend(url, options: options, environment: .empty).makeSession()
+        } catch { messages.append(error.description) }
+        return messages
+    }
+
+    static func passwordFile(_ bytes: [UInt8]) {
+        let text = String(decoding: bytes, as: UTF8.self)
+        let environment = ServerEnvironment(
+            variable: { _ in nil },
+            file: { _ in ServerEnvironment.File(text: text, permissions: 0o600) }, userName: "me")
+        guard let url = try? ServerURL("postgres://user@localhost/db?passfile=/f") else { return }
+        _ = try? PostgresBackend(url, options: options, environment: environment)
+    }
+
+    static let seeds = [
+        "redis://:secretsecret@[::1]:6379/3?protocol=2&ping=500ms", "redis+unix:///run/redis.sock",
+        "postgres://u:p%40secretsecret@a:1,b:2/db?target_session_attrs=any&options=-c%20x%3dy",
+        "postgresql:///db?host=/run/postgresql&sslmode=prefer&large_payloads=refuse", "memory://",
+    ].map { Array($0.utf8) }
+}
