@@ -20,11 +20,11 @@ PASSWORD = "******"
 
 
 def shorten_info(line):
-    """INFO names the machine: only the version is kept."""
-    found = re.search(r"\\r\\n(redis_version:[0-9.]+\\r\\n)", line)
-    if not line.startswith("S: $") or "# Server" not in line or not found:
+    """INFO names the machine: only the version and the role are kept."""
+    found = re.search(r"\\r\\n(redis_version:[0-9.]+|role:[a-z]+)\\r\\n", line)
+    if not re.match(r"S: \$\d+\\r\\n# (Server|Replication)", line) or not found:
         return line
-    text = "# Server\\r\\n" + found.group(1)
+    text = "# Part\\r\\n" + found.group(1) + "\\r\\n"
     return "S: $%d\\r\\n%s\\r\\n\n" % (len(text.replace("\\r", "r").replace("\\n", "n")), text)
 
 

@@ -69,6 +69,11 @@ package struct TopicIndex: Sendable {
         return find(name.span, name.indices)
     }
 
+    package func contains(_ topic: Topic) -> Bool {
+        let name = Array(topic.name.text.utf8)
+        return slots[find(name.span, name.indices, TopicIndex.hash(name.span, name.indices))] != nil
+    }
+
     private func home(of hash: UInt64) -> Int {
         Int(truncatingIfNeeded: hash >> 32) & (slots.count - 1)
     }

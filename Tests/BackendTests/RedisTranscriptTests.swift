@@ -10,14 +10,17 @@ private let options = CommonOptions(
     connectTimeout: .seconds(5), publishTimeout: .seconds(5), pingInterval: .seconds(10),
     maximumMessageSize: 64 << 20)
 
-private func session(_ url: String) throws -> any Session {
-    try RedisBackend(try ServerURL(url), options: options).makeSession()
+private func session(
+    _ url: String, nonce: String = "abcdefghijklmnopqrstuvwx"
+) throws -> any Session {
+    try RedisBackend(try ServerURL(url), options: options).makeSession(nonce: nonce)
 }
 
 struct RedisTranscriptTests {
     @Test(arguments: redisTranscripts, Feed.allCases)
     func replays(transcript: Transcript, feed: Feed) throws {
-        var player = TranscriptPlayer(try session(transcript.url))
+        let nonce = transcript.nonce ?? "abcdefghijklmnopqrstuvwx"
+        var player = TranscriptPlayer(try session(transcript.url, nonce: nonce))
         player.play(transcript, feed: feed)
     }
 

@@ -290,8 +290,13 @@ struct ScriptedServerTests {
     }
 
     @Test func aSilentServerIsNoticedByPing() async throws {
-        let server = try server { client, text in
-            if text.contains("SUBSCRIBE") { client.send(">3\r\n+subscribe\r\n+c\r\n:1\r\n") }
+        let server = try ScriptedServer { happening, client in
+            guard case .received(let bytes) = happening else { return }
+            let text = String(decoding: bytes, as: UTF8.self)
+            if text.contains("HELLO\r\n$1") { client.send(hello) }
+            if text.hasSuffix("SUBSCRIBE\r\n$1\r\nc\r\n") {
+                client.send(">3\r\n+subscribe\r\n+c\r\n:1\r\n")
+            }
         }
         let broadcast = try broadcast(to: server, "ping=40ms")
         try await broadcast.connect()

@@ -19,6 +19,7 @@ private let decoder: FuzzedDecoder = {
     return decoder
 }()
 
+/// Called once, before libFuzzer reads its arguments.
 @_cdecl("LLVMFuzzerInitialize")
 public func initialize(
     _ count: UnsafeMutablePointer<CInt>,
@@ -31,6 +32,7 @@ public func initialize(
     return 0
 }
 
+/// Called for each input.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
     decoder.run(Array(UnsafeBufferPointer(start: data, count: size)))

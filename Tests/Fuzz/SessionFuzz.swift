@@ -28,7 +28,8 @@ struct SessionFuzz {
     static let redis = SessionFuzz(
         folder: "redis", urls: ["redis://h", "redis://h?protocol=2", "redis://u:secret@h/2"]
     ) { url in
-        (try? ServerURL(url)).flatMap { try? RedisBackend($0, options: options) }?.makeSession()
+        (try? ServerURL(url)).flatMap { try? RedisBackend($0, options: options) }?
+            .makeSession(nonce: nonce)
     }
 
     static let postgres = SessionFuzz(

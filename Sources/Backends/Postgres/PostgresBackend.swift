@@ -17,19 +17,12 @@ package struct PostgresBackend: Backend {
     package var secret: String? { url.password }
 
     package func makeSession() -> any Session {
-        makeSession(nonce: PostgresBackend.nonce())
+        makeSession(nonce: Nonce.random())
     }
 
     /// - Parameter nonce: for the login, and for the names that only this session knows.
     package func makeSession(nonce: String) -> any Session {
         PostgresSession(url, options: options, nonce: nonce)
-    }
-
-    /// 24 characters of 62 are 142 bits; libpq has 144 (SCRAM_RAW_NONCE_LEN).
-    private static func nonce() -> String {
-        let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
-        var random = SystemRandomNumberGenerator()
-        return String((0..<24).map { _ in letters[Int.random(in: 0..<62, using: &random)] })
     }
 
     /// NAMEDATALEN less one. Postgres would cut a longer name, and then hear another channel's messages.

@@ -17,7 +17,12 @@ package struct RedisBackend: Backend {
     package var secret: String? { url.password }
 
     package func makeSession() -> any Session {
-        RedisSession(url, options: options)
+        makeSession(nonce: Nonce.random())
+    }
+
+    /// - Parameter nonce: for the name of a channel that only this session uses.
+    package func makeSession(nonce: String) -> any Session {
+        RedisSession(url, options: options, nonce: nonce)
     }
 
     /// Redis < 6.2.16, 7.2.6 and 7.4.1 crash on a long pattern (CVE-2024-31228).

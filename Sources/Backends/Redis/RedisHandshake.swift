@@ -10,6 +10,7 @@ struct RedisHandshake: Sendable {
         case authenticate
         case setName
         case information
+        case role
         case select
     }
 
@@ -25,6 +26,7 @@ struct RedisHandshake: Sendable {
     private(set) var dialect: RedisURL.Dialect
     private(set) var product = "redis"
     private(set) var version = "unknown"
+    private(set) var role = RedisRole()
     private var step = Step.hello
 
     init(_ url: RedisURL, lane: Lane, dialect: RedisURL.Dialect) {
@@ -55,13 +57,12 @@ struct RedisHandshake: Sendable {
         case .map(let fields) where step == .hello:
             read(fields)
             return advance(past: .setName, lane, into: &output)
-        case .bulkString(let text) where step == .information:
+        case .bulkString(let text) where step == .information || step == .role,
+            .verbatimString(_, let text) where step == .information || step == .role:
             readInformation(String(decoding: text, as: UTF8.self))
+            role.learn(lines: text)
             return advance(past: step, lane, into: &output)
-        case .verbatimString(_, let text) where step == .information:
-            readInformation(String(decoding: text, as: UTF8.self))
-            return advance(past: step, lane, into: &output)
-        case .simpleString where step != .hello && step != .information:
+        case .simpleString where step != .hello && step != .information && step != .role:
             return advance(past: step, lane, into: &output)
         default:
             throw ProtocolError(
@@ -81,9 +82,9 @@ struct RedisHandshake: Sendable {
         default:
             var kind = Rejection.kind(of: message)
             if step == .authenticate { kind = .authentication }
-            if step == .information, kind == .permission || kind == .permanent {
-                // Not allowed to ask, or a proxy that does not know: the version stays unknown.
-                return advance(past: step, lane, into: &output)
+            if step == .information || step == .role, kind == .permission || kind == .permanent {
+                // Not allowed to ask, or a proxy that does not know: it stays unknown.
+                return advance(past: .role, lane, into: &output)
             }
             return .rejected(Rejection(kind: kind, message: message))
         }
@@ -93,7 +94,7 @@ struct RedisHandshake: Sendable {
     private mutating func advance(
         past last: Step, _ lane: Lane, into output: inout SessionOutput
     ) -> Outcome {
-        let order: [Step] = [.hello, .authenticate, .setName, .information, .select]
+        let order: [Step] = [.hello, .authenticate, .setName, .information, .role, .select]
         let position = order.firstIndex(of: last) ?? 0
         for next in order[(position + 1)...] {
             guard let words = words(for: next) else { continue }
@@ -111,11 +112,13 @@ struct RedisHandshake: Sendable {
             url.password.map { ["AUTH"] + [url.user, $0].compactMap { $0 } }
         case .setName: url.clientName.map { ["CLIENT", "SETNAME", $0] }
         case .information: isMain && version == "unknown" ? ["INFO", "server"] : nil
+        case .role: isMain && dialect == .resp2 ? ["INFO", "replication"] : nil
         case .select: url.database > 0 ? ["SELECT", String(url.database)] : nil
         }
     }
 
     private mutating func read(_ fields: [RESPValue]) {
+        role.learn(fields: fields)
         for index in stride(from: 0, to: fields.count - 1, by: 2) {
             guard let name = fields[index].plain.text,
                 let value = fields[index + 1].plain.text.map({ String(decoding: $0, as: UTF8.self) }

@@ -25,17 +25,21 @@ struct RedisSession: Session {
     private let options: CommonOptions
     private let scanner = MessageScanner()
     private var phase = Phase.greeting
-    /// Set until the heartbeats have begun: as soon as the session is open and is told the time.
-    private var openedAt: Instant?
+    /// A moment that has passed: a deadline that is due at once.
+    private var openedAt = Instant.now
     private var dialect: RedisURL.Dialect
     private var lanes: [Connection] = []
     private var channels = TopicIndex()
     private var patterns = TopicIndex()
+    private var role = RedisRole()
+    private var probe: RedisProbe
 
-    init(_ url: RedisURL, options: CommonOptions) {
+    /// - Parameter nonce: for the name of a channel that only this session uses.
+    init(_ url: RedisURL, options: CommonOptions, nonce: String) {
         self.url = url
         self.options = options
         dialect = url.dialect
+        probe = RedisProbe(nonce: nonce, interval: options.pingInterval)
     }
 
     // MARK: Opening
@@ -58,15 +62,14 @@ struct RedisSession: Session {
     ) {
         switch outcome {
         case .goOn: break
-        case .rejected(let rejection):
-            phase = .closing
-            output.append(.rejected(rejection))
+        case .rejected(let rejection): end(rejection, into: &output)
         case .done:
             lanes[lane.index].isGreeted = true
             dialect = lanes[lane.index].handshake.dialect
             if dialect == .resp2, lane == .main { return output.connect(.subscriber) }
             phase = .open
             let main = lanes[0].handshake
+            role = main.role
             output.append(
                 .ready(
                     ServerIdentity(
@@ -85,6 +88,13 @@ struct RedisSession: Session {
         switch command {
         case .subscribe(let topics): request(topics, isSubscribing: true, into: &output)
         case .unsubscribe(let topics): request(topics, isSubscribing: false, into: &output)
+        case .publish(let publications) where !role.canPublish:
+            // And the connection ends: the name may lead to the master by now.
+            for publication in publications {
+                output.append(
+                    .publishRefused(ticket: publication.ticket, RedisRole.cannotPublish))
+            }
+            end(RedisRole.cannotPublish, into: &output)
         case .publish(let publications):
             for publication in publications {
                 RESPEncoder.publish(publication, to: &output[.main])
@@ -164,13 +174,21 @@ struct RedisSession: Session {
         {
             // A channel that nobody wants any more: its last messages, on their way while we left.
             if let entry = channels.find(bytes, message.channel) {
-                output.append(
-                    messageIn: bytes, at: message.payload, topic: entry.topic.id,
-                    origin: entry.origin)
+                deliver(bytes, message.payload, entry, into: &output)
             }
             position = message.end
         }
+        if position > buffer.start { probe.arrived() }
         buffer.consume(upTo: position)
+    }
+
+    private func deliver(
+        _ bytes: Span<UInt8>, _ payload: Range<Int>, _ entry: TopicIndex.Entry,
+        into output: inout SessionOutput
+    ) {
+        guard entry.topic != probe.topic else { return }
+        output.append(
+            messageIn: bytes, at: payload, topic: entry.topic.id, origin: entry.origin)
     }
 
     private mutating func receive(
@@ -202,10 +220,9 @@ struct RedisSession: Session {
         switch (String(decoding: word, as: UTF8.self), items.count) {
         case ("message", 3):
             let (name, message) = (texts[1], texts[2])
+            probe.arrived()
             if let entry = channels.find(name.span, name.indices) {
-                output.append(
-                    messageIn: message.span, at: message.indices, topic: entry.topic.id,
-                    origin: entry.origin)
+                deliver(message.span, message.indices, entry, into: &output)
             }
         case ("pmessage", 4): receivePatternMessage(texts, into: &output)
         case ("pong", _) where dialect == .resp2:
@@ -222,7 +239,10 @@ struct RedisSession: Session {
         _ texts: [[UInt8]], into output: inout SessionOutput
     ) {
         let (pattern, channel, message) = (texts[1], texts[2], texts[3])
-        guard let entry = patterns.find(pattern.span, pattern.indices) else { return }
+        probe.arrived()
+        guard let entry = patterns.find(pattern.span, pattern.indices),
+            !channel.starts(with: RedisProbe.prefix.utf8)
+        else { return }
         let origin = Origin(
             channel: String(decoding: channel, as: UTF8.self), pattern: entry.topic.name.text)
         output.append(
@@ -244,16 +264,22 @@ struct RedisSession: Session {
         } else {
             lanes[lane.index].expected.first = .subscription(request)
         }
-        if verb.isSubscribing { return output.append(.subscribed(topic: topic.id)) }
-        forget(topic)
-        output.append(.unsubscribed(topic: topic.id))
+        if topic == probe.topic {
+            receiveProbeConfirmation(verb, into: &output)
+        } else if verb.isSubscribing {
+            output.append(.subscribed(topic: topic.id))
+        } else {
+            forget(topic)
+            output.append(.unsubscribed(topic: topic.id))
+        }
+        if !hasTopics, probe.leave() {
+            self.request([probe.topic], isSubscribing: false, into: &output)
+        }
     }
 
     private mutating func forget(_ topic: Topic) {
-        switch topic.name {
-        case .channel(let name): channels.remove(name)
-        case .pattern(let pattern): patterns.remove(pattern)
-        }
+        let name = topic.name.text
+        topic.name.isPattern ? patterns.remove(name) : channels.remove(name)
     }
 
     private mutating func receiveReply(
@@ -267,6 +293,10 @@ struct RedisSession: Session {
         case (.pong(let isAsked), .simpleString), (.pong(let isAsked), .error):
             // An error is a sign of life too: -LOADING, -MASTERDOWN.
             if isAsked { output.append(.answered) }
+        case (.probe, .integer): probe.accepted()
+        case (.probe, .error): probe.refuse()
+        case (.role, _):
+            if role.checked(value) { end(RedisRole.lost, into: &output) }
         case (.subscription(let request), .error(let text)):
             refused(request, Rejection(redis: text), into: &output)
         case (let expected, _):
@@ -285,10 +315,12 @@ struct RedisSession: Session {
         let topics = request.topics
         if rejection.kind == .temporary {
             // -BUSY, -LOADING: the connection is given up and made again, until it heals.
-            phase = .closing
-            output.append(.rejected(rejection))
+            end(rejection, into: &output)
         } else if topics.count > 1 {
             for topic in topics { send(request.verb, [topic], into: &output) }
+        } else if topics.first == probe.topic {
+            forget(probe.topic)
+            probe.refuse()
         } else if let topic = topics.first {
             forget(topic)
             output.append(
@@ -298,12 +330,50 @@ struct RedisSession: Session {
         }
     }
 
+    private mutating func end(_ rejection: Rejection, into output: inout SessionOutput) {
+        phase = .closing
+        output.append(.rejected(rejection))
+    }
+
+    // MARK: The probe
+
+    /// There are channels beside the probe's.
+    private var hasTopics: Bool {
+        channels.count + patterns.count > (channels.contains(probe.topic) ? 1 : 0)
+    }
+
+    private mutating func receiveProbeConfirmation(
+        _ verb: SubscriptionVerb, into output: inout SessionOutput
+    ) {
+        if verb.isSubscribing {
+            probe.subscribed()
+            sendProbe(into: &output)
+        } else {
+            forget(probe.topic)
+            probe.unsubscribed()
+        }
+    }
+
+    private mutating func sendProbe(into output: inout SessionOutput) {
+        let publication = Publication(
+            ticket: 0, channel: probe.topic.name.text, payload: .bytes([]))
+        RESPEncoder.publish(publication, to: &output[.main])
+        lanes[0].expected.append(.probe)
+    }
+
+    private mutating func askForRole(into output: inout SessionOutput) {
+        let command = dialect == .resp3 ? ["HELLO"] : ["INFO", "replication"]
+        RESPEncoder.command(command, to: &output[.main])
+        lanes[0].expected.append(.role)
+    }
+
     // MARK: Time
 
     /// Before the session is open, the core's deadline for connecting is the one that counts.
     var deadline: Instant? {
         guard phase == .open else { return nil }
-        return openedAt ?? lanes.compactMap(\.heartbeat.deadline).min()
+        let times = lanes.map { $0.heartbeat.deadline ?? openedAt }
+        return (times + [role.nextCheck, probe.deadline(past: openedAt)].compactMap { $0 }).min()
     }
 
     mutating func timeReached(
@@ -311,7 +381,7 @@ struct RedisSession: Session {
     ) throws(ProtocolError) {
         guard phase == .open else { return }
         for index in lanes.indices {
-            if openedAt != nil { lanes[index].heartbeat.start(at: now) }
+            if lanes[index].heartbeat.deadline == nil { lanes[index].heartbeat.start(at: now) }
             switch lanes[index].heartbeat.timeReached(now) {
             case .wait: break
             case .ask: ping(Lane(index: index), isAsked: false, into: &output)
@@ -320,22 +390,11 @@ struct RedisSession: Session {
                     "the server is silent: no answer to PING for \(options.pingInterval)")
             }
         }
-        openedAt = nil
-    }
-}
-
-/// An answer that is owed to us, in the order of asking. It belongs to the connection: whoever asked
-/// may be gone when it comes, and it is taken all the same.
-private enum ExpectedReply: Sendable {
-    case publication(ticket: UInt64)
-    case pong(isAsked: Bool)
-    case subscription(SubscriptionRequest)
-
-    var name: String {
-        switch self {
-        case .publication: "PUBLISH"
-        case .pong: "PING"
-        case .subscription(let request): request.verb.command
+        if role.timeReached(now, interval: options.pingInterval) { askForRole(into: &output) }
+        switch try probe.timeReached(now, isNeeded: hasTopics) {
+        case .wait: break
+        case .subscribe: request([probe.topic], isSubscribing: true, into: &output)
+        case .publish: sendProbe(into: &output)
         }
     }
 }

@@ -1,0 +1,80 @@
+import BroadcasterWire
+
+/// Whether the server is the master, which is asked at the login and again after each `ping`.
+///
+/// What is published on a replica reaches its own subscribers and nobody else; and a demoted master
+/// keeps its connections, answers PING, and counts receivers as before (Redis 6.2 to 8.2).
+struct RedisRole: Sendable {
+    private enum Known: Hashable {
+        case unknown
+        case master
+        /// Of a server alone. In a cluster every node passes on what is published.
+        case replica
+    }
+
+    private var known = Known.unknown
+    private var isCluster = false
+    /// The server does not tell.
+    private var isRefused = false
+    private var isAsking = false
+    private(set) var nextCheck: Instant?
+
+    static let lost = Rejection(
+        kind: .unsuitable,
+        message: "the server is a replica now, and was the master when we connected")
+    static let cannotPublish = Rejection(
+        kind: .unsuitable,
+        message: "the server is a replica: what is published there reaches nobody else")
+
+    var canPublish: Bool { known != .replica }
+
+    /// The name and value of a field of HELLO's answer, or of a line of INFO.
+    mutating func learn(_ name: some StringProtocol, _ value: some StringProtocol) {
+        switch name {
+        case "mode", "redis_mode": isCluster = value == "cluster"
+        case "role" where isCluster: known = .master
+        case "role": known = value == "master" ? .master : .replica
+        default: break
+        }
+    }
+
+    /// True where the server was the master before `answer`, and is not after it.
+    mutating func checked(_ answer: RESPValue) -> Bool {
+        let wasMaster = known == .master
+        isAsking = false
+        switch answer {
+        case .map(let fields): learn(fields: fields)
+        case .bulkString(let text), .verbatimString(_, let text): learn(lines: text)
+        default: isRefused = true
+        }
+        return wasMaster && known == .replica
+    }
+
+    mutating func learn(fields: [RESPValue]) {
+        for index in stride(from: 0, to: fields.count - 1, by: 2) {
+            guard let name = fields[index].plain.text, let value = fields[index + 1].plain.text
+            else { continue }
+            learn(String(decoding: name, as: UTF8.self), String(decoding: value, as: UTF8.self))
+        }
+    }
+
+    mutating func learn(lines text: [UInt8]) {
+        for line in String(decoding: text, as: UTF8.self).split(whereSeparator: \.isNewline) {
+            let parts = line.split(separator: ":", maxSplits: 1)
+            if parts.count == 2 { learn(parts[0], parts[1]) }
+        }
+    }
+
+    /// True if it is time to ask.
+    mutating func timeReached(_ now: Instant, interval: Duration) -> Bool {
+        guard let due = nextCheck else {
+            nextCheck = now + interval
+            return false
+        }
+        guard now >= due else { return false }
+        nextCheck = now + interval
+        guard !isAsking, !isRefused else { return false }
+        isAsking = true
+        return true
+    }
+}
