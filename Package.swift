@@ -44,6 +44,9 @@ let facade = Target.target(
     path: "Sources/Broadcaster",
     swiftSettings: safeSettings)
 
+/// For the tests of whoever uses the library: a product of its own.
+let testing = module("Testing", uses: ["", "Multiplexing", "Sockets", "Wire"])
+
 let chatDemo = module("ChatDemo", uses: ["", "Authentication", "Sockets", "Wire"])
 
 let commandLine = Target.executableTarget(
@@ -56,7 +59,7 @@ let commandLine = Target.executableTarget(
 
 let benchmarks = Target.executableTarget(
     name: "benchmarks",
-    dependencies: ["BroadcasterSockets", "BroadcasterTestSupport"],
+    dependencies: ["BroadcasterSockets", "BroadcasterTestSupport", "BroadcasterTesting"],
     path: "Benchmarks",
     swiftSettings: settings)
 
@@ -66,12 +69,12 @@ let testTargets = [
         path: "Tests/Support", swiftSettings: settings),
     tests("Wire", uses: ["Wire"]),
     tests("Authentication", uses: ["Authentication"]),
-    tests("Sockets", uses: ["Sockets"]),
+    tests("Sockets", uses: ["Sockets", "Testing"]),
     tests("Multiplexing", uses: ["Multiplexing", "Sockets", "Wire"]),
     tests("Backend", uses: ["Wire"] + backends),
-    tests("Broadcaster", uses: ["", "Wire", "Redis"]),
+    tests("Broadcaster", uses: ["", "Testing", "Wire", "Redis"]),
     tests("Chat", uses: ["ChatDemo", "Authentication"]),
-    tests("Integration", uses: [""]),
+    tests("Integration", uses: ["", "Testing"]),
 ]
 
 /// Only with libFuzzer, which brings `main`: see Tests/Fuzz/FuzzEntry.swift.
@@ -88,6 +91,7 @@ let package = Package(
     name: "Broadcaster",
     products: [
         .library(name: "Broadcaster", targets: ["Broadcaster"]),
+        .library(name: "BroadcasterTesting", targets: ["BroadcasterTesting"]),
         .executable(name: "broadcast", targets: ["BroadcastCLI"]),
     ],
     targets: [
@@ -98,6 +102,7 @@ let package = Package(
         module("Sockets", uses: ["CEpoll"]),
         module("Multiplexing", uses: ["Sockets", "Wire"]),
     ] + backends.map { module($0, path: "Backends/\($0)", uses: ["Authentication", "Wire"]) }
-        + [facade, chatDemo, commandLine, benchmarks] + testTargets + (isFuzzing ? [fuzzer] : []),
+        + [facade, testing, chatDemo, commandLine, benchmarks] + testTargets
+        + (isFuzzing ? [fuzzer] : []),
     swiftLanguageModes: [.v6]
 )

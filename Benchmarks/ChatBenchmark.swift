@@ -1,5 +1,6 @@
 import BroadcasterSockets
 import BroadcasterTestSupport
+import BroadcasterTesting
 import Glibc
 import Synchronization
 

@@ -1,5 +1,5 @@
-internal import BroadcasterMultiplexing
-internal import BroadcasterWire
+package import BroadcasterMultiplexing
+package import BroadcasterWire
 internal import Synchronization
 
 /// Publishes messages to named channels and subscribes to them, over Redis, Postgres, or in memory.
@@ -17,7 +17,7 @@ internal import Synchronization
 /// ```
 public final class Broadcast: Sendable {
     private let backend: any Backend
-    private let common: CommonOptions
+    private let makeDriver: DriverMaker
     private let options: BroadcastOptions
     private let board = StatusBoard()
     private let state = Mutex(State())
@@ -36,7 +36,9 @@ public final class Broadcast: Sendable {
     ) throws(BroadcastError) {
         let options = options.clamped()
         do throws(URLError) {
+            let common: CommonOptions
             (backend, common) = try StandardBackends.backend(for: url, options: options)
+            makeDriver = driverMaker(for: backend, common, options)
         } catch {
             throw .invalidURL(error.description)
         }
@@ -46,12 +48,30 @@ public final class Broadcast: Sendable {
     /// A broadcast over a backend of your own, for tests.
     public init(_ backend: some LoopbackBackend, options: BroadcastOptions = BroadcastOptions()) {
         let options = options.clamped()
-        self.backend = LoopbackAdapter(inner: backend)
-        common = CommonOptions(
+        let backend = LoopbackAdapter(inner: backend)
+        let common = CommonOptions(
             connectTimeout: options.connectTimeout, publishTimeout: options.publishTimeout,
             pingInterval: options.pingInterval,
             maximumMessageSize: options.maximumMessageSize ?? StandardBackends.messageSize)
+        self.backend = backend
         self.options = options
+        makeDriver = driverMaker(for: backend, common, options)
+    }
+
+    /// A broadcast on `memory://`, run by a driver of the caller's choice.
+    package init(
+        inMemoryWith options: BroadcastOptions,
+        makeDriver:
+            @escaping @Sendable (
+                Hub, Observers, @escaping @Sendable () -> any Session
+            ) -> any Driver
+    ) {
+        let backend = StandardBackends.memory
+        self.backend = backend
+        self.options = options.clamped()
+        self.makeDriver = { (hub, observers) throws(LinkFailure) in
+            makeDriver(hub, observers) { backend.makeSession() }
+        }
     }
 
     // MARK: Connecting
@@ -78,7 +98,7 @@ public final class Broadcast: Sendable {
         do throws(LinkFailure) {
             return try state.withLock { (state) throws(LinkFailure) in
                 if let driver = state.driver { return driver }
-                let new = try makeDriver()
+                let new = try newDriver()
                 state.driver = new
                 return new
             }
@@ -105,7 +125,7 @@ public final class Broadcast: Sendable {
         return driver
     }
 
-    private func makeDriver() throws(LinkFailure) -> any Driver {
+    private func newDriver() throws(LinkFailure) -> any Driver {
         let (board, hub) = (board, Hub())
         let log = options.log
         let generation = board.begin()
@@ -113,14 +133,7 @@ public final class Broadcast: Sendable {
             status: { board.post(BroadcastStatus($0), from: generation) },
             log: { note in log?(BroadcastLogEntry(note)) },
             trace: options.trace)
-        guard !backend.endpoints.isEmpty else {
-            return LocalDriver(backend.makeSession(), hub: hub, observers: observers)
-        }
-        let limits = LinkLimits(
-            connectTimeout: common.connectTimeout, publishTimeout: common.publishTimeout,
-            waitsForServer: options.waitsForServer, shutdownTimeout: options.shutdownTimeout,
-            unsentBytes: options.unsentBytes, unparsedBytes: common.maximumMessageSize + (2 << 20))
-        return try LinkDriver(backend, limits: limits, hub: hub, observers: observers)
+        return try makeDriver(hub, observers)
     }
 
     /// Ends every subscription after what it had received, waits for publishes under way, and says goodbye
@@ -261,7 +274,7 @@ public final class Broadcast: Sendable {
         of topics: [TopicName], _ mailbox: Mailbox, _ id: Int, _ driver: any Driver
     ) async -> SubscriptionFailure? {
         let hub = driver.hub
-        let disarm = driver.schedule(at: .now + options.subscribeTimeout) {
+        let disarm = driver.schedule(at: driver.now + options.subscribeTimeout) {
             hub.abandon(id, .timedOut)
         }
         defer { disarm() }

@@ -6,6 +6,9 @@ internal import BroadcasterWire
 
 /// Which URL leads to which backend. A new backend is a line here.
 enum StandardBackends {
+    /// What `memory://` leads to.
+    static let memory: any Backend = MemoryBackend(maximumMessageSize: messageSize)
+
     private typealias Maker =
         @Sendable (ServerURL, CommonOptions, ServerEnvironment) throws(URLError) -> any Backend
 

@@ -28,8 +28,15 @@ package protocol Driver: AnyObject, Sendable {
     /// Says goodbye to the server and ends. Nothing runs afterwards.
     func stop() async
 
+    /// The time that deadlines are counted in.
+    var now: Instant { get }
+
     var published: Int { get }
     var reconnects: Int { get }
+}
+
+extension Driver {
+    package var now: Instant { .now }
 }
 
 /// What the driver tells whoever watches.

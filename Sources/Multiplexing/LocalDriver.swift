@@ -10,35 +10,48 @@ package final class LocalDriver: Driver {
         var session: any Session
         var output = SessionOutput()
         var published = 0
-        var isOpen = false
+        var identity: ServerIdentity?
+        var isOpen: Bool { identity != nil }
     }
 
     package let hub: Hub
     private let observers: Observers
+    private let clock: @Sendable () -> Instant
     private let state: Mutex<State>
 
-    package init(_ session: sending any Session, hub: Hub, observers: Observers) {
+    /// - Parameter clock: what the lengths of gaps are counted in.
+    package init(
+        _ session: sending any Session, hub: Hub, observers: Observers,
+        clock: @escaping @Sendable () -> Instant = { .now }
+    ) {
         self.hub = hub
         self.observers = observers
+        self.clock = clock
         state = Mutex(State(session: session))
     }
 
     package func start() async throws(LinkFailure) -> ServerIdentity {
-        let events = state.withLock { state in
-            state.isOpen = true
-            state.session.opened(.main, at: .now, into: &state.output)
-            return state.output.takeEvents()
+        try open()
+    }
+
+    /// As `start`, at once.
+    package func open() throws(LinkFailure) -> ServerIdentity {
+        let identity = state.withLock { state in
+            state.session.opened(.main, at: clock(), into: &state.output)
+            for case .ready(let identity) in state.output.takeEvents() { state.identity = identity }
+            return state.identity
         }
+        guard let identity else { throw .closed }
         hub.open()
         hub.connected()
         // For whoever subscribed between the two.
         hubChanged()
-        for case .ready(let identity) in events {
-            observers.status(.ready(identity))
-            return identity
-        }
-        throw .closed
+        observers.status(.ready(identity))
+        return identity
     }
+
+    /// Who runs here; nil before and after.
+    package var identity: ServerIdentity? { state.withLock { $0.identity } }
 
     package func hubChanged() {
         state.withLock { state in
@@ -86,10 +99,10 @@ package final class LocalDriver: Driver {
             observers.trace(event, hub)
             switch event {
             case .messages(let run): hub.deliver(run)
-            case .subscribed(let topic): hub.confirmed(topic, at: .now)
+            case .subscribed(let topic): hub.confirmed(topic, at: clock())
             case .unsubscribed(let topic): hub.unsubscribed(topic)
             case .subscriptionRefused(let topic, let rejection):
-                hub.refused(topic, rejection, at: .now)
+                hub.refused(topic, rejection, at: clock())
             case .published(_, let receivers): result = .success(receivers)
             case .publishRefused(_, let rejection): result = .failure(.refused(rejection))
             case .undeliverable(let topic, let reason): hub.undeliverable(topic, reason)
@@ -114,7 +127,7 @@ package final class LocalDriver: Driver {
     }
 
     package func stop() async {
-        state.withLock { $0.isOpen = false }
+        state.withLock { $0.identity = nil }
         hub.close()
         observers.status(.closed)
     }

@@ -57,6 +57,13 @@ package final class Socket: Sendable {
         }
     }
 
+    /// Closing sends RST instead of FIN: for tests of what that does to a peer.
+    package func resetsWhenClosed() {
+        var lingering = linger(l_onoff: 1, l_linger: 0)
+        _ = unsafe setsockopt(
+            number, SOL_SOCKET, SO_LINGER, &lingering, socklen_t(MemoryLayout<linger>.size))
+    }
+
     package func connect(to address: SocketAddress) throws(SocketError) -> Connecting {
         let status = unsafe address.withPointer { unsafe Glibc.connect(number, $0, $1) }
         if status == 0 { return .connected }

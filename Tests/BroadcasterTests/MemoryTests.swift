@@ -1,5 +1,6 @@
 import Broadcaster
 import BroadcasterTestSupport
+import BroadcasterTesting
 import Testing
 
 /// The facade's promises, on memory://.

@@ -1,5 +1,6 @@
 import Broadcaster
 import BroadcasterTestSupport
+import BroadcasterTesting
 import Synchronization
 import Testing
 

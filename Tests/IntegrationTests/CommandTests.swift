@@ -1,4 +1,5 @@
 import BroadcasterTestSupport
+import BroadcasterTesting
 import Glibc
 import Testing
 

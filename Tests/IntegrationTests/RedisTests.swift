@@ -1,5 +1,6 @@
 import Broadcaster
 import BroadcasterTestSupport
+import BroadcasterTesting
 import Glibc
 import Testing
 
@@ -307,8 +308,7 @@ struct RedisTests {
 
     @Test func everythingComesThroughSlicedIntoSingleBytes() async throws {
         let server = try await RedisServer()
-        let proxy = try FaultyProxy(
-            to: try Addresses.loopback(server.port))
+        let proxy = try FaultyProxy(toPort: server.port)
         proxy.set { $0.slice = 1 }
         let broadcast = try Broadcast("redis://127.0.0.1:\(proxy.port)")
         try await broadcast.connect()
@@ -328,7 +328,7 @@ struct RedisTests {
     @Test(arguments: protocols)
     func cutsAnywhereInTheStreamAreGaps(query: String) async throws {
         let server = try await RedisServer()
-        let proxy = try FaultyProxy(to: try Addresses.loopback(server.port))
+        let proxy = try FaultyProxy(toPort: server.port)
         let publisher = try await connected(server, "")
         let broadcast = try Broadcast("redis://127.0.0.1:\(proxy.port)?\(query)")
         try await broadcast.connect()

@@ -6,6 +6,10 @@ package struct MemoryBackend: Backend {
 
     private let maximumMessageSize: Int
 
+    package init(maximumMessageSize: Int) {
+        self.maximumMessageSize = maximumMessageSize
+    }
+
     package init(
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment = .empty
     ) throws(URLError) {

@@ -1,75 +1,14 @@
 package import BroadcasterSockets
 internal import Synchronization
 
-/// A server on loopback that does what a test says: for faults that a real server does not make.
-///
-/// `script` is called on the server's loop with each piece that a client sends, and answers it.
-package final class ScriptedServer: Sendable {
-    /// One client, as the script sees it.
-    package struct Client: Sendable {
-        /// Counts from 0 in the order of connecting.
-        package let number: Int
-        fileprivate let peer: Peer
-
-        package func send(_ bytes: [UInt8]) {
-            peer.send(bytes)
-        }
-
-        package func send(_ text: String) {
-            peer.send(Array(text.utf8))
-        }
-
-        /// FIN: what was sent before still arrives.
-        package func close() {
-            peer.close()
-        }
-    }
-
-    package enum Happening: Sendable {
-        case connected
-        case received([UInt8])
-        case closed
-    }
-
-    private let loop: EventLoop
-    private let listener: Listener
-    private let script: @Sendable (Happening, Client) -> Void
-    private let count = Atomic<Int>(0)
-
-    package init(_ script: @escaping @Sendable (Happening, Client) -> Void) throws {
-        loop = try EventLoop(name: "scripted")
-        listener = try Listener(
-            at: try NameResolution.resolve(host: "127.0.0.1", port: 0)[0])
-        self.script = script
-        _ = try loop.watch(listener.watched, for: .readable) { [weak self] _ in self?.accept() }
-    }
-
-    deinit {
-        loop.stop()
-    }
-
-    package var port: UInt16 { listener.address.port }
-
-    package var connections: Int { count.load(ordering: .relaxed) }
-
-    private func accept() {
-        while let socket = try? listener.accept() {
-            let number = count.wrappingAdd(1, ordering: .relaxed).oldValue
-            let script = script
-            let peer = Peer(socket, on: loop)
-            let client = Client(number: number, peer: peer)
-            script(.connected, client)
-            peer.start { bytes in script(bytes.map { .received($0) } ?? .closed, client) }
-        }
-    }
-}
-
 /// A connected socket with its unsent bytes: what the scripted server and the proxy are made of.
 package final class Peer: Sendable {
     private struct State {
         var unsent: [UInt8] = []
         var registration: EventLoop.Registration?
         var closesWhenSent = false
+        /// FIN has been sent.
+        var isFinished = false
     }
 
     private let socket: Socket
@@ -103,9 +42,16 @@ package final class Peer: Sendable {
         flush()
     }
 
+    /// FIN, after what is still to be sent. What comes is read on.
     package func close() {
         state.withLock { $0.closesWhenSent = true }
         flush()
+    }
+
+    /// RST: what was sent and not read yet is lost too.
+    package func reset() {
+        socket.resetsWhenClosed()
+        end()
     }
 
     /// Stops watching, so that the socket closes when nobody holds it. False if that was done before.
@@ -123,7 +69,10 @@ package final class Peer: Sendable {
                 guard let count = try? socket.write(state.unsent, from: 0), count > 0 else { break }
                 state.unsent.removeFirst(count)
             }
-            if state.unsent.isEmpty, state.closesWhenSent { socket.finishWriting() }
+            if state.unsent.isEmpty, state.closesWhenSent, !state.isFinished {
+                state.isFinished = true
+                socket.finishWriting()
+            }
             try? loop.change(
                 registration, to: state.unsent.isEmpty ? .readable : [.readable, .writable])
         }

@@ -1,0 +1,22 @@
+package import BroadcasterMultiplexing
+internal import BroadcasterWire
+
+/// Makes what runs the sessions of a `Broadcast`, for each `connect()` a new one.
+package typealias DriverMaker =
+    @Sendable (Hub, Observers) throws(LinkFailure) -> any Driver
+
+/// Over sockets where the backend has a server, inside the process where it has none.
+func driverMaker(
+    for backend: any Backend, _ common: CommonOptions, _ options: BroadcastOptions
+) -> DriverMaker {
+    let limits = LinkLimits(
+        connectTimeout: common.connectTimeout, publishTimeout: common.publishTimeout,
+        waitsForServer: options.waitsForServer, shutdownTimeout: options.shutdownTimeout,
+        unsentBytes: options.unsentBytes, unparsedBytes: common.maximumMessageSize + (2 << 20))
+    return { (hub, observers) throws(LinkFailure) in
+        guard !backend.endpoints.isEmpty else {
+            return LocalDriver(backend.makeSession(), hub: hub, observers: observers)
+        }
+        return try LinkDriver(backend, limits: limits, hub: hub, observers: observers)
+    }
+}

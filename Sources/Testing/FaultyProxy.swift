@@ -1,0 +1,148 @@
+internal import BroadcasterSockets
+internal import Synchronization
+
+/// A proxy on loopback between a client and a real server, that cuts, slices, delays or swallows what passes.
+///
+/// ```swift
+/// let proxy = try FaultyProxy(toPort: 6379)
+/// let broadcast = try Broadcast("redis://127.0.0.1:\(proxy.port)?ping=1s")
+/// …
+/// proxy.set { $0.swallowsFromServer = true }      // the server falls silent
+/// proxy.set { $0 = FaultyProxy.Faults() }         // all is well again
+/// proxy.cut()                                     // every connection is lost
+/// ```
+public final class FaultyProxy: Sendable {
+    /// What goes wrong. The default is nothing.
+    public struct Faults: Sendable {
+        /// Passes on pieces of at most this many bytes.
+        public var slice: Int?
+        /// Cuts all connections after this many more bytes from the server, once.
+        public var cutAfter: Int?
+        /// Passes on later.
+        public var delay: Duration?
+        /// Swallows what the server sends; connections stay.
+        public var swallowsFromServer = false
+        /// Swallows what the client sends; connections stay.
+        public var swallowsFromClient = false
+        /// New connections are accepted and ended at once.
+        public var refuses = false
+
+        /// None.
+        public init() {}
+    }
+
+    private struct Pair {
+        let client: Peer
+        let server: Peer
+    }
+
+    private struct State {
+        var faults = Faults()
+        var pairs: [Pair] = []
+        var passed = 0
+        var server: SocketAddress
+    }
+
+    private let loop: EventLoop
+    private let listener: Listener
+    private let state: Mutex<State>
+
+    /// Listens at once, on a port of 127.0.0.1 that is free, and connects to `host` and `port` for each client.
+    ///
+    /// - Throws: where `host` is no name of a machine, or this one has no port or descriptor left.
+    public init(toPort port: UInt16, host: String = "127.0.0.1") throws {
+        loop = try EventLoop(name: "proxy")
+        listener = try Listener(at: try NameResolution.resolve(host: "127.0.0.1", port: 0)[0])
+        state = Mutex(State(server: try NameResolution.resolve(host: host, port: port)[0]))
+        _ = try loop.watch(listener.watched, for: .readable) { [weak self] _ in self?.accept() }
+    }
+
+    deinit {
+        loop.stop()
+    }
+
+    /// Where it listens.
+    public var port: UInt16 { listener.address.port }
+
+    /// Changes the faults, for what passes from now on.
+    public func set(_ change: @Sendable (inout Faults) -> Void) {
+        state.withLock { state in
+            change(&state.faults)
+            state.passed = 0
+        }
+    }
+
+    /// Leads new connections to another server, as a name does after a failover.
+    public func redirect(toPort port: UInt16, host: String = "127.0.0.1") throws {
+        let address = try NameResolution.resolve(host: host, port: port)[0]
+        state.withLock { $0.server = address }
+    }
+
+    /// Cuts every connection that there is (FIN on both sides).
+    public func cut() {
+        for pair in takePairs() {
+            pair.client.end()
+            pair.server.end()
+        }
+    }
+
+    /// Breaks every connection that there is (RST on both sides).
+    public func reset() {
+        for pair in takePairs() {
+            pair.client.reset()
+            pair.server.reset()
+        }
+    }
+
+    /// Ends every connection in the server's direction alone: FIN to the client, which may still send.
+    public func halfClose() {
+        for pair in state.withLock({ $0.pairs }) { pair.client.close() }
+    }
+
+    private func takePairs() -> [Pair] {
+        state.withLock { state in
+            defer { state.pairs = [] }
+            return state.pairs
+        }
+    }
+
+    private func accept() {
+        while let accepted = try? listener.accept() {
+            let (server, refuses) = state.withLock { ($0.server, $0.faults.refuses) }
+            guard !refuses, let upstream = try? Socket(family: server.family),
+                (try? upstream.connect(to: server)) != nil
+            else { continue }
+            let pair = Pair(client: Peer(accepted, on: loop), server: Peer(upstream, on: loop))
+            state.withLock { $0.pairs.append(pair) }
+            pair.client.start { [self] in pass($0, to: pair.server, fromServer: false) }
+            pair.server.start { [self] in pass($0, to: pair.client, fromServer: true) }
+        }
+    }
+
+    private func pass(_ bytes: [UInt8]?, to peer: Peer, fromServer: Bool) {
+        guard let bytes else { return peer.close() }
+        let (faults, passed) = state.withLock { state in
+            if fromServer { state.passed += bytes.count }
+            let faults = state.faults
+            if let limit = faults.cutAfter, state.passed >= limit { state.faults.cutAfter = nil }
+            return (faults, state.passed)
+        }
+        if fromServer ? faults.swallowsFromServer : faults.swallowsFromClient { return }
+        if fromServer, let limit = faults.cutAfter, passed >= limit {
+            peer.send(Array(bytes.prefix(max(0, limit - (passed - bytes.count)))))
+            return cut()
+        }
+        var rest = bytes[...]
+        var moment = ContinuousClock.now
+        while !rest.isEmpty {
+            let piece = Array(rest.prefix(faults.slice ?? rest.count))
+            rest = rest.dropFirst(piece.count)
+            if let delay = faults.delay {
+                moment += delay
+                _ = loop.schedule(at: moment) { peer.send(piece) }
+            } else {
+                peer.send(piece)
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+internal import Synchronization
+
+/// A clock that moves when a test says so.
+///
+/// Code that takes `any Clock<Duration>` sleeps on it; `advance(by:)` wakes whoever is due, in the order of
+/// their times. Its instants are those of `ContinuousClock`.
+public final class ManualClock: Clock {
+    /// Instants of `ContinuousClock`.
+    public typealias Instant = ContinuousClock.Instant
+
+    private struct Sleeper {
+        let number: Int
+        let deadline: Instant
+        let wake: @Sendable () -> Void
+    }
+
+    private struct State {
+        var now = ContinuousClock.now
+        var sleepers: [Sleeper] = []
+        var lastNumber = 0
+        /// Calls of `sleepers(_:)`, and how many they wait for.
+        var watchers: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
+    }
+
+    private let state = Mutex(State())
+
+    /// A clock that stands still at this moment.
+    public init() {}
+
+    /// What the clock shows.
+    public var now: Instant { state.withLock { $0.now } }
+
+    /// Zero: it moves as told.
+    public var minimumResolution: Duration { .zero }
+
+    /// Moves the clock, and wakes those that are due.
+    public func advance(by duration: Duration) {
+        let end = now + duration
+        while let wake = nextDue(by: end) { wake() }
+        state.withLock { $0.now = max($0.now, end) }
+    }
+
+    /// Sleeps until the clock is moved to `deadline` or beyond.
+    ///
+    /// - Throws: `CancellationError`.
+    public func sleep(until deadline: Instant, tolerance: Duration? = nil) async throws {
+        let sleep = Sleep()
+        let number = schedule(at: deadline) { sleep.end() }
+        await withTaskCancellationHandler {
+            await sleep.ended()
+        } onCancel: {
+            cancel(number)
+            sleep.end()
+        }
+        try Task.checkCancellation()
+    }
+
+    /// Returns when at least `count` sleep on this clock: then it is time to advance it.
+    public func sleepers(_ count: Int) async {
+        await withCheckedContinuation { continuation in
+            let isThere = state.withLock { state in
+                if state.sleepers.count >= count { return true }
+                state.watchers.append((count, continuation))
+                return false
+            }
+            if isThere { continuation.resume() }
+        }
+    }
+
+    /// Calls `wake` once when the clock is moved to `deadline`, unless that is cancelled before.
+    package func schedule(at deadline: Instant, _ wake: @escaping @Sendable () -> Void) -> Int {
+        let (number, isDue, woken) = state.withLock { state in
+            state.lastNumber += 1
+            let isDue = deadline <= state.now
+            if !isDue {
+                state.sleepers.append(
+                    Sleeper(number: state.lastNumber, deadline: deadline, wake: wake))
+            }
+            let woken = state.watchers.filter { $0.count <= state.sleepers.count }
+            state.watchers.removeAll { $0.count <= state.sleepers.count }
+            return (state.lastNumber, isDue, woken)
+        }
+        for watcher in woken { watcher.continuation.resume() }
+        if isDue { wake() }
+        return number
+    }
+
+    package func cancel(_ number: Int) {
+        state.withLock { $0.sleepers.removeAll { $0.number == number } }
+    }
+
+    /// Moves to the first deadline up to `end`, and takes its sleeper out.
+    private func nextDue(by end: Instant) -> (@Sendable () -> Void)? {
+        state.withLock { state in
+            let due = state.sleepers.indices.filter { state.sleepers[$0].deadline <= end }
+            guard
+                let first = due.min(by: {
+                    state.sleepers[$0].deadline < state.sleepers[$1].deadline
+                })
+            else { return nil }
+            let sleeper = state.sleepers.remove(at: first)
+            state.now = max(state.now, sleeper.deadline)
+            return sleeper.wake
+        }
+    }
+}
+
+/// One task's sleep, which ends once, whoever ends it.
+private final class Sleep: Sendable {
+    private let state = Mutex<(isOver: Bool, sleeper: CheckedContinuation<Void, Never>?)>(
+        (false, nil))
+
+    func end() {
+        let sleeper = state.withLock { state in
+            state.isOver = true
+            return state.sleeper.take()
+        }
+        sleeper?.resume()
+    }
+
+    func ended() async {
+        await withCheckedContinuation { continuation in
+            let isOver = state.withLock { state in
+                if !state.isOver { state.sleeper = continuation }
+                return state.isOver
+            }
+            if isOver { continuation.resume() }
+        }
+    }
+}

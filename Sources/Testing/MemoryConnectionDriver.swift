@@ -1,0 +1,172 @@
+internal import BroadcasterMultiplexing
+internal import BroadcasterWire
+internal import Synchronization
+
+/// Runs `memory://` over a connection that can be lost: a `LocalDriver` for as long as it holds, and then another.
+final class MemoryConnectionDriver: Driver {
+    private typealias Waiter = CheckedContinuation<PublishFailure?, Never>
+
+    private struct State {
+        /// nil while the connection is lost.
+        var current: LocalDriver?
+        var isStopped = false
+        var reconnects = 0
+        /// Of drivers that are gone.
+        var published = 0
+        var lastWaiter = 0
+        /// Messages that wait for the connection.
+        var waiters: [Int: Waiter] = [:]
+    }
+
+    let hub: Hub
+    private let connection: MemoryConnection
+    private let observers: Observers
+    private let publishTimeout: Duration
+    private let makeSession: @Sendable () -> any Session
+    private let state = Mutex(State())
+
+    init(
+        _ connection: MemoryConnection, hub: Hub, observers: Observers, publishTimeout: Duration,
+        makeSession: @escaping @Sendable () -> any Session
+    ) {
+        self.hub = hub
+        self.connection = connection
+        self.observers = observers
+        self.publishTimeout = publishTimeout
+        self.makeSession = makeSession
+    }
+
+    var now: Instant { connection.clock.now }
+
+    func start() async throws(LinkFailure) -> ServerIdentity {
+        if let identity = state.withLock({ $0.current })?.identity { return identity }
+        guard !connection.isLost else { throw .unreachable("the connection is lost") }
+        connection.attach(self)
+        return try open()
+    }
+
+    private func open() throws(LinkFailure) -> ServerIdentity {
+        let clock = connection.clock
+        let new = LocalDriver(makeSession(), hub: hub, observers: observers) { clock.now }
+        state.withLock { $0.current = new }
+        return try new.open()
+    }
+
+    // MARK: What the test says
+
+    func lose(_ reason: String) {
+        let lost = state.withLock { state in
+            state.published += state.current?.published ?? 0
+            return state.current.take()
+        }
+        guard lost != nil else { return }
+        hub.disconnected(at: now, reason: reason)
+        let failure = LinkFailure.lost(reason)
+        observers.status(.down(failure, retryIn: .zero))
+        observers.log(.lost(failure, retryIn: .zero))
+    }
+
+    func restore() {
+        let isNeeded = state.withLock { $0.current == nil && !$0.isStopped }
+        guard isNeeded, (try? open()) != nil else { return }
+        let waiters = state.withLock { state in
+            state.reconnects += 1
+            defer { state.waiters = [:] }
+            return state.waiters
+        }
+        // In the order in which they came.
+        for waiter in waiters.sorted(by: { $0.key < $1.key }) {
+            waiter.value.resume(returning: nil)
+        }
+    }
+
+    // MARK: Publishing
+
+    func publish(_ payload: Payload, to channel: String) async -> Result<Int?, PublishFailure> {
+        while true {
+            if let current = state.withLock({ $0.current }) {
+                guard connection.takesLastMessage() else {
+                    return await current.publish(payload, to: channel)
+                }
+                let reason = "lost by the test before the answer"
+                lose(reason)
+                return .failure(.outcomeUnknown(reason))
+            }
+            if let failure = await waitForConnection() { return .failure(failure) }
+        }
+    }
+
+    func publish(
+        _ payloads: [Payload], to channel: String
+    ) async -> [Result<Int?, PublishFailure>] {
+        var results: [Result<Int?, PublishFailure>] = []
+        for payload in payloads { results.append(await publish(payload, to: channel)) }
+        return results
+    }
+
+    /// Returns nil when the connection is there.
+    private func waitForConnection() async -> PublishFailure? {
+        let number = state.withLock { state in
+            state.lastWaiter += 1
+            return state.lastWaiter
+        }
+        let timer = connection.clock.schedule(at: now + publishTimeout) { [weak self] in
+            self?.end(number, .notSent("no connection in time: lost by the test"))
+        }
+        defer { connection.clock.cancel(timer) }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { waiter in
+                let outcome: PublishFailure?? = state.withLock { state in
+                    if state.isStopped { return .some(.closed) }
+                    if state.current != nil { return .some(nil) }
+                    state.waiters[number] = waiter
+                    return nil
+                }
+                if let outcome { waiter.resume(returning: outcome) }
+                if Task.isCancelled { end(number, .cancelled) }
+            }
+        } onCancel: {
+            end(number, .cancelled)
+        }
+    }
+
+    private func end(_ number: Int, _ failure: PublishFailure) {
+        state.withLock { $0.waiters.removeValue(forKey: number) }?.resume(returning: failure)
+    }
+
+    // MARK: The rest of a driver
+
+    var isWanted: Bool { state.withLock { !$0.isStopped } }
+
+    func hubChanged() {
+        state.withLock { $0.current }?.hubChanged()
+    }
+
+    func ping() async throws(LinkFailure) -> Duration {
+        guard state.withLock({ $0.current }) != nil else { throw .closed }
+        return .zero
+    }
+
+    func schedule(
+        at deadline: Instant, _ action: @escaping @Sendable () -> Void
+    ) -> @Sendable () -> Void {
+        let clock = connection.clock
+        let timer = clock.schedule(at: deadline, action)
+        return { clock.cancel(timer) }
+    }
+
+    func stop() async {
+        let (current, waiters) = state.withLock { state in
+            state.isStopped = true
+            defer { state.waiters = [:] }
+            return (state.current, state.waiters)
+        }
+        for waiter in waiters.values { waiter.resume(returning: .closed) }
+        await current?.stop()
+        hub.close()
+        observers.status(.closed)
+    }
+
+    var published: Int { state.withLock { $0.published + ($0.current?.published ?? 0) } }
+    var reconnects: Int { state.withLock { $0.reconnects } }
+}
