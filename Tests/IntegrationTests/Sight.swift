@@ -1,0 +1,42 @@
+import Broadcaster
+
+/// What a subscriber sees, in words: a message is its text, a gap begins with `gap`.
+struct Sight {
+    private var events: Subscription.Events.Iterator
+
+    init(_ subscription: Subscription) {
+        events = subscription.events.makeAsyncIterator()
+    }
+
+    mutating func next() async throws -> String {
+        switch try await events.next() {
+        case .message(let message): message.text
+        case .gap(let gap): "gap \(gap.reason)"
+        case nil: "end"
+        }
+    }
+
+    /// What comes, up to and with the first that begins with `last`.
+    mutating func all(upTo last: String) async throws -> [String] {
+        var seen: [String] = []
+        repeat {
+            seen.append(try await next())
+        } while !seen[seen.count - 1].hasPrefix(last)
+            && seen.last != "end"
+        return seen
+    }
+}
+
+extension Broadcast {
+    /// Returns when the status is as wanted.
+    func waitFor(_ isWanted: (BroadcastStatus) -> Bool) async {
+        for await status in status where isWanted(status) { return }
+    }
+
+    func waitUntilDown() async -> BroadcastError? {
+        for await status in status {
+            if case .down(let error, _) = status { return error }
+        }
+        return nil
+    }
+}
