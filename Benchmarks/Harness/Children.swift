@@ -24,22 +24,30 @@ enum Children {
         release.withLock { $0 = body }
     }
 
-    /// Ends everything on SIGINT, SIGTERM and SIGHUP. Before any thread is started: they inherit that these
-    /// signals are blocked, and one thread waits for them.
+    /// Ends everything on SIGINT, SIGTERM and SIGHUP. The handler does what a handler may, a write to a pipe; a
+    /// thread waits at the other end.
     static func endOnSignals() throws {
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&signals, number) }
-        pthread_sigmask(SIG_BLOCK, &signals, nil)
-        let waited = signals
+        let reading = ends.reading
         try Thread.start("signals") {
-            var number: Int32 = 0
-            var signals = waited
-            sigwait(&signals, &number)
+            var number: UInt8 = 0
+            while read(reading, &number, 1) != 1 {}
             endAll()
-            _exit(128 + number)
+            _exit(128 + Int32(number))
+        }
+        for number in [SIGINT, SIGTERM, SIGHUP] {
+            signal(number) { number in
+                var byte = UInt8(truncatingIfNeeded: number)
+                _ = write(Children.ends.writing, &byte, 1)
+            }
         }
     }
+
+    private static let ends: (reading: Int32, writing: Int32) = {
+        var ends: [Int32] = [-1, -1]
+        _ = pipe(&ends)
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        return (ends[0], ends[1])
+    }()
 
     static func endAll() {
         let processes = running.withLock { Array($0.values) }

@@ -14,7 +14,7 @@ final class PeerPrograms: Sendable {
     let hiredis: Availability
     let libpq: Availability
     private let python: Availability
-    private static let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
+    static let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
     private static let source = root + "/Benchmarks/Peers"
     private static let folder = root + "/.build/peers"
 

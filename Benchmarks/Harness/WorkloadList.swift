@@ -14,7 +14,19 @@ enum WorkloadList {
         redis("w3") { try await $0.fanOut() },
         redis("w4") { try await $0.roundTrip() },
         redis("w5") { try await $0.channels() },
+        postgres("w6") { try await $0.receive() },
+        postgres("w7") { try await $0.publish() },
         Workload(name: "w8") { bench, _ in try await MemoryWorkloads(bench).run() },
+        Workload(name: "w9") { bench, servers in
+            try await StartWorkloads(bench).start(try await servers.redis())
+        },
+        Workload(name: "w9-build", isOnDemand: true) { bench, _ in
+            try await StartWorkloads(bench).build()
+        },
+        Workload(name: "decode") { bench, _ in try await MicroWorkloads(bench).decode() },
+        Workload(name: "digest") { bench, _ in try await MicroWorkloads(bench).digest() },
+        Workload(name: "hub") { bench, _ in try await MicroWorkloads(bench).hub() },
+        Workload(name: "callgrind") { bench, _ in try await MicroWorkloads(bench).instructions() },
         Workload(name: "chat") { _, _ in try await ChatBenchmark().run() },
     ]
 
@@ -27,6 +39,18 @@ enum WorkloadList {
                 return
             }
             try await body(RedisWorkloads(bench, server))
+        }
+    }
+
+    private static func postgres(
+        _ name: String, _ body: @escaping @Sendable (PostgresWorkloads) async throws -> Void
+    ) -> Workload {
+        Workload(name: name) { bench, servers in
+            guard let server = try await servers.postgres() else {
+                print("\n\(name): skipped, no Postgres")
+                return
+            }
+            try await body(PostgresWorkloads(bench, server))
         }
     }
 
