@@ -46,8 +46,15 @@ final class Bench: Sendable {
         _ subject: Measurement.Subject, in measurement: Measurement
     ) async throws -> Sample {
         if let sampling = measurement.sampling { return try await sampling(subject) }
-        let run = SubjectRun(subject, title: measurement.title, patience: Bench.patience)
-        return try await run.sample(feed: measurement.feed)
+        return try await run(subject, title: measurement.title, feed: measurement.feed)
+    }
+
+    /// One run in a process of its own.
+    func run(
+        _ subject: Measurement.Subject, title: String,
+        feed: (@Sendable (Int) async throws -> Void)?
+    ) async throws -> Sample {
+        try await SubjectRun(subject, title: title, patience: Bench.patience).sample(feed: feed)
     }
 
     /// One line on standard error: replaced by the next one on a terminal.

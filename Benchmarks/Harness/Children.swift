@@ -9,8 +9,8 @@ enum Children {
     /// What else is to be done before the end: servers go when they are released.
     private static let release = Mutex<(@Sendable () -> Void)?>(nil)
 
-    static func start(_ words: [String]) throws -> ServerProcess {
-        let process = try ServerProcess(words)
+    static func start(_ words: [String], mergesErrors: Bool = true) throws -> ServerProcess {
+        let process = try ServerProcess(words, mergesErrors: mergesErrors)
         running.withLock { $0[process.identifier] = process }
         return process
     }

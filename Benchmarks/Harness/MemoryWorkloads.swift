@@ -21,7 +21,7 @@ struct MemoryWorkloads {
                         "subscribers=\(subscribers)", "size=64", "feed=self"),
                     MemoryWorkloads.streamHub(bench, count, subscribers: subscribers),
                     bench.peers.python(
-                        "broadcaster", count: subscribers == 1 ? count : count * 10
+                        "Python broadcaster", count: subscribers == 1 ? count : count * 10
                     ) {
                         ["fan-out", "memory://", "\($0)", "64", "\(subscribers)", "self"]
                     },

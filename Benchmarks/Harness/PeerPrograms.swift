@@ -74,7 +74,7 @@ final class PeerPrograms: Sendable {
                 name: name, words: [path] + words, count: count, isPeer: true)
         case .missing(let reason):
             Measurement.Subject(
-                name: name, words: [], count: count, missing: "skipped: \(reason)", isPeer: true)
+                name: name, words: [], count: count, missing: reason, isPeer: true)
         }
     }
 }

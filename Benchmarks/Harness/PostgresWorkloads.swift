@@ -31,7 +31,7 @@ struct PostgresWorkloads {
                     bench.peers.python("asyncpg", count: count) {
                         ["asyncpg-receive", url, "\($0)", "64"]
                     },
-                    bench.peers.python("broadcaster", count: count) {
+                    bench.peers.python("Python broadcaster", count: count) {
                         ["receive", url, "\($0)", "64"]
                     },
                 ], feed: { [server] count in try await notify(server, count) },
@@ -40,13 +40,14 @@ struct PostgresWorkloads {
 
     /// Postgres itself makes them: each unlike the others, since equal ones of a transaction would be one.
     private func notify(_ server: PostgresServer, _ count: Int) async throws {
-        try await server.sql(
+        let said = try await server.sql(
             """
-            DO $$ BEGIN FOR first IN 0..\(count - 1) BY 100 LOOP
+            DO $$ BEGIN FOR lowest IN 0..\(count - 1) BY 100 LOOP
             PERFORM pg_notify('bench', lpad(number::text, 64, '0'))
-            FROM generate_series(first, least(first + 99, \(count - 1))) number;
+            FROM generate_series(lowest, least(lowest + 99, \(count - 1))) number;
             COMMIT; END LOOP; END $$
             """)
+        guard said.isEmpty else { throw BenchmarkError(said.joined(separator: "\n")) }
     }
 
     // MARK: W7

@@ -1,11 +1,11 @@
 import BroadcasterTestSupport
 
 /// W1 to W5: on redis-server, whose own cost is nobody's here.
-struct RedisWorkloads {
+struct RedisWorkloads: Sendable {
     private let bench: Bench
     private let server: RedisServer
     private var port: String { "\(server.port)" }
-    private var url: String { "url=\(server.url)" }
+    var url: String { "url=\(server.url)" }
 
     init(_ bench: Bench, _ server: RedisServer) {
         self.bench = bench
@@ -57,14 +57,14 @@ struct RedisWorkloads {
             bench.peers.python("redis-py", count: count) {
                 ["redis-receive", server.url, "\($0)", length]
             },
-            bench.peers.python("broadcaster", count: count) {
+            bench.peers.python("Python broadcaster", count: count) {
                 ["receive", server.url, "\($0)", length]
             },
         ]
     }
 
     /// The publisher in C, or, without a compiler, our own.
-    private func feed(channels: Int, size: Int) -> @Sendable (Int) async throws -> Void {
+    func feed(channels: Int, size: Int) -> @Sendable (Int) async throws -> Void {
         let (port, url, publisher) = (port, url, bench.peers.publisher)
         return { count in
             let words: [String] =
@@ -108,7 +108,7 @@ struct RedisWorkloads {
             bench.peers.native(
                 "hiredis", bench.peers.hiredis, count: count,
                 ["publish", port, "\(tasks)", "\(count)", "64"]))
-        for library in ["redis-py", "broadcaster"] {
+        for library in ["redis-py", "Python broadcaster"] {
             let work = library == "redis-py" ? "redis-publish" : "publish"
             subjects.append(
                 bench.peers.python(library, count: count) {
@@ -132,7 +132,7 @@ struct RedisWorkloads {
                     bench.worker(
                         "Broadcast", count: count, "fan-out", url, "subscribers=1000", "size=64",
                         "feed=server"), MemoryWorkloads.streamHub(bench, count, subscribers: 1000),
-                    bench.peers.python("broadcaster", count: count * 10) {
+                    bench.peers.python("Python broadcaster", count: count * 10) {
                         ["fan-out", server.url, "\($0)", "64", "1000", "server"]
                     },
                 ], feed: feed(channels: 1, size: 64),
@@ -153,7 +153,7 @@ struct RedisWorkloads {
                     bench.peers.native(
                         "hiredis", bench.peers.hiredis, count: count,
                         ["round-trip", port, "\(count)", "64"]),
-                    bench.peers.python("broadcaster", count: count) {
+                    bench.peers.python("Python broadcaster", count: count) {
                         ["round-trip", server.url, "\($0)", "64"]
                     },
                 ], metrics: [.median, .tail, .cpuPerMessage, .peak],

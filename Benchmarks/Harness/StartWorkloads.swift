@@ -24,7 +24,9 @@ struct StartWorkloads {
                 bench.peers.native(
                     "hiredis", bench.peers.hiredis, count: 1, ["first-message", "\(server.port)"]))
             subjects.append(
-                bench.peers.python("broadcaster", count: 1) { _ in ["first-message", server.url] })
+                bench.peers.python("Python broadcaster", count: 1) { _ in
+                    ["first-message", server.url]
+                })
         }
         try await bench.measure(
             Measurement(

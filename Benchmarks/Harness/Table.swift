@@ -7,13 +7,15 @@ struct Table {
     }
 
     var text: String {
-        let rows = [header] + outcome.measurement.subjects.map(row)
+        let measured = outcome.measurement.subjects.filter { outcome.samples[$0.name] != nil }
+        let rows = [header] + measured.map(row)
         let widths = header.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         let lines = rows.map { row in
             row.indices.map { pad(row[$0], to: widths[$0], isName: $0 == 0) }
                 .joined(separator: "  ")
         }
-        return "\n" + ([outcome.measurement.title] + lines + targets).joined(separator: "\n")
+        return "\n"
+            + ([outcome.measurement.title] + lines + skipped + targets).joined(separator: "\n")
     }
 
     private var leading: Metric { outcome.measurement.metrics[0] }
@@ -24,10 +26,6 @@ struct Table {
     }
 
     private func row(_ subject: Measurement.Subject) -> [String] {
-        guard outcome.samples[subject.name] != nil else {
-            let empty = Array(repeating: "", count: header.count - 2)
-            return [subject.name, subject.missing ?? "–"] + empty
-        }
         let values = outcome.values(leading, of: subject.name)
         let spread = Table.number(values.min()) + "–" + Table.number(values.max())
         let others = outcome.measurement.metrics.map { outcome.median($0, of: subject.name) }
@@ -39,9 +37,15 @@ struct Table {
         return [subject.name, figures[0], spread] + figures.dropFirst() + ratios
     }
 
+    private var skipped: [String] {
+        outcome.measurement.subjects.compactMap { subject in
+            subject.missing.map { "  \(subject.name) skipped: \($0)" }
+        }
+    }
+
     private var targets: [String] {
         outcome.measurement.targets.map { target in
-            let limit = Table.number(target.limit) + (target.peer.map { " × \($0)" } ?? "")
+            let limit = "\(target.limit)" + (target.peer.map { " × \($0)" } ?? "")
             let head = "  \(target.subject), \(target.metric.rawValue) \(target.bound.rawValue) "
             guard let value = outcome.value(for: target) else {
                 return head + "\(limit): not measured"
@@ -72,7 +76,7 @@ struct Table {
             + fraction
     }
 
-    private static func grouped(_ number: Int) -> String {
+    static func grouped(_ number: Int) -> String {
         number < 1000
             ? String(number)
             : grouped(number / 1000) + "," + String(String(number % 1000 + 1000).dropFirst())

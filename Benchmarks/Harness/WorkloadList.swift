@@ -27,6 +27,9 @@ enum WorkloadList {
         Workload(name: "digest") { bench, _ in try await MicroWorkloads(bench).digest() },
         Workload(name: "hub") { bench, _ in try await MicroWorkloads(bench).hub() },
         Workload(name: "callgrind") { bench, _ in try await MicroWorkloads(bench).instructions() },
+        Workload(name: "scale") { bench, servers in
+            try await ScalingWorkloads(bench, try await servers.redis()).run()
+        },
         Workload(name: "chat") { _, _ in try await ChatBenchmark().run() },
     ]
 
