@@ -10,9 +10,9 @@ final class Bench: Sendable {
     /// The longest that a run may take; whoever waits for a lost message waits for ever.
     private static let patience: Duration = .seconds(240)
 
-    init(_ options: BenchmarkOptions) {
+    init(_ options: BenchmarkOptions) async throws {
         self.options = options
-        peers = PeerPrograms()
+        peers = try await PeerPrograms()
         report = JSONReport()
     }
 

@@ -20,23 +20,30 @@ struct BenchmarksCommand {
         let servers = Servers()
         var failures = 0
         do {
-            try Children.endOnSignals()
-            Children.atEnd { servers.release() }
-            let bench = Bench(options)
+            try Children.endOnSignals(with: servers)
+            let bench = try await Bench(options)
             for workload in workloads {
                 do {
                     try await workload.run(bench, servers)
                 } catch {
+                    if Children.isEnding { await forever() }
                     print("\n\(workload.name): \(error)")
                     failures += 1
                 }
             }
             try bench.report.write(to: options.json)
         } catch {
+            if Children.isEnding { await forever() }
             print(error)
             failures += 1
         }
         Children.endAll()
+        await servers.end()
         exit(failures == 0 ? 0 : 1)
+    }
+
+    /// The end comes from elsewhere.
+    private static func forever() async {
+        while true { try? await Task.sleep(for: .seconds(1)) }
     }
 }

@@ -6,10 +6,13 @@ import Synchronization
 /// The programs that run now. When the harness is told to end, none is left behind.
 enum Children {
     private static let running = Mutex<[pid_t: ServerProcess]>([:])
-    /// What else is to be done before the end: servers go when they are released.
-    private static let release = Mutex<(@Sendable () -> Void)?>(nil)
+    private static let ending = Atomic(false)
+
+    /// A signal has come, and a thread is ending everything.
+    static var isEnding: Bool { ending.load(ordering: .acquiring) }
 
     static func start(_ words: [String], mergesErrors: Bool = true) throws -> ServerProcess {
+        if isEnding { throw BenchmarkError("told to end") }
         let process = try ServerProcess(words, mergesErrors: mergesErrors)
         running.withLock { $0[process.identifier] = process }
         return process
@@ -20,19 +23,19 @@ enum Children {
         running.withLock { $0[process.identifier] = nil }
     }
 
-    static func atEnd(_ body: @escaping @Sendable () -> Void) {
-        release.withLock { $0 = body }
-    }
-
-    /// Ends everything on SIGINT, SIGTERM and SIGHUP. The handler does what a handler may, a write to a pipe; a
-    /// thread waits at the other end.
-    static func endOnSignals() throws {
+    /// Ends everything on SIGINT, SIGTERM and SIGHUP: these, the servers, and the harness. The handler does what a
+    /// handler may, a write to a pipe; a thread waits at the other end.
+    static func endOnSignals(with servers: Servers) throws {
         let reading = ends.reading
         try Thread.start("signals") {
             var number: UInt8 = 0
             while read(reading, &number, 1) != 1 {}
+            let status = 128 + Int32(number)
             endAll()
-            _exit(128 + Int32(number))
+            Task.detached {
+                await servers.end()
+                _exit(status)
+            }
         }
         for number in [SIGINT, SIGTERM, SIGHUP] {
             signal(number) { number in
@@ -50,8 +53,8 @@ enum Children {
     }()
 
     static func endAll() {
+        ending.store(true, ordering: .releasing)
         let processes = running.withLock { Array($0.values) }
         for process in processes { process.signal(SIGKILL) }
-        release.withLock { $0.take() }?()
     }
 }

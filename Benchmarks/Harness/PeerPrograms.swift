@@ -1,5 +1,4 @@
 import BroadcasterTestSupport
-import Glibc
 
 /// What the library is compared with: programs of `Peers`, built where their headers are there.
 final class PeerPrograms: Sendable {
@@ -18,14 +17,15 @@ final class PeerPrograms: Sendable {
     private static let source = root + "/Benchmarks/Peers"
     private static let folder = root + "/.build/peers"
 
-    init() {
-        publisher = PeerPrograms.build("publisher")
-        plain = PeerPrograms.build("plain")
-        hiredis = PeerPrograms.build("redis", flags: "-lhiredis", library: "libhiredis-dev")
-        libpq = PeerPrograms.build(
+    init() async throws {
+        publisher = try await PeerPrograms.build("publisher")
+        plain = try await PeerPrograms.build("plain")
+        hiredis = try await PeerPrograms.build(
+            "redis", flags: "-lhiredis", library: "libhiredis-dev")
+        libpq = try await PeerPrograms.build(
             "postgres", flags: "-I/usr/include/postgresql -lpq", library: "libpq-dev")
         let check = "import asyncpg, broadcaster, redis; assert int(redis.VERSION[0]) < 8"
-        let works = PeerPrograms.shell("'\(Programs.python)' -c '\(check)' 2>/dev/null")
+        let works = try await PeerPrograms.shell("'\(Programs.python)' -c '\(check)' 2>/dev/null")
         python =
             works
             ? .program(Programs.python)
@@ -40,14 +40,19 @@ final class PeerPrograms: Sendable {
 
     private static func build(
         _ name: String, flags: String = "", library: String? = nil
-    ) -> Availability {
+    ) async throws -> Availability {
         let program = "\(folder)/\(name)"
         let command = "cc -O2 -o '\(program)' '\(source)/\(name).c' \(flags) 2>/dev/null"
-        if shell("mkdir -p '\(folder)' && \(command)") { return .program(program) }
+        if try await shell("mkdir -p '\(folder)' && \(command)") { return .program(program) }
         return .missing(library.map { "no cc or no \($0)" } ?? "no cc")
     }
 
-    private static func shell(_ command: String) -> Bool { system(command) == 0 }
+    /// Not system(3), which is deaf to signals meanwhile.
+    private static func shell(_ command: String) async throws -> Bool {
+        let process = try Children.start(["sh", "-c", command])
+        defer { Children.forget(process) }
+        return await process.waitForExit() == 0
+    }
 
     /// A peer in C.
     func native(
