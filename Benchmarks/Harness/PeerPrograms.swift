@@ -1,3 +1,4 @@
+import BroadcasterSockets
 import BroadcasterTestSupport
 
 /// What the library is compared with: programs of `Peers`, built where their headers are there.
@@ -32,9 +33,11 @@ final class PeerPrograms: Sendable {
             : .missing("no python with broadcaster, asyncpg and redis<8 in $BROADCASTER_PYTHON")
     }
 
-    /// The program beside this one that does the library's part.
+    /// The program that does the library's part: the one beside this one, or `$BROADCASTER_WORKER`, say that of
+    /// another commit, or one that is linked statically.
     static var worker: String {
-        Programs.broadcast.split(separator: "/").dropLast().map { "/" + $0 }.joined()
+        if let path = SystemFiles.variable("BROADCASTER_WORKER") { return path }
+        return Programs.broadcast.split(separator: "/").dropLast().map { "/" + $0 }.joined()
             + "/benchmark-worker"
     }
 
