@@ -57,10 +57,25 @@ let commandLine = Target.executableTarget(
     path: "Sources/BroadcastCLI",
     swiftSettings: safeSettings)
 
+/// Starts servers, peers and workers, and draws up the tables.
 let benchmarks = Target.executableTarget(
     name: "benchmarks",
-    dependencies: ["BroadcasterSockets", "BroadcasterTestSupport", "BroadcasterTesting"],
-    path: "Benchmarks",
+    dependencies: [
+        "BroadcasterSockets", "BroadcasterTestSupport", "BroadcasterTesting", "BroadcastCLI",
+        "benchmark-worker",
+    ],
+    path: "Benchmarks/Harness",
+    swiftSettings: settings)
+
+/// What is measured. A program of its own, since the test support brings Foundation with it, whose
+/// memory and start would be counted.
+let benchmarkWorker = Target.executableTarget(
+    name: "benchmark-worker",
+    dependencies: [
+        "Broadcaster", "BroadcasterAuthentication", "BroadcasterPostgres", "BroadcasterRedis",
+        "BroadcasterWire",
+    ],
+    path: "Benchmarks/Worker",
     swiftSettings: settings)
 
 let testTargets = [
@@ -102,7 +117,7 @@ let package = Package(
         module("Sockets", uses: ["CEpoll"]),
         module("Multiplexing", uses: ["Sockets", "Wire"]),
     ] + backends.map { module($0, path: "Backends/\($0)", uses: ["Authentication", "Wire"]) }
-        + [facade, testing, chatDemo, commandLine, benchmarks] + testTargets
+        + [facade, testing, chatDemo, commandLine, benchmarks, benchmarkWorker] + testTargets
         + (isFuzzing ? [fuzzer] : []),
     swiftLanguageModes: [.v6]
 )

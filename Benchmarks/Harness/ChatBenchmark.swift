@@ -13,8 +13,9 @@ struct ChatBenchmark {
 
     func run() async throws {
         FileDescriptor.raiseLimit()
-        let server = try ServerProcess(
+        let server = try Children.start(
             [Programs.broadcast, "chat", "--port", "0"], mergesErrors: false)
+        defer { Children.forget(server) }
         guard let line = await server.line(containing: "http://"),
             let port = UInt16(line.split(separator: ":").last?.prefix { $0.isNumber } ?? "")
         else { throw SocketError("broadcast chat did not start") }

@@ -1,0 +1,40 @@
+/// What stands on the command line.
+struct BenchmarkOptions: Sendable {
+    var names: [String] = []
+    var runs = 5
+    /// A twentieth of everything: for a first look, and to see that it works.
+    var isQuick = false
+    var json = ".build/benchmarks.json"
+
+    /// What a figure of the full workload is with these options.
+    func count(_ full: Int) -> Int { isQuick ? max(full / 20, 1) : full }
+
+    init(_ words: some Sequence<String>) throws(UsageError) {
+        var rest = Array(words)[...]
+        while let word = rest.popFirst() {
+            switch word {
+            case "--quick": isQuick = true
+            case "--runs":
+                guard let number = rest.popFirst().flatMap({ Int($0) }), number > 0 else {
+                    throw UsageError("--runs takes a number from 1")
+                }
+                runs = number
+            case "--json":
+                guard let path = rest.popFirst() else { throw UsageError("--json takes a file") }
+                json = path
+            case _ where word.hasPrefix("-"):
+                throw UsageError("unknown option \(word); known are --runs N, --quick, --json FILE")
+            default: names.append(word)
+            }
+        }
+    }
+}
+
+/// What was wrong on the command line, and what is possible.
+struct UsageError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}

@@ -1,0 +1,88 @@
+import BroadcasterSockets
+import BroadcasterTestSupport
+
+/// What the library is compared with: programs of `Peers`, built where their headers are there.
+final class PeerPrograms: Sendable {
+    /// The program of a peer, or why there is none.
+    enum Availability: Sendable {
+        case program(String)
+        case missing(String)
+    }
+
+    let publisher: Availability
+    let plain: Availability
+    let hiredis: Availability
+    let libpq: Availability
+    private let python: Availability
+    static let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
+    private static let source = root + "/Benchmarks/Peers"
+    private static let folder = root + "/.build/peers"
+
+    init() async throws {
+        publisher = try await PeerPrograms.build("publisher")
+        plain = try await PeerPrograms.build("plain")
+        hiredis = try await PeerPrograms.build(
+            "redis", flags: "-lhiredis", library: "libhiredis-dev")
+        libpq = try await PeerPrograms.build(
+            "postgres", flags: "-I/usr/include/postgresql -lpq", library: "libpq-dev")
+        let check = "import asyncpg, broadcaster, redis; assert int(redis.VERSION[0]) < 8"
+        let works = try await PeerPrograms.shell("'\(Programs.python)' -c '\(check)' 2>/dev/null")
+        python =
+            works
+            ? .program(Programs.python)
+            : .missing("no python with broadcaster, asyncpg and redis<8 in $BROADCASTER_PYTHON")
+    }
+
+    /// The program that does the library's part: the one beside this one, or `$BROADCASTER_WORKER`, say that of
+    /// another commit, or one that is linked statically.
+    static var worker: String {
+        if let path = SystemFiles.variable("BROADCASTER_WORKER") { return path }
+        return Programs.broadcast.split(separator: "/").dropLast().map { "/" + $0 }.joined()
+            + "/benchmark-worker"
+    }
+
+    private static func build(
+        _ name: String, flags: String = "", library: String? = nil
+    ) async throws -> Availability {
+        let program = "\(folder)/\(name)"
+        let command = "cc -O2 -o '\(program)' '\(source)/\(name).c' \(flags) 2>/dev/null"
+        if try await shell("mkdir -p '\(folder)' && \(command)") { return .program(program) }
+        return .missing(library.map { "no cc or no \($0)" } ?? "no cc")
+    }
+
+    /// Not system(3), which is deaf to signals meanwhile.
+    private static func shell(_ command: String) async throws -> Bool {
+        let process = try Children.start(["sh", "-c", command])
+        defer { Children.forget(process) }
+        return await process.waitForExit() == 0
+    }
+
+    /// A peer in C.
+    func native(
+        _ name: String, _ availability: Availability, count: Int, _ words: [String]
+    ) -> Measurement.Subject {
+        subject(name, availability, count: count, words)
+    }
+
+    /// A peer in Python, which is given less to do: it is ten to a hundred times slower.
+    func python(
+        _ name: String, count: Int, words: (Int) -> [String]
+    ) -> Measurement.Subject {
+        let count = max(count / 10, 1)
+        let script = "\(PeerPrograms.source)/peers.py"
+        return subject(name, python, count: count, [script] + words(count))
+    }
+
+    private func subject(
+        _ name: String, _ availability: Availability, count: Int, _ words: [String]
+    ) -> Measurement.Subject {
+        switch availability {
+        case .program(let path):
+            Measurement.Subject(
+                name: name, words: [path] + words, count: count, isPeer: true)
+        case .missing(let reason):
+            Measurement.Subject(
+                name: name, words: [], count: count, missing: reason, isPeer: true)
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import BroadcasterTestSupport
+
+/// W6 and W7: on Postgres, with fsync off.
+struct PostgresWorkloads {
+    private let bench: Bench
+    private let server: PostgresServer
+    /// Nobody's login is measured.
+    private var address: String { server.url("trusty") }
+    private static let size = 64
+
+    init(_ bench: Bench, _ server: PostgresServer) {
+        self.bench = bench
+        self.server = server
+    }
+
+    // MARK: W6
+
+    func receive() async throws {
+        let count = bench.options.count(200_000)
+        let url = address
+        try await bench.measure(
+            Measurement(
+                title: "W6 receive from Postgres, 64 B × \(count), 100 a transaction",
+                subjects: [
+                    bench.worker(
+                        "Broadcast", count: count, "receive", "url=\(url)", "size=64",
+                        "reading=count", "actor=none"),
+                    bench.peers.native(
+                        "libpq", bench.peers.libpq, count: count,
+                        ["receive", url, "\(count)", "64"]),
+                    bench.peers.python("asyncpg", count: count) {
+                        ["asyncpg-receive", url, "\($0)", "64"]
+                    },
+                    bench.peers.python("Python broadcaster", count: count) {
+                        ["receive", url, "\($0)", "64"]
+                    },
+                ], feed: { [server] count in try await notify(server, count) },
+                targets: [.atMost(1.5, .cpuPerMessage, of: "Broadcast", times: "libpq")]))
+    }
+
+    /// Postgres itself makes them: each unlike the others, since equal ones of a transaction would be one.
+    private func notify(_ server: PostgresServer, _ count: Int) async throws {
+        let said = try await server.sql(
+            """
+            DO $$ BEGIN FOR lowest IN 0..\(count - 1) BY 100 LOOP
+            PERFORM pg_notify('bench', lpad(number::text, 64, '0'))
+            FROM generate_series(lowest, least(lowest + 99, \(count - 1))) number;
+            COMMIT; END LOOP; END $$
+            """)
+        guard said.isEmpty else { throw BenchmarkError(said.joined(separator: "\n")) }
+    }
+
+    // MARK: W7
+
+    func publish() async throws {
+        try await publish(1, count: bench.options.count(20_000), peer: "libpq", limit: 0.7)
+        try await publish(
+            64, count: bench.options.count(200_000), peer: "libpq pipelined", limit: 3)
+    }
+
+    private func publish(_ tasks: Int, count: Int, peer: String, limit: Double) async throws {
+        let url = address
+        try await bench.measure(
+            Measurement(
+                title: "W7 publish to Postgres, \(tasks) at once, 64 B × \(count)",
+                subjects: [
+                    bench.worker(
+                        "tasks", count: count, "publish", "url=\(url)", "tasks=\(tasks)",
+                        "size=64", "by=task"),
+                    bench.peers.native(
+                        peer, bench.peers.libpq, count: count,
+                        ["publish", url, "\(tasks)", "\(count)", "64"]),
+                    bench.peers.python("asyncpg", count: count) {
+                        ["asyncpg-publish", url, "\($0)", "64", "\(tasks)"]
+                    },
+                ], metrics: [.rate, .cpuPerMessage, .peak],
+                targets: [.atLeast(limit, .rate, of: "tasks", times: peer)]))
+    }
+}

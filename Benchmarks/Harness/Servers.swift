@@ -1,0 +1,55 @@
+import BroadcasterTestSupport
+import Glibc
+import Synchronization
+
+/// The servers of the workloads, started when one first needs them.
+///
+/// Ended before the harness ends, also on a signal, and also one that is just starting then.
+final class Servers: Sendable {
+    private struct State {
+        var redis: Task<RedisServer, any Error>?
+        var postgres: Task<PostgresServer, any Error>?
+        var isEnding = false
+    }
+
+    private let state = Mutex(State())
+
+    /// nil: there is no redis-server on this machine.
+    func redis() async throws -> RedisServer? {
+        guard Programs.exists(Programs.redis) else { return nil }
+        let starting = state.withLock { state in
+            if state.redis == nil, !state.isEnding {
+                state.redis = Task { try await RedisServer() }
+            }
+            return state.redis
+        }
+        return try await starting?.value
+    }
+
+    func postgres() async throws -> PostgresServer? {
+        guard Programs.exists(Programs.postgres) else { return nil }
+        let starting = state.withLock { state in
+            if state.postgres == nil, !state.isEnding {
+                state.postgres = Task { try await PostgresServer() }
+            }
+            return state.postgres
+        }
+        return try await starting?.value
+    }
+
+    /// Ends them, whoever still holds one, and removes their folders. No other is started after that.
+    func end() async {
+        let (redis, postgres) = state.withLock { state in
+            state.isEnding = true
+            return (state.redis, state.postgres)
+        }
+        if let redis = try? await redis?.value {
+            await redis.kill()
+            _ = system("rm -rf '\(redis.folder)'")
+        }
+        if let postgres = try? await postgres?.value {
+            await postgres.stop(SIGQUIT)
+            _ = system("rm -rf '\(postgres.folder)'")
+        }
+    }
+}

@@ -1,0 +1,67 @@
+/// Something that can be named on the command line.
+struct Workload: Sendable {
+    let name: String
+    /// Not among those that run when none is named.
+    var isOnDemand = false
+    let run: @Sendable (Bench, Servers) async throws -> Void
+}
+
+/// All workloads, in the order in which they run.
+enum WorkloadList {
+    private static let all: [Workload] = [
+        redis("w1") { try await $0.receive() },
+        redis("w2") { try await $0.publish() },
+        redis("w3") { try await $0.fanOut() },
+        redis("w4") { try await $0.roundTrip() },
+        redis("w5") { try await $0.channels() },
+        postgres("w6") { try await $0.receive() },
+        postgres("w7") { try await $0.publish() },
+        Workload(name: "w8") { bench, _ in try await MemoryWorkloads(bench).run() },
+        Workload(name: "w9") { bench, servers in
+            try await StartWorkloads(bench).start(try await servers.redis())
+        },
+        Workload(name: "w9-build", isOnDemand: true) { bench, _ in
+            try await StartWorkloads(bench).build()
+        },
+        Workload(name: "decode") { bench, _ in try await MicroWorkloads(bench).decode() },
+        Workload(name: "digest") { bench, _ in try await MicroWorkloads(bench).digest() },
+        Workload(name: "hub") { bench, _ in try await MicroWorkloads(bench).hub() },
+        Workload(name: "callgrind") { bench, _ in try await MicroWorkloads(bench).instructions() },
+        Workload(name: "scale") { bench, servers in
+            try await ScalingWorkloads(bench, try await servers.redis()).run()
+        },
+        Workload(name: "chat") { _, _ in try await ChatBenchmark().run() },
+    ]
+
+    private static func redis(
+        _ name: String, _ body: @escaping @Sendable (RedisWorkloads) async throws -> Void
+    ) -> Workload {
+        Workload(name: name) { bench, servers in
+            guard let server = try await servers.redis() else {
+                print("\n\(name): skipped, no redis-server")
+                return
+            }
+            try await body(RedisWorkloads(bench, server))
+        }
+    }
+
+    private static func postgres(
+        _ name: String, _ body: @escaping @Sendable (PostgresWorkloads) async throws -> Void
+    ) -> Workload {
+        Workload(name: name) { bench, servers in
+            guard let server = try await servers.postgres() else {
+                print("\n\(name): skipped, no Postgres")
+                return
+            }
+            try await body(PostgresWorkloads(bench, server))
+        }
+    }
+
+    static func select(_ names: [String]) throws(UsageError) -> [Workload] {
+        for name in names where !all.contains(where: { $0.name == name }) {
+            let known = all.map(\.name).joined(separator: ", ")
+            throw UsageError("unknown benchmark \(name); known are \(known)")
+        }
+        return all.filter { names.isEmpty ? !$0.isOnDemand : names.contains($0.name) }
+    }
+}

@@ -1,0 +1,56 @@
+import Broadcaster
+
+/// Tasks that each publish and await, all on one connection; with `batch`, one task that publishes
+/// that many by one call.
+struct PublishWork {
+    private let arguments: WorkerArguments
+    private let count: Int
+    private let tasks: Int
+    private let text: String
+
+    init(_ arguments: WorkerArguments) throws {
+        self.arguments = arguments
+        count = try arguments.number("count")
+        tasks = try arguments.number("tasks")
+        text = BenchmarkClient.payload(try arguments.number("size"))
+    }
+
+    func run() async throws {
+        let broadcast = try await BenchmarkClient.connect(arguments)
+        // Postgres delivers equal messages of a transaction once; like the peers, send what differs.
+        try await broadcast.publish("first", to: "bench")
+        let isBatch = try arguments.text("by") == "contentsOf"
+        let meter = Meter()
+        if isBatch {
+            try await publishBatches(broadcast)
+        } else {
+            try await publishSingly(broadcast)
+        }
+        meter.report(messages: count)
+        guard broadcast.statistics.published == count + 1 else {
+            throw WorkerError("published \(broadcast.statistics.published - 1) of \(count)")
+        }
+        await broadcast.disconnect()
+    }
+
+    @concurrent
+    private func publishBatches(_ broadcast: Broadcast) async throws {
+        for start in stride(from: 0, to: count, by: tasks) {
+            let size = min(tasks, count - start)
+            try await broadcast.publish(contentsOf: repeatElement(text, count: size), to: "bench")
+        }
+    }
+
+    @concurrent
+    private func publishSingly(_ broadcast: Broadcast) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for task in 0..<tasks {
+                let share = count / tasks + (task < count % tasks ? 1 : 0)
+                group.addTask { [text] in
+                    for _ in 0..<share { try await broadcast.publish(text, to: "bench") }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+}

@@ -1,0 +1,39 @@
+import Broadcaster
+import Glibc
+
+/// Publish, await the reply, await one's own message.
+struct RoundTripWork {
+    private let arguments: WorkerArguments
+    private let count: Int
+    private let text: String
+
+    init(_ arguments: WorkerArguments) throws {
+        self.arguments = arguments
+        count = try arguments.number("count")
+        text = BenchmarkClient.payload(try arguments.number("size"))
+    }
+
+    @concurrent
+    func run() async throws {
+        let broadcast = try await BenchmarkClient.connect(arguments)
+        let subscription = try await broadcast.subscribe(to: "bench")
+        var messages = subscription.makeAsyncIterator()
+        var times: [Double] = []
+        times.reserveCapacity(count)
+        let meter = Meter()
+        for _ in 0..<count {
+            let start = Meter.read(CLOCK_MONOTONIC)
+            try await broadcast.publish(text, to: "bench")
+            guard let message = try await messages.next(), message.count == text.utf8.count else {
+                throw WorkerError("the message did not come back as it was sent")
+            }
+            times.append((Meter.read(CLOCK_MONOTONIC) - start) * 1e6)
+        }
+        times.sort()
+        meter.report(
+            messages: count,
+            ["p50_us": times[count / 2], "p99_us": times[min(count * 99 / 100, count - 1)]])
+        try BenchmarkClient.checkNothingLost(broadcast)
+        await broadcast.disconnect()
+    }
+}
