@@ -133,13 +133,11 @@ public final class FaultyProxy: Sendable {
             return cut()
         }
         var rest = bytes[...]
-        var moment = ContinuousClock.now
         while !rest.isEmpty {
             let piece = Array(rest.prefix(faults.slice ?? rest.count))
             rest = rest.dropFirst(piece.count)
             if let delay = faults.delay {
-                moment += delay
-                _ = loop.schedule(at: moment) { peer.send(piece) }
+                peer.send(piece, after: delay)
             } else {
                 peer.send(piece)
             }

@@ -9,6 +9,8 @@ package final class Peer: Sendable {
         var closesWhenSent = false
         /// FIN has been sent.
         var isFinished = false
+        /// When the last piece that is to be sent later is due.
+        var lastDue = ContinuousClock.now
     }
 
     private let socket: Socket
@@ -40,6 +42,15 @@ package final class Peer: Sendable {
     package func send(_ bytes: [UInt8]) {
         state.withLock { $0.unsent += bytes }
         flush()
+    }
+
+    /// Sends later, and after what is to be sent later already.
+    package func send(_ bytes: [UInt8], after delay: Duration) {
+        let due = state.withLock { state in
+            state.lastDue = max(state.lastDue, .now) + delay
+            return state.lastDue
+        }
+        _ = loop.schedule(at: due) { [self] in send(bytes) }
     }
 
     /// FIN, after what is still to be sent. What comes is read on.

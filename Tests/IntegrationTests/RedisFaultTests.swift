@@ -136,13 +136,14 @@ struct RedisFaultTests {
         let server = try await RedisServer()
         let broadcast = try await connected(to: server.port, query)
         var sight = Sight(try await broadcast.subscribe(to: "c"))
-        // redis-cli itself is one: the kill is the last thing that it can do.
-        _ = try await server.command(
-            "EVAL",
-            "redis.call('CONFIG','SET','maxclients','1') return redis.call('CLIENT','KILL','TYPE','pubsub')",
-            "0")
-        _ = await broadcast.waitUntilDown()
-        _ = try await server.command("CONFIG", "SET", "maxclients", "100")
+        // Holds the only place that is left.
+        let holder = try ServerProcess([Programs.redisCLI, "-s", server.socketPath])
+        holder.write("CONFIG SET maxclients 1\nCLIENT KILL TYPE pubsub\n")
+        await broadcast.waitFor { status in
+            guard case .down(let error, _) = status else { return false }
+            return error.description.contains("max number of clients")
+        }
+        holder.write("CONFIG SET maxclients 100\n")
         #expect(try await sight.next().hasPrefix("gap"))
         await broadcast.disconnect()
     }
@@ -225,11 +226,13 @@ struct RedisFaultTests {
 
     @Test(arguments: protocols)
     func aReplicaServesSubscribersAndRefusesPublishers(query: String) async throws {
-        let master = try await RedisServer()
+        let master = try await RedisServer(["--repl-diskless-sync-delay", "0"])
         let replica = try await RedisServer(["--replicaof", "127.0.0.1 \(master.port)"])
         let broadcast = try await connected(to: replica.port, query)
         var sight = Sight(try await broadcast.subscribe(to: "c"))
-        while try await replica.command("INFO", "replication").contains("master_link_status:down") {
+        while !(try await replica.command("INFO", "replication")
+            .contains { $0.hasPrefix("master_link_status:up") })
+        {
             await Task.yield()
         }
         _ = try await master.command("PUBLISH", "c", "replicated")
