@@ -18,6 +18,10 @@ enum Console {
             }
             if count > 0 {
                 rest = rest.dropFirst(count)
+            } else if errno == EAGAIN {
+                // Somebody else's doing: whoever we share the pipe with has made it non-blocking.
+                var space = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                _ = unsafe poll(&space, 1, -1)
             } else if errno != EINTR {
                 // Nobody reads any more: there is nobody to tell, either.
                 exit(Failure.Status.other.rawValue)

@@ -21,7 +21,10 @@ enum Interruption {
         guard reading >= 0 else { return }
         try? Thread.start("signals") {
             var byte: UInt8 = 0
-            while unsafe read(reading, &byte, 1) > 0 { come() }
+            while true {
+                let count = unsafe read(reading, &byte, 1)
+                if count > 0 { come() } else if errno != EINTR { return }
+            }
         }
         for number in [SIGINT, SIGTERM] {
             signal(number) { _ in

@@ -65,7 +65,8 @@ final class Epoll: Sendable {
     /// Makes a `wait` that is under way, or the next one, return. From any thread.
     func wake() {
         var one: UInt64 = 1
-        _ = unsafe write(wakeup.number, &one, MemoryLayout<UInt64>.size)
+        // EAGAIN: the counter is full, and so the wake-up is under way.
+        while unsafe write(wakeup.number, &one, MemoryLayout<UInt64>.size) < 0, errno == EINTR {}
     }
 
     /// Waits for events; a wake-up ends the wait and is not among the result.
@@ -95,6 +96,6 @@ final class Epoll: Sendable {
 
     private func clearWakeup() {
         var value: UInt64 = 0
-        _ = unsafe read(wakeup.number, &value, MemoryLayout<UInt64>.size)
+        while unsafe read(wakeup.number, &value, MemoryLayout<UInt64>.size) < 0, errno == EINTR {}
     }
 }

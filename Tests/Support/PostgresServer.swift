@@ -9,6 +9,9 @@ internal import Synchronization
 /// its name says, and `trusty` without one.
 package final class PostgresServer: Sendable {
     package let folder: String
+    /// `max_notify_queue_pages` came with Postgres 17.
+    package static let hasQueueLimit: Bool =
+        system("'\(Programs.postgres)' --version | grep -qE ' (1[7-9]|[2-9][0-9])\\.'") == 0
     private let state: Mutex<(port: UInt16, process: ServerProcess?)>
 
     package var port: UInt16 { state.withLock { $0.port } }

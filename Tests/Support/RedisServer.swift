@@ -104,6 +104,10 @@ package enum Programs {
     package static let pythonHasAsyncpg: Bool =
         system("'\(python)' -c 'import broadcaster, asyncpg' 2>/dev/null") == 0 || isRequired
 
+    /// strace is there, and this process may use it.
+    package static let canTrace: Bool =
+        system("strace -f -o /dev/null true >/dev/null 2>&1") == 0
+
     package static var curl: String { path("curl", variable: "BROADCASTER_CURL") }
     package static var chromium: String { path("chromium", variable: "BROADCASTER_CHROMIUM") }
     package static var chromedriver: String {

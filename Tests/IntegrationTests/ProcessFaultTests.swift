@@ -1,0 +1,82 @@
+import Broadcaster
+import BroadcasterTestSupport
+import BroadcasterTesting
+import Glibc
+import Testing
+
+/// What happens to our own process: it is stopped, has no descriptor left, is interrupted.
+@Suite(
+    .enabled(if: Programs.areAvailable(Programs.redis, Programs.redisCLI), "needs redis-server"),
+    .serialized, .timeLimit(.minutes(5)))
+struct ProcessFaultTests {
+    private func subscriber(
+        _ server: RedisServer, _ query: String = "", before: [String] = []
+    ) async throws -> ServerProcess {
+        let process = try ServerProcess(
+            before + [
+                Programs.broadcast, "subscribe", "--format", "json", "--url",
+                "\(server.url)?connect_timeout=60s&\(query)", "c",
+            ])
+        #expect(await process.line(containing: "subscribed") != nil)
+        return process
+    }
+
+    /// Fault 59: on waking, what lies in the socket counts before the deadlines that have passed.
+    @Test func aStoppedProcessReadsFirstAndLosesNothing() async throws {
+        let server = try await RedisServer()
+        let process = try await subscriber(server, "ping=500ms")
+        process.signal(SIGSTOP)
+        for number in 1...50 { _ = try await server.command("PUBLISH", "c", "m\(number)") }
+        // The server's own clock: longer than the process may be silent.
+        _ = try await server.command("BLPOP", "nothing", "2")
+        process.signal(SIGCONT)
+        for number in 1...50 {
+            let line = await process.line(containing: "{")
+            #expect(line?.contains("\"m\(number)\"") == true, "\(line ?? "nothing")")
+        }
+        process.signal(SIGTERM)
+        #expect(await process.waitForExit() == 0)
+    }
+
+    /// Faults 52: without a descriptor there is no socket; with one again, there is.
+    @Test(.enabled(if: Programs.areAvailable("/usr/bin/prlimit"), "needs prlimit"))
+    func aProcessWithoutDescriptorsComesBack() async throws {
+        let server = try await RedisServer()
+        let process = try await subscriber(server)
+        func limit(_ number: Int) async throws {
+            let tool = try ServerProcess([
+                "/usr/bin/prlimit", "--pid", "\(process.identifier)", "--nofile=\(number):4096",
+            ])
+            _ = await tool.waitForExit()
+        }
+        try await limit(3)
+        _ = try await server.command("CLIENT", "KILL", "TYPE", "pubsub")
+        #expect(await process.line(containing: "EMFILE") != nil)
+        try await limit(1024)
+        #expect(await process.line(containing: "\"gap\"") != nil)
+        _ = try await server.command("PUBLISH", "c", "after")
+        #expect(await process.line(containing: "after") != nil)
+        process.signal(SIGTERM)
+        #expect(await process.waitForExit() == 0)
+    }
+
+    /// Faults 53, 54 and 56: system calls that are interrupted, or take a part, change nothing.
+    @Test(
+        .enabled(if: Programs.canTrace, "needs strace, and leave to trace"),
+        arguments: [
+            "inject=recvfrom,sendto,write,epoll_wait,epoll_pwait:error=EINTR:when=3+3",
+            "inject=recvfrom,sendto:error=EAGAIN:when=5+4",
+        ])
+    func interruptedSystemCallsAreCarriedOn(injection: String) async throws {
+        let server = try await RedisServer()
+        let process = try await subscriber(
+            server, before: ["strace", "-f", "-qq", "-o", "/dev/null", "-e", injection])
+        for number in 1...40 { _ = try await server.command("PUBLISH", "c", "m\(number)") }
+        for number in 1...40 {
+            let line = await process.line(containing: "\"message\"")
+            #expect(line?.contains("\"m\(number)\"") == true, "\(line ?? "nothing")")
+        }
+        process.signal(SIGTERM)
+        _ = await process.waitForExit()
+    }
+}
