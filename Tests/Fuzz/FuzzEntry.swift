@@ -7,7 +7,7 @@ import Glibc
 ///     .build-fuzz/release/fuzz resp -max_total_time=600
 ///
 /// The first argument names the decoder; its seeds are written to a folder beside the program, which
-/// libFuzzer then takes as its corpus and adds to.
+/// libFuzzer then takes as its corpus and adds to. `fuzz resp FILE` runs one input again.
 private let decoder: FuzzedDecoder = {
     guard CommandLine.arguments.count > 1,
         let decoder = FuzzedDecoder(rawValue: CommandLine.arguments[1])
@@ -27,7 +27,9 @@ public func initialize(
 ) -> CInt {
     // Swift's own handlers print a backtrace and end before libFuzzer has kept the input.
     for number in [SIGILL, SIGTRAP, SIGABRT, SIGSEGV, SIGBUS, SIGFPE] { signal(number, SIG_DFL) }
-    let folder = Corpus.write(decoder.seeds, named: decoder.rawValue)
+    // With files named, those alone are run.
+    let hasFiles = CommandLine.arguments.dropFirst(2).contains { !$0.hasPrefix("-") }
+    let folder = hasFiles ? "-runs=1" : Corpus.write(decoder.seeds, named: decoder.rawValue)
     arguments.pointee[1] = strdup(folder)
     return 0
 }

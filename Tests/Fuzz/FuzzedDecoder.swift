@@ -43,5 +43,6 @@ enum FuzzedDecoder: String, CaseIterable {
 func require(_ condition: Bool, _ promise: @autoclosure () -> String) {
     if condition { return }
     print(promise())
+    fflush(nil)
     abort()
 }

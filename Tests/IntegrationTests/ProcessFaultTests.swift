@@ -15,7 +15,7 @@ struct ProcessFaultTests {
         let process = try ServerProcess(
             before + [
                 Programs.broadcast, "subscribe", "--format", "json", "--url",
-                "\(server.url)?connect_timeout=60s&\(query)", "c",
+                "\(server.url)?connect_timeout=60s&\(query)", "--count", "50", "c",
             ])
         #expect(await process.line(containing: "subscribed") != nil)
         return process
@@ -34,7 +34,6 @@ struct ProcessFaultTests {
             let line = await process.line(containing: "{")
             #expect(line?.contains("\"m\(number)\"") == true, "\(line ?? "nothing")")
         }
-        process.signal(SIGTERM)
         #expect(await process.waitForExit() == 0)
     }
 
@@ -64,19 +63,18 @@ struct ProcessFaultTests {
     @Test(
         .enabled(if: Programs.canTrace, "needs strace, and leave to trace"),
         arguments: [
-            "inject=recvfrom,sendto,write,epoll_wait,epoll_pwait:error=EINTR:when=3+3",
+            "inject=recvfrom,sendto,epoll_wait,epoll_pwait:error=EINTR:when=3+3",
             "inject=recvfrom,sendto:error=EAGAIN:when=5+4",
         ])
     func interruptedSystemCallsAreCarriedOn(injection: String) async throws {
         let server = try await RedisServer()
         let process = try await subscriber(
             server, before: ["strace", "-f", "-qq", "-o", "/dev/null", "-e", injection])
-        for number in 1...40 { _ = try await server.command("PUBLISH", "c", "m\(number)") }
-        for number in 1...40 {
+        for number in 1...50 { _ = try await server.command("PUBLISH", "c", "m\(number)") }
+        for number in 1...50 {
             let line = await process.line(containing: "\"message\"")
             #expect(line?.contains("\"m\(number)\"") == true, "\(line ?? "nothing")")
         }
-        process.signal(SIGTERM)
-        _ = await process.waitForExit()
+        #expect(await process.waitForExit() == 0)
     }
 }
