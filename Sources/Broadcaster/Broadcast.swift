@@ -18,6 +18,7 @@ internal import Synchronization
 public final class Broadcast: Sendable {
     private let backend: any Backend
     private let makeDriver: DriverMaker
+    private let publishTimeout: Duration
     private let options: BroadcastOptions
     private let board = StatusBoard()
     private let state = Mutex(State())
@@ -39,6 +40,7 @@ public final class Broadcast: Sendable {
             let common: CommonOptions
             (backend, common) = try StandardBackends.backend(for: url, options: options)
             makeDriver = driverMaker(for: backend, common, options)
+            publishTimeout = common.publishTimeout
         } catch {
             throw .invalidURL(error.description)
         }
@@ -55,6 +57,7 @@ public final class Broadcast: Sendable {
             maximumMessageSize: options.maximumMessageSize ?? StandardBackends.messageSize)
         self.backend = backend
         self.options = options
+        publishTimeout = common.publishTimeout
         makeDriver = driverMaker(for: backend, common, options)
     }
 
@@ -69,6 +72,7 @@ public final class Broadcast: Sendable {
         let backend = StandardBackends.memory
         self.backend = backend
         self.options = options.clamped()
+        publishTimeout = self.options.publishTimeout
         self.makeDriver = { (hub, observers) throws(LinkFailure) in
             makeDriver(hub, observers) { backend.makeSession() }
         }
@@ -126,7 +130,7 @@ public final class Broadcast: Sendable {
     }
 
     private func newDriver() throws(LinkFailure) -> any Driver {
-        let (board, hub) = (board, Hub())
+        let (board, hub) = (board, Hub(maximumTopics: options.maximumChannels))
         let log = options.log
         let generation = board.begin()
         let observers = Observers(
@@ -156,23 +160,39 @@ public final class Broadcast: Sendable {
 
     /// Publishes a text. Returns when the server has accepted it.
     ///
+    /// - Parameter retry: whether to send again when the answer is lost.
     /// - Returns: how many of the server's clients received it, where the server says so. All subscribers of
     ///   one `Broadcast` are one client.
     /// - Throws: `.disconnected` if nothing was sent before `publishTimeout`; `.outcomeUnknown` if it was sent and
     ///   the answer did not come; `.invalid` before anything is sent, if the server would not take it.
     @discardableResult
     public func publish(
-        _ text: String, to channel: String
+        _ text: String, to channel: String, retry: PublishRetry = .never
     ) async throws(BroadcastError) -> Int? {
-        try await publish(.text(text), to: channel)
+        try await publish(.text(text), to: channel, retry)
     }
 
     /// Publishes bytes. As `publish(_:to:)` for text.
     @discardableResult
     public func publish(
-        _ bytes: [UInt8], to channel: String
+        _ bytes: [UInt8], to channel: String, retry: PublishRetry = .never
     ) async throws(BroadcastError) -> Int? {
-        try await publish(.bytes(bytes), to: channel)
+        try await publish(.bytes(bytes), to: channel, retry)
+    }
+
+    private func publish(
+        _ payload: Payload, to channel: String, _ retry: PublishRetry
+    ) async throws(BroadcastError) -> Int? {
+        if retry == .never { return try await publish(payload, to: channel) }
+        let deadline = try connectedDriver().now + publishTimeout
+        while true {
+            do throws(BroadcastError) {
+                return try await publish(payload, to: channel)
+            } catch .outcomeUnknown(let reason) {
+                let isOver = try connectedDriver().now >= deadline
+                if isOver || Task.isCancelled { throw .outcomeUnknown(reason) }
+            }
+        }
     }
 
     private func publish(
@@ -344,48 +364,5 @@ extension Broadcast {
         let subscription = try await subscribe(to: channels, buffer: buffer)
         defer { subscription.cancel() }
         return try await body(subscription)
-    }
-}
-
-// MARK: Translation
-
-extension BroadcastStatus {
-    fileprivate init(_ status: LinkStatus) {
-        switch status {
-        case .connecting: self = .connecting
-        case .ready(let identity): self = .ready(ServerInfo(identity))
-        case .down(let failure, let delay): self = .down(BroadcastError(failure), retryIn: delay)
-        case .closed: self = .closed
-        }
-    }
-}
-
-extension BroadcastLogEntry {
-    fileprivate init(_ note: LinkNote) {
-        switch note {
-        case .connected(let identity, let endpoint):
-            self.init(
-                level: .info, message: "connected to \(endpoint): \(ServerInfo(identity))")
-        case .lost(let failure, let delay):
-            self.init(level: .warning, message: "\(failure); next try in \(delay)")
-        case .refused(let topic, let rejection):
-            self.init(
-                level: .warning,
-                message:
-                    "subscription to \(URLOptions.show(topic.text)) refused: \(rejection.message)")
-        case .closed: self.init(level: .info, message: "disconnected")
-        }
-    }
-}
-
-extension MailboxLimits {
-    fileprivate init(_ buffer: SubscriptionBuffer) {
-        let overflow: Overflow =
-            switch buffer.overflow {
-            case .dropOldest: .dropOldest
-            case .dropNewest: .dropNewest
-            case .fail: .fail
-            }
-        self.init(messages: buffer.messages, bytes: buffer.bytes, overflow: overflow)
     }
 }

@@ -105,6 +105,8 @@ extension BroadcastError {
         case .refused(.pattern(let pattern), let rejection):
             self.init(rejection, about: "pattern \(URLOptions.show(pattern))")
         case .overflow(let lost): self = .overflow(lost: lost)
+        case .tooManyTopics(let limit):
+            self = .invalid("more than \(limit) channels at the same time (maximumChannels)")
         case .timedOut: self = .timedOut("the server did not confirm the subscription in time")
         case .cancelled: self = .cancelled
         case .closed: self = .notConnected

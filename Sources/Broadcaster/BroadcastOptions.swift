@@ -1,3 +1,6 @@
+internal import BroadcasterMultiplexing
+internal import BroadcasterWire
+
 /// How a `Broadcast` behaves. What the URL says (`?publish_timeout=2s`) goes before what stands here.
 public struct BroadcastOptions: Sendable {
     /// How long `connect()` may take, and each later attempt to connect again. Default 5 s.
@@ -14,6 +17,12 @@ public struct BroadcastOptions: Sendable {
     /// The longest message, in bytes, sent or received; at most 512 MiB − 1. nil is the default: 64 MiB, and 16 MiB
     /// over Postgres, which has to cut it into parts.
     public var maximumMessageSize: Int?
+    /// Channels and patterns that may be subscribed at the same time, by all subscribers together. Default 1,000,000;
+    /// beyond it `subscribe` throws `.invalid`.
+    public var maximumChannels = 1_000_000
+    /// Bytes that have come and are no whole message yet; beyond it the connection is given up. nil is the default:
+    /// the longest message and 2 MiB.
+    public var unparsedBytes: Int?
     /// Bytes that wait for the kernel to take them; beyond it `publish` waits. Default 4 MiB.
     public var unsentBytes = 4 << 20
     /// What `connect()` does while no server answers: false (the default) throws at once, true waits
@@ -43,6 +52,8 @@ public struct BroadcastOptions: Sendable {
         }
         options.maximumMessageSize = maximumMessageSize.map { min(max($0, 1), (512 << 20) - 1) }
         options.unsentBytes = max(unsentBytes, 1)
+        options.maximumChannels = max(maximumChannels, 1)
+        options.unparsedBytes = unparsedBytes.map { max($0, 1 << 16) }
         return options
     }
 }
@@ -74,6 +85,15 @@ public struct SubscriptionBuffer: Hashable, Sendable {
     }
 }
 
+/// What `publish` does when the connection is lost after sending and before the answer.
+public enum PublishRetry: Hashable, Sendable {
+    /// Throws `.outcomeUnknown`: the message is never sent twice.
+    case never
+    /// Sends it again until it is accepted, or `publishTimeout` is over: it may come twice, and after
+    /// messages that were published later.
+    case atLeastOnce
+}
+
 /// Something worth a line in a log.
 public struct BroadcastLogEntry: Hashable, Sendable, CustomStringConvertible {
     /// As in most logging systems.
@@ -91,4 +111,34 @@ public struct BroadcastLogEntry: Hashable, Sendable, CustomStringConvertible {
 
     /// The message.
     public var description: String { message }
+}
+
+extension BroadcastLogEntry {
+    init(_ note: LinkNote) {
+        switch note {
+        case .connected(let identity, let endpoint):
+            self.init(
+                level: .info, message: "connected to \(endpoint): \(ServerInfo(identity))")
+        case .lost(let failure, let delay):
+            self.init(level: .warning, message: "\(failure); next try in \(delay)")
+        case .refused(let topic, let rejection):
+            self.init(
+                level: .warning,
+                message:
+                    "subscription to \(URLOptions.show(topic.text)) refused: \(rejection.message)")
+        case .closed: self.init(level: .info, message: "disconnected")
+        }
+    }
+}
+
+extension MailboxLimits {
+    init(_ buffer: SubscriptionBuffer) {
+        let overflow: Overflow =
+            switch buffer.overflow {
+            case .dropOldest: .dropOldest
+            case .dropNewest: .dropNewest
+            case .fail: .fail
+            }
+        self.init(messages: buffer.messages, bytes: buffer.bytes, overflow: overflow)
+    }
 }

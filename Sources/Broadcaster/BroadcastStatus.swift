@@ -71,6 +71,17 @@ struct DriverCounts {
     }
 }
 
+extension BroadcastStatus {
+    init(_ status: LinkStatus) {
+        switch status {
+        case .connecting: self = .connecting
+        case .ready(let identity): self = .ready(ServerInfo(identity))
+        case .down(let failure, let delay): self = .down(BroadcastError(failure), retryIn: delay)
+        case .closed: self = .closed
+        }
+    }
+}
+
 extension BroadcastStatistics {
     init(_ total: DriverCounts, now: Hub.Counts) {
         self.init(

@@ -12,7 +12,8 @@ func driverMaker(
     let limits = LinkLimits(
         connectTimeout: common.connectTimeout, publishTimeout: common.publishTimeout,
         waitsForServer: options.waitsForServer, shutdownTimeout: options.shutdownTimeout,
-        unsentBytes: options.unsentBytes, unparsedBytes: common.maximumMessageSize + (2 << 20))
+        unsentBytes: options.unsentBytes,
+        unparsedBytes: options.unparsedBytes ?? common.maximumMessageSize + (2 << 20))
     return { (hub, observers) throws(LinkFailure) in
         guard !backend.endpoints.isEmpty else {
             return LocalDriver(backend.makeSession(), hub: hub, observers: observers)

@@ -64,6 +64,11 @@ package struct ChannelTable: Sendable {
 
     // MARK: Subscribers
 
+    /// How many of `topics` nobody has named yet.
+    package func newTopics(among topics: [TopicName]) -> Int {
+        Set(topics).count { ids[$0] == nil }
+    }
+
     /// Adds a subscriber to all of `topics`. The result is whether the server has confirmed them all.
     package mutating func add(
         _ mailbox: Mailbox, as id: Int, to topics: [TopicName]

@@ -41,6 +41,8 @@ package enum SubscriptionFailure: Error, Hashable, Sendable {
     case refused(topic: TopicName, Rejection)
     /// The mailbox was full, and its policy is to fail then.
     case overflow(lost: Int)
+    /// There would be more channels and patterns than the limit.
+    case tooManyTopics(limit: Int)
     /// Not confirmed before the deadline.
     case timedOut
     case cancelled

@@ -32,8 +32,12 @@ package final class Hub: Sendable {
     }
 
     private let state = Mutex(State())
+    private let maximumTopics: Int
 
-    package init() {}
+    /// - Parameter maximumTopics: channels and patterns that may be subscribed at the same time.
+    package init(maximumTopics: Int = .max) {
+        self.maximumTopics = maximumTopics
+    }
 
     // MARK: Subscribers
 
@@ -50,6 +54,11 @@ package final class Hub: Sendable {
     ) {
         let failure: SubscriptionFailure?? = state.withLock { state in
             guard state.isOpen else { return .some(.closed) }
+            if state.table.topicCount + topics.count > maximumTopics,
+                state.table.topicCount + state.table.newTopics(among: topics) > maximumTopics
+            {
+                return .some(.tooManyTopics(limit: maximumTopics))
+            }
             if state.table.add(mailbox, as: id, to: topics) { return .some(nil) }
             state.waiters[id] = waiter
             return nil

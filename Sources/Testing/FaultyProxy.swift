@@ -119,8 +119,16 @@ public final class FaultyProxy: Sendable {
         }
     }
 
+    /// One side has ended; the pair is kept until the other one has.
+    private func forgetEnded() {
+        state.withLock { $0.pairs.removeAll { $0.client.isOver && $0.server.isOver } }
+    }
+
     private func pass(_ bytes: [UInt8]?, to peer: Peer, fromServer: Bool) {
-        guard let bytes else { return peer.close() }
+        guard let bytes else {
+            peer.close()
+            return forgetEnded()
+        }
         let (faults, passed) = state.withLock { state in
             if fromServer { state.passed += bytes.count }
             let faults = state.faults
@@ -136,11 +144,7 @@ public final class FaultyProxy: Sendable {
         while !rest.isEmpty {
             let piece = Array(rest.prefix(faults.slice ?? rest.count))
             rest = rest.dropFirst(piece.count)
-            if let delay = faults.delay {
-                peer.send(piece, after: delay)
-            } else {
-                peer.send(piece)
-            }
+            peer.send(piece, after: faults.delay ?? .zero)
         }
     }
 }

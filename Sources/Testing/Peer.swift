@@ -46,15 +46,26 @@ package final class Peer: Sendable {
 
     /// Sends later, and after what is to be sent later already.
     package func send(_ bytes: [UInt8], after delay: Duration) {
-        let due = state.withLock { state in
-            state.lastDue = max(state.lastDue, .now) + delay
+        let due = state.withLock { state -> ContinuousClock.Instant? in
+            let now = ContinuousClock.now
+            if delay <= .zero, state.lastDue <= now { return nil }
+            state.lastDue = max(state.lastDue, now) + delay
             return state.lastDue
         }
+        guard let due else { return send(bytes) }
         _ = loop.schedule(at: due) { [self] in send(bytes) }
     }
 
+    /// The other side has ended, or we have.
+    package var isOver: Bool { state.withLock { $0.registration == nil } }
+
     /// FIN, after what is still to be sent. What comes is read on.
     package func close() {
+        let due = state.withLock { $0.lastDue }
+        guard due <= .now else {
+            _ = loop.schedule(at: due) { [self] in close() }
+            return
+        }
         state.withLock { $0.closesWhenSent = true }
         flush()
     }

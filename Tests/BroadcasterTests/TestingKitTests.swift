@@ -144,3 +144,49 @@ struct TestingKitTests {
         await #expect(throws: CancellationError.self) { try await sleeper.value }
     }
 }
+
+@Suite(.timeLimit(.minutes(1)))
+struct PublishRetryTests {
+    @Test func atLeastOnceSendsAgainWhenTheAnswerIsLost() async throws {
+        let connection = MemoryConnection()
+        let broadcast = Broadcast(connection)
+        try await broadcast.connect()
+        let subscription = try await broadcast.subscribe(to: "c")
+        connection.loseBeforeNextAnswer()
+        let publishing = Task { try await broadcast.publish("x", to: "c", retry: .atLeastOnce) }
+        await connection.clock.sleepers(1)
+        connection.restore()
+        #expect(try await publishing.value == 1)
+        for try await message in subscription {
+            #expect(message.text == "x")
+            break
+        }
+    }
+
+    @Test func atLeastOnceEndsWithItsTime() async throws {
+        let connection = MemoryConnection()
+        let broadcast = Broadcast(connection)
+        try await broadcast.connect()
+        connection.loseBeforeNextAnswer()
+        let publishing = Task { try await broadcast.publish("x", to: "c", retry: .atLeastOnce) }
+        await connection.clock.sleepers(1)
+        connection.clock.advance(by: .seconds(5))
+        await #expect(throws: BroadcastError.self) { try await publishing.value }
+    }
+
+    @Test func thereAreNotMoreChannelsThanAllowed() async throws {
+        var options = BroadcastOptions()
+        options.maximumChannels = 2
+        let broadcast = try Broadcast("memory://", options: options)
+        try await broadcast.connect()
+        let both = try await broadcast.subscribe(to: "a", "b")
+        let again = try await broadcast.subscribe(to: "b", "a")
+        let error = await #expect(throws: BroadcastError.self) {
+            try await broadcast.subscribe(to: "c")
+        }
+        #expect(error?.description.contains("more than 2 channels") == true)
+        both.cancel()
+        again.cancel()
+        try await broadcast.subscribe(to: "c").cancel()
+    }
+}
