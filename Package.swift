@@ -61,6 +61,15 @@ let benchmarks = Target.executableTarget(
     name: "benchmarks",
     dependencies: ["BroadcasterSockets", "BroadcasterTestSupport", "BroadcasterTesting"],
     path: "Benchmarks",
+    exclude: ["Soak"],
+    swiftSettings: settings)
+
+let soak = Target.executableTarget(
+    name: "broadcast-soak",
+    dependencies: [
+        "Broadcaster", "BroadcasterSockets", "BroadcasterTestSupport", "BroadcasterTesting",
+    ],
+    path: "Benchmarks/Soak",
     swiftSettings: settings)
 
 let testTargets = [
@@ -102,7 +111,7 @@ let package = Package(
         module("Sockets", uses: ["CEpoll"]),
         module("Multiplexing", uses: ["Sockets", "Wire"]),
     ] + backends.map { module($0, path: "Backends/\($0)", uses: ["Authentication", "Wire"]) }
-        + [facade, testing, chatDemo, commandLine, benchmarks] + testTargets
+        + [facade, testing, chatDemo, commandLine, benchmarks, soak] + testTargets
         + (isFuzzing ? [fuzzer] : []),
     swiftLanguageModes: [.v6]
 )
