@@ -73,11 +73,11 @@ struct Soak {
         }
         visiting.cancel()
         await visiting.value
+        watching.cancel()
+        await watching.value
         let subscribers = audience.subscribers
         await audience.leave()
         await broadcast.disconnect()
-        watching.cancel()
-        await watching.value
         if options.seconds >= 600, let growth = monitor.growth { problems.append(growth) }
         return Outcome(subscribers: subscribers, problems: problems)
     }

@@ -49,6 +49,9 @@ struct DeliveryCheckerTests {
                 + ["gap overflow 10 85", "message a 9", "message b 9", "message a 10"]
                 + ["message b 10", "end"]),
         Logs(
+            "a stretch of one channel joins two gaps that another channel keeps apart",
+            joined(3, 3)),
+        Logs(
             "an overflow and a lost connection in one stretch: undecidable",
             ["subscribed 0 a"] + messages(1...3) + ["gap overflow 2 75", "gap reconnected - 76"]
                 + messages(8...10) + ["end"]),
@@ -74,6 +77,16 @@ struct DeliveryCheckerTests {
             ["subscribed 0 a"] + messages(1...3) + ["gap overflow 3 75"] + messages(8...10)
                 + ["end"]),
     ]
+
+    /// Missing are b 2 and b 4, each with a gap, and a 2 to a 5, which both gaps may account for.
+    static func joined(_ first: Int, _ second: Int) -> [String] {
+        [
+            "subscribed 0 a b", "message a 1", "message b 1", "gap overflow \(first) 55",
+            "message b 3",
+        ]
+            + ["gap overflow \(second) 56", "message b 5", "message a 6", "message b 6"]
+            + (7...10).flatMap { ["message a \($0)", "message b \($0)"] } + ["end"]
+    }
 
     static let unknownFifth = tenOfEach.map {
         $0.hasPrefix("accepted a 5 ") ? "unknown a 5 50" : $0
@@ -118,6 +131,10 @@ struct DeliveryCheckerTests {
             ["subscribed 0 a"] + messages(1...5) + ["gap reconnected - 60"] + messages(5...10)
                 + ["end"], .ascending),
         Logs(
+            "twice, in two visits",
+            ["subscribed 0 a"] + messages(1...3) + ["left", "subscribed 35 a"] + messages(3...10)
+                + ["end"], .ascending),
+        Logs(
             "two change places",
             ["subscribed 0 a"] + messages(1...4)
                 + ["gap reconnected - 60", "message a 6", "message a 5"] + messages(7...10)
@@ -157,6 +174,8 @@ struct DeliveryCheckerTests {
                 + ["gap overflow 11 85", "message a 9", "message b 9", "message a 10"]
                 + ["message b 10", "end"], .exactCount),
         Logs(
+            "one too few in two overflows that a stretch joins later", joined(3, 2), .exactCount),
+        Logs(
             "deaf after a gap",
             ["subscribed 0 a"] + messages(1...8) + ["gap reconnected - 200", "end"], .finalMessage),
         Logs("cut short", ["subscribed 0 a"] + messages(1...10), .readableLog),
@@ -171,6 +190,10 @@ struct DeliveryCheckerTests {
         Logs(
             "a published log that lacks one",
             published: tenOfEach.filter { $0 != "accepted b 4 40" },
+            ["subscribed 0 a"] + messages(1...10) + ["end"], .readableLog),
+        Logs(
+            "a published log that lacks the first",
+            published: tenOfEach.filter { $0 != "accepted b 1 10" },
             ["subscribed 0 a"] + messages(1...10) + ["end"], .readableLog),
         Logs(
             "a published log that cannot be read", published: tenOfEach + ["accepted b"],
@@ -194,7 +217,7 @@ struct DeliveryCheckerTests {
     }
 
     @Test func whatGapsCoverIsCounted() {
-        let verdict = Self.right[6].verdict
+        let verdict = Self.right[7].verdict
         #expect(verdict.delivered == 6)
         #expect(verdict.covered == 4)
         #expect(verdict.gaps == ["overflow": 1, "reconnected": 1])

@@ -8,8 +8,9 @@ struct GapLedger: Sendable {
         let lost: Int?
         let line: Int
         let moment: Int
-        /// The first gap of its group; the sums stand there.
+        /// An earlier gap of its group, or itself where it is the first.
         fileprivate var group: Int
+        /// What is missing in stretches that begin before this gap; the group's sum is that of its gaps.
         fileprivate var atLeast = 0
         fileprivate var atMost = 0
     }
@@ -35,13 +36,9 @@ struct GapLedger: Sendable {
 
     /// Between two messages of a channel, in which these gaps stand, so many are missing.
     mutating func miss(atLeast: Int, atMost: Int, in stretch: Range<Int>) {
-        guard atMost > 0, !stretch.isEmpty else { return }
-        var first = stretch.lowerBound
-        while gaps[first].group != first { first = gaps[first].group }
-        for index in stretch where gaps[index].group == index && index != first {
+        guard atMost > 0, let first = stretch.first else { return }
+        for index in stretch.dropFirst() where gaps[index].group == index {
             gaps[index].group = first
-            gaps[first].atLeast += gaps[index].atLeast
-            gaps[first].atMost += gaps[index].atMost
         }
         gaps[first].atLeast += atLeast
         gaps[first].atMost += atMost

@@ -40,17 +40,12 @@ package struct PublishedLog: Sendable {
     ) {
         position += 1
         let entry = Entry(sentAt: moment, position: position, isAccepted: isAccepted)
-        if let last = channels[channel]?.entries.count {
-            if number != last + 1 {
-                mistakes.append("published log: \(channel) \(number) follows \(last)")
-            }
-            channels[channel]?.entries.append(entry)
-        } else {
-            if number != 1 {
-                mistakes.append("published log: \(channel) begins with \(number)")
-            }
-            // The key must not keep the text of the whole file.
-            channels[Substring(String(channel))] = Channel(entries: [entry])
+        let last = channels[channel]?.entries.count ?? 0
+        if number != last + 1 {
+            mistakes.append("published log: \(channel) \(number) follows \(last)")
         }
+        // The key must not keep the text of the whole file.
+        if last == 0 { channels[Substring(String(channel))] = Channel() }
+        channels[channel]?.entries.append(entry)
     }
 }
