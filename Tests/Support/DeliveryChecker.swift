@@ -131,16 +131,15 @@ package struct DeliveryChecker: Sendable {
         let stretch = place.gaps..<ledger.count
         ledger.miss(atLeast: owed, atMost: numbers.count, in: stretch)
         guard let lastOwed else { return }
-        verdict.covered += owed
         let what = "\(channel): \(owed) of \(numbers.lowerBound)...\(numbers.upperBound - 1)"
-        if stretch.isEmpty {
-            verdict.add(.gapInItsPlace, line, "\(what) missing without a gap")
-        } else if let gap = ledger.gaps.last, lastOwed.sentAt > gap.moment {
-            verdict.add(
-                .gapAfterTheLoss, line,
-                "\(what) missing, and \(lastOwed.number) was sent after the gap of line \(gap.line)"
-            )
+        guard let gap = stretch.isEmpty ? nil : ledger.gaps.last else {
+            return verdict.add(.gapInItsPlace, line, "\(what) missing without a gap")
         }
+        guard lastOwed.sentAt <= gap.moment else {
+            let late = "\(lastOwed.number) was sent after the gap of line \(gap.line)"
+            return verdict.add(.gapAfterTheLoss, line, "\(what) missing, and \(late)")
+        }
+        verdict.covered += owed
     }
 
     private mutating func settle() {
