@@ -16,8 +16,8 @@ struct Saboteur {
         case .slices: try await slice()
         case .refusal: try await refuse()
         case .shortFreeze: try await freeze(.milliseconds(time(50...300)))
-        // Longer than the interval of the ping and its deadline.
-        case .longFreeze: try await freeze(.milliseconds(time(1500...2500)))
+        // Twice as long as the interval of the ping and its deadline.
+        case .longFreeze: try await freeze(.milliseconds(time(2000...2800)))
         case .restart: try await restart()
         case .expulsion: try await server.expel(&random)
         case .disturbance: try await server.disturb(&random)
@@ -45,7 +45,7 @@ struct Saboteur {
     }
 
     private mutating func hinder(_ fault: Fault) async throws -> String {
-        let duration = Duration.milliseconds(time(1500...2500))
+        let duration = Duration.milliseconds(time(2000...2800))
         let delay = Duration.milliseconds(time(1...200))
         proxy.set { faults in
             faults.swallowsFromServer = fault == .silentServer || fault == .silence
