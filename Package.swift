@@ -78,6 +78,15 @@ let benchmarkWorker = Target.executableTarget(
     path: "Benchmarks/Worker",
     swiftSettings: settings)
 
+/// Breaks the connection at random, for a minute or an hour, and checks what was delivered.
+let soak = Target.executableTarget(
+    name: "broadcast-soak",
+    dependencies: [
+        "Broadcaster", "BroadcasterSockets", "BroadcasterTestSupport", "BroadcasterTesting",
+    ],
+    path: "Benchmarks/Soak",
+    swiftSettings: settings)
+
 let testTargets = [
     Target.target(
         name: "BroadcasterTestSupport", dependencies: ["BroadcasterSockets", "BroadcasterWire"],
@@ -117,7 +126,7 @@ let package = Package(
         module("Sockets", uses: ["CEpoll"]),
         module("Multiplexing", uses: ["Sockets", "Wire"]),
     ] + backends.map { module($0, path: "Backends/\($0)", uses: ["Authentication", "Wire"]) }
-        + [facade, testing, chatDemo, commandLine, benchmarks, benchmarkWorker] + testTargets
+        + [facade, testing, chatDemo, commandLine, benchmarks, benchmarkWorker, soak] + testTargets
         + (isFuzzing ? [fuzzer] : []),
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,26 @@
+import BroadcasterTestSupport
+
+/// The checker, on files.
+struct LogCheck {
+    private let published: PublishedLog
+
+    init(published path: String) throws {
+        published = PublishedLog(try LogLines(of: path))
+    }
+
+    func verdict(on path: String) throws -> DeliveryVerdict {
+        var checker = DeliveryChecker(published)
+        for line in try LogLines(of: path) { checker.read(line) }
+        return checker.finish()
+    }
+}
+
+extension DeliveryVerdict {
+    var summary: String {
+        let gapText =
+            gaps.listing + (emptyGaps > 0 ? " (\(emptyGaps) where nothing was lost)" : "")
+            + (countedOverflows > 0 ? " (\(countedOverflows) overflows counted)" : "")
+        return "\(delivered) delivered, \(covered) missing and covered, \(gapText): "
+            + (isCorrect ? "correct" : "\(violationCount) VIOLATIONS")
+    }
+}

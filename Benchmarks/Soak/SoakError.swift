@@ -1,0 +1,8 @@
+/// Why a soak, or a part of it, could not go on.
+struct SoakError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}
