@@ -202,7 +202,7 @@ public final class Broadcast: Sendable {
             throw .invalid(refusal)
         }
         let driver = try connectedDriver()
-        switch await driver.publish(payload, to: channel) {
+        switch await driver.publish(payload, to: channel, isolation: #isolation) {
         case .success(let receivers): return receivers
         case .failure(let failure): throw BroadcastError(failure)
         }
@@ -237,7 +237,7 @@ public final class Broadcast: Sendable {
         }
         let driver = try connectedDriver()
         var receivers: [Int?] = []
-        let outcomes = await driver.publish(payloads, to: channel)
+        let outcomes = await driver.publish(payloads, to: channel, isolation: #isolation)
         for case .success(let count) in outcomes { receivers.append(count) }
         guard receivers.count < payloads.count else { return receivers }
         throw .incomplete(outcomes.map { $0.mapError { BroadcastError($0) } })
@@ -272,7 +272,9 @@ public final class Broadcast: Sendable {
         let mailbox = Mailbox(limits: MailboxLimits(buffer ?? options.buffer))
         let hub = driver.hub
         let id = hub.newSubscriber()
-        if let failure = await confirmation(of: topics, mailbox, id, driver) {
+        if let failure = await confirmation(
+            of: topics, mailbox, id, driver, isolation: #isolation)
+        {
             driver.hubChanged()
             throw BroadcastError(failure)
         }
@@ -291,22 +293,23 @@ public final class Broadcast: Sendable {
 
     /// Waits for the server's word, the deadline, or the end of the task; nil is a confirmation.
     private func confirmation(
-        of topics: [TopicName], _ mailbox: Mailbox, _ id: Int, _ driver: any Driver
+        of topics: [TopicName], _ mailbox: Mailbox, _ id: Int, _ driver: any Driver,
+        isolation: isolated (any Actor)?
     ) async -> SubscriptionFailure? {
         let hub = driver.hub
         let disarm = driver.schedule(at: driver.now + options.subscribeTimeout) {
             hub.abandon(id, .timedOut)
         }
         defer { disarm() }
-        return await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                hub.add(mailbox, as: id, to: topics, waiter: continuation)
-                driver.hubChanged()
-                if Task.isCancelled { hub.abandon(id, .cancelled) }
-            }
-        } onCancel: {
-            hub.abandon(id, .cancelled)
-        }
+        return await withTaskCancellationHandler(
+            operation: {
+                _ = isolation
+                return await withCheckedContinuation(isolation: isolation) { continuation in
+                    hub.add(mailbox, as: id, to: topics, waiter: continuation)
+                    driver.hubChanged()
+                    if Task.isCancelled { hub.abandon(id, .cancelled) }
+                }
+            }, onCancel: { hub.abandon(id, .cancelled) }, isolation: isolation)
     }
 
     // MARK: Watching

@@ -25,7 +25,7 @@ public struct Message: Sendable {
     public var bytes: [UInt8] { Array(delivered.bytes) }
 
     /// How many bytes it has.
-    public var count: Int { delivered.bytes.count }
+    public var count: Int { delivered.count }
 }
 
 /// A place in the sequence of messages where some may be missing.

@@ -60,8 +60,15 @@ public final class Subscription: AsyncSequence, Sendable {
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(BroadcastError) -> Message? {
-            while let event = try await subscription.next(isolation: actor) {
-                if case .message(let message) = event { return message }
+            while !Task.isCancelled {
+                // What is in hand is taken without a further call that could leave the actor.
+                switch subscription.mailbox.poll() {
+                case .message(let message): return Message(message)
+                case .hole: continue
+                case .end(let failure?): throw BroadcastError(failure)
+                case .end(nil): return nil
+                case nil: await subscription.mailbox.wait(isolation: actor)
+                }
             }
             return nil
         }
@@ -89,19 +96,17 @@ public final class Subscription: AsyncSequence, Sendable {
             public mutating func next(
                 isolation actor: isolated (any Actor)? = #isolation
             ) async throws(BroadcastError) -> SubscriptionEvent? {
-                try await subscription.next(isolation: actor)
+                while !Task.isCancelled {
+                    switch subscription.mailbox.poll() {
+                    case .message(let message): return .message(Message(message))
+                    case .hole(let hole): return .gap(Gap(hole))
+                    case .end(let failure?): throw BroadcastError(failure)
+                    case .end(nil): return nil
+                    case nil: await subscription.mailbox.wait(isolation: actor)
+                    }
+                }
+                return nil
             }
-        }
-    }
-
-    private func next(
-        isolation: isolated (any Actor)?
-    ) async throws(BroadcastError) -> SubscriptionEvent? {
-        switch await mailbox.next(isolation: isolation) {
-        case .message(let message): return .message(Message(message))
-        case .hole(let hole): return .gap(Gap(hole))
-        case .end(let failure?): throw BroadcastError(failure)
-        case .end(nil), nil: return nil
         }
     }
 }

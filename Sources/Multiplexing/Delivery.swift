@@ -1,20 +1,20 @@
 package import BroadcasterWire
 
-/// A message as it leaves a mailbox: a view into the run that it came in.
+/// A message as it leaves a mailbox: a view into the block that it came in.
 package struct DeliveredMessage: Sendable {
-    package let origin: Origin
-    private let storage: [UInt8]
+    private let block: MessageBlock
     private let start: Int
     private let end: Int
 
-    init(run: MessageRun, range: Range<Int>) {
-        origin = run.origin
-        storage = run.storage
+    init(block: MessageBlock, range: Range<Int>) {
+        self.block = block
         start = range.lowerBound
         end = range.upperBound
     }
 
-    package var bytes: ArraySlice<UInt8> { storage[start..<end] }
+    package var origin: Origin { block.origin }
+    package var bytes: ArraySlice<UInt8> { block.storage[start..<end] }
+    package var count: Int { end - start }
 }
 
 /// A place in a subscriber's sequence where messages may be missing.

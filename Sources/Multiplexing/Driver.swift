@@ -14,9 +14,14 @@ package protocol Driver: AnyObject, Sendable {
     /// The hub may have requests for the server.
     func hubChanged()
 
-    func publish(_ payload: Payload, to channel: String) async -> Result<Int?, PublishFailure>
+    /// Waits on the caller's actor.
+    func publish(
+        _ payload: Payload, to channel: String, isolation: isolated (any Actor)?
+    ) async -> Result<Int?, PublishFailure>
 
-    func publish(_ payloads: [Payload], to channel: String) async -> [Result<Int?, PublishFailure>]
+    func publish(
+        _ payloads: [Payload], to channel: String, isolation: isolated (any Actor)?
+    ) async -> [Result<Int?, PublishFailure>]
 
     /// How long the server takes to answer.
     func ping() async throws(LinkFailure) -> Duration

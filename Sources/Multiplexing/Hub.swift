@@ -145,7 +145,8 @@ package final class Hub: Sendable {
             state.received += run.count
             return state.table.subscribers(of: run.topic)
         }
-        for subscriber in subscribers { subscriber.mailbox.offer(run) }
+        let block = MessageBlock(run)
+        for subscriber in subscribers { subscriber.mailbox.offer(block) }
     }
 
     package func confirmed(_ topic: Int, at now: Instant) {

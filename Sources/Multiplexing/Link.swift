@@ -123,7 +123,9 @@ actor Link {
             switch try transport.read() {
             case .wouldBlock: return
             case .end: return lose(.lost("the server closed the connection"))
-            case .bytes(let count): received(count, before, transport, lane)
+            case .bytes(let count):
+                received(count, before, transport, lane)
+                if count >= Transport.muchAtOnce { loop.rest() }
             }
         } catch {
             lose(.lost(error.description))

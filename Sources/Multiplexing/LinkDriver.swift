@@ -76,15 +76,15 @@ package final class LinkDriver: Driver {
     }
 
     package func publish(
-        _ payload: Payload, to channel: String
+        _ payload: Payload, to channel: String, isolation: isolated (any Actor)?
     ) async -> Result<Int?, PublishFailure> {
-        await publishes.publish(payload, to: channel)
+        await publishes.publish(payload, to: channel, isolation: isolation)
     }
 
     package func publish(
-        _ payloads: [Payload], to channel: String
+        _ payloads: [Payload], to channel: String, isolation: isolated (any Actor)?
     ) async -> [Result<Int?, PublishFailure>] {
-        await publishes.publish(payloads, to: channel)
+        await publishes.publish(payloads, to: channel, isolation: isolation)
     }
 
     package func ping() async throws(LinkFailure) -> Duration {

@@ -68,13 +68,13 @@ package final class LocalDriver: Driver {
     }
 
     package func publish(
-        _ payload: Payload, to channel: String
+        _ payload: Payload, to channel: String, isolation: isolated (any Actor)?
     ) async -> Result<Int?, PublishFailure> {
         Task.isCancelled ? .failure(.cancelled) : publishNow(payload, to: channel)
     }
 
     package func publish(
-        _ payloads: [Payload], to channel: String
+        _ payloads: [Payload], to channel: String, isolation: isolated (any Actor)?
     ) async -> [Result<Int?, PublishFailure>] {
         payloads.map { publishNow($0, to: channel) }
     }

@@ -8,9 +8,24 @@ internal import Synchronization
 package final class Mailbox: Sendable {
     private struct State {
         var content: MailboxState
-        /// Tasks that wait for something to come; one, unless the caller iterates twice at once.
-        var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
+        /// The task that waits for something to come.
+        var waiter: Waiter?
+        /// Others: the caller iterates several times at once.
+        var others: [Waiter] = []
         var lastWaiter: UInt64 = 0
+
+        mutating func takeWaiter(_ number: UInt64) -> Waiter? {
+            if waiter?.number == number {
+                defer { waiter = others.popLast() }
+                return waiter
+            }
+            return others.firstIndex { $0.number == number }.map { others.remove(at: $0) }
+        }
+    }
+
+    private struct Waiter {
+        let number: UInt64
+        let continuation: CheckedContinuation<Void, Never>
     }
 
     private let state: Mutex<State>
@@ -21,8 +36,8 @@ package final class Mailbox: Sendable {
 
     // MARK: The hub's side
 
-    func offer(_ run: MessageRun) {
-        change { $0.offer(run) }
+    func offer(_ block: MessageBlock) {
+        change { $0.offer(block) }
     }
 
     func miss(_ reason: String) {
@@ -47,13 +62,14 @@ package final class Mailbox: Sendable {
 
     /// Decides under the lock and wakes outside of it.
     private func change(_ body: (inout MailboxState) -> Void) {
-        let woken = state.withLock { state -> [UInt64: CheckedContinuation<Void, Never>] in
+        let (first, others) = state.withLock { state -> (Waiter?, [Waiter]) in
             body(&state.content)
-            guard !state.waiters.isEmpty, state.content.isReady else { return [:] }
-            defer { state.waiters = [:] }
-            return state.waiters
+            guard state.waiter != nil, state.content.isReady else { return (nil, []) }
+            defer { state.others = [] }
+            return (state.waiter.take(), state.others)
         }
-        for waiter in woken.values { waiter.resume() }
+        first?.continuation.resume()
+        for other in others { other.continuation.resume() }
     }
 
     // MARK: The subscriber's side
@@ -65,32 +81,34 @@ package final class Mailbox: Sendable {
 
     package var isReady: Bool { state.withLock { $0.content.isReady } }
 
-    /// The next delivery. Waits for it, on the caller's actor; nil when the task is cancelled.
-    package func next(isolation: isolated (any Actor)?) async -> Delivery? {
-        while !Task.isCancelled {
-            if let delivery = poll() { return delivery }
-            await wait()
-        }
-        return nil
-    }
-
-    private nonisolated(nonsending) func wait() async {
+    /// Returns when there may be something for `poll`, or the task is cancelled; on the caller's actor.
+    package func wait(isolation: isolated (any Actor)?) async {
         let number = state.withLock { state in
             state.lastWaiter += 1
             return state.lastWaiter
         }
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let isReady = state.withLock { state in
-                    if state.content.isReady || Task.isCancelled { return true }
-                    state.waiters[number] = continuation
-                    return false
+        // The closure stays on the caller's actor only if it names it: else each wait would leave the actor and come
+        // back, two thread switches more.
+        await withTaskCancellationHandler(
+            operation: {
+                _ = isolation
+                await withCheckedContinuation(isolation: isolation) { continuation in
+                    let isReady = state.withLock { state in
+                        if state.content.isReady || Task.isCancelled { return true }
+                        let new = Waiter(number: number, continuation: continuation)
+                        if state.waiter == nil {
+                            state.waiter = new
+                        } else {
+                            state.others.append(new)
+                        }
+                        return false
+                    }
+                    if isReady { continuation.resume() }
                 }
-                if isReady { continuation.resume() }
-            }
-        } onCancel: {
-            let waiter = state.withLock { $0.waiters.removeValue(forKey: number) }
-            waiter?.resume()
-        }
+            },
+            onCancel: {
+                let waiter = state.withLock { $0.takeWaiter(number) }
+                waiter?.continuation.resume()
+            }, isolation: isolation)
     }
 }

@@ -7,26 +7,26 @@ package import BroadcasterWire
 /// before it and before the first one after it, however many connections were tried in between.
 package struct MailboxState: Sendable {
     private enum Entry: Sendable {
-        case run(Remainder)
+        case block(Remainder)
         case hole(Hole)
         /// The connection was lost then and is not back.
         case openHole(since: Instant, reason: String)
     }
 
-    /// A run of which the first messages may be gone.
+    /// A block of which the first messages may be gone.
     private struct Remainder: Sendable {
-        let run: MessageRun
+        let block: MessageBlock
         var left: Int
         var offset = 0
 
-        init(_ run: MessageRun) {
-            self.run = run
-            left = run.count
+        init(_ block: MessageBlock) {
+            self.block = block
+            left = block.count
         }
 
         /// Takes the first message off.
         mutating func advance() -> Range<Int> {
-            let message = run.message(at: offset)
+            let message = block.message(at: offset)
             left -= 1
             offset = message.upperBound
             return message
@@ -34,7 +34,7 @@ package struct MailboxState: Sendable {
     }
 
     private let limits: MailboxLimits
-    /// The run that messages are being taken from. It comes before all entries.
+    /// The block that messages are being taken from. It comes before all entries.
     private var opened: Remainder?
     private var entries = Queue<Entry>()
     /// Messages that fell since the last one delivered: a hole before everything here.
@@ -51,23 +51,23 @@ package struct MailboxState: Sendable {
 
     // MARK: What comes in
 
-    /// A run of messages for this subscriber.
-    package mutating func offer(_ run: MessageRun) {
+    /// Messages for this subscriber.
+    package mutating func offer(_ block: MessageBlock) {
         guard end == nil else { return }
         switch limits.overflow {
         case .dropOldest:
-            append(run)
+            append(block)
             while isOver { dropOldest() }
         case .dropNewest:
-            let fitting = fittingPart(of: run)
+            let fitting = fittingPart(of: block)
             append(fitting)
-            lose(run.count - fitting.count)
+            lose(block.count - fitting.count)
         case .fail:
-            let fitting = fittingPart(of: run)
+            let fitting = fittingPart(of: block)
             append(fitting)
-            guard fitting.count < run.count else { return }
-            dropped += run.count - fitting.count
-            end = .some(.overflow(lost: run.count - fitting.count))
+            guard fitting.count < block.count else { return }
+            dropped += block.count - fitting.count
+            end = .some(.overflow(lost: block.count - fitting.count))
         }
     }
 
@@ -113,9 +113,9 @@ package struct MailboxState: Sendable {
             }
             if let message = nextOfOpened() { return .message(message) }
             switch entries.first {
-            case .run(let run):
+            case .block(let block):
                 _ = entries.removeFirst()
-                opened = run
+                opened = block
             case .hole(let hole):
                 _ = entries.removeFirst()
                 return .hole(hole)
@@ -130,20 +130,18 @@ package struct MailboxState: Sendable {
     package var isReady: Bool {
         if fallen > 0 || opened != nil || end != nil { return true }
         switch entries.first {
-        case .run, .hole: return true
+        case .block, .hole: return true
         case .openHole, nil: return false
         }
     }
 
     private mutating func nextOfOpened() -> DeliveredMessage? {
-        guard var current = opened.take() else { return nil }
-        let range = current.advance()
+        guard let block = opened?.block, let range = opened?.advance() else { return nil }
+        if opened?.left == 0 { opened = nil }
         count -= 1
         byteCount -= range.count
         delivered += 1
-        let message = DeliveredMessage(run: current.run, range: range)
-        if current.left > 0 { opened = current }
-        return message
+        return DeliveredMessage(block: block, range: range)
     }
 
     // MARK: Bounds
@@ -153,29 +151,29 @@ package struct MailboxState: Sendable {
         count > 1 && (count > limits.messages || byteCount > limits.bytes)
     }
 
-    private mutating func append(_ run: MessageRun) {
-        guard run.count > 0 else { return }
-        entries.append(.run(Remainder(run)))
-        count += run.count
-        byteCount += run.payloadSize
+    private mutating func append(_ block: MessageBlock) {
+        guard block.count > 0 else { return }
+        entries.append(.block(Remainder(block)))
+        count += block.count
+        byteCount += block.payloadSize
     }
 
-    /// As many messages of the run, from its first, as there is room for.
-    private func fittingPart(of run: MessageRun) -> MessageRun {
-        if count + run.count <= limits.messages, byteCount + run.payloadSize <= limits.bytes {
-            return run
+    /// As many messages of the block, from its first, as there is room for.
+    private func fittingPart(of block: MessageBlock) -> MessageBlock {
+        if count + block.count <= limits.messages, byteCount + block.payloadSize <= limits.bytes {
+            return block
         }
         var room = limits.bytes - byteCount
         var fitting = 0
         var offset = 0
-        while fitting < min(run.count, limits.messages - count) {
-            let message = run.message(at: offset)
+        while fitting < min(block.count, limits.messages - count) {
+            let message = block.message(at: offset)
             room -= message.count
             if room < 0, count + fitting > 0 { break }
             fitting += 1
             offset = message.upperBound
         }
-        return run.prefix(fitting, endingAt: offset)
+        return block.prefix(fitting, endingAt: offset)
     }
 
     private mutating func dropOldest() {
@@ -190,7 +188,7 @@ package struct MailboxState: Sendable {
         fallen += 1
         if let index {
             if current.left > 0 {
-                entries[index] = .run(current)
+                entries[index] = .block(current)
             } else {
                 entries.remove(at: index)
                 foldFirstHoles()
@@ -205,7 +203,7 @@ package struct MailboxState: Sendable {
     }
 
     private func remainder(at index: Int) -> Remainder? {
-        guard case .run(let remainder) = entries[index] else { return nil }
+        guard case .block(let remainder) = entries[index] else { return nil }
         return remainder
     }
 
@@ -236,7 +234,7 @@ package struct MailboxState: Sendable {
         guard entries.count > 1, remainder(at: 0) == nil, remainder(at: 1) == nil else { return }
         var holes: [Entry] = []
         while let entry = entries.first {
-            if case .run = entry { break }
+            if case .block = entry { break }
             holes.append(entry)
             _ = entries.removeFirst()
         }

@@ -198,36 +198,37 @@ package final class PublishQueue: Sendable {
 
     // MARK: Publishers
 
-    /// Returns when the server has accepted; see `PublishFailure` for the rest.
+    /// Returns when the server has accepted; see `PublishFailure` for the rest. Waits on the caller's actor.
     package func publish(
-        _ payload: Payload, to channel: String
+        _ payload: Payload, to channel: String, isolation: isolated (any Actor)?
     ) async -> Result<Int?, PublishFailure> {
         let ids = state.withLock { $0.queue.newIDs(1) }
-        return await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                add([payload], to: channel, ids) { _ in .task(continuation) }
-                if Task.isCancelled { cancel(ids) }
-            }
-        } onCancel: {
-            cancel(ids)
-        }
+        // The closure names the actor, so as to stay on it; see `Mailbox.wait`.
+        return await withTaskCancellationHandler(
+            operation: {
+                _ = isolation
+                return await withCheckedContinuation(isolation: isolation) { continuation in
+                    add([payload], to: channel, ids) { _ in .task(continuation) }
+                    if Task.isCancelled { cancel(ids) }
+                }
+            }, onCancel: { cancel(ids) }, isolation: isolation)
     }
 
     /// As `publish`, for many messages that are sent in order without waiting for each other.
     package func publish(
-        _ payloads: [Payload], to channel: String
+        _ payloads: [Payload], to channel: String, isolation: isolated (any Actor)?
     ) async -> [Result<Int?, PublishFailure>] {
         guard !payloads.isEmpty else { return [] }
         let ids = state.withLock { $0.queue.newIDs(payloads.count) }
-        return await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let batch = PublishBatch(count: payloads.count, continuation)
-                add(payloads, to: channel, ids) { .member(batch, $0) }
-                if Task.isCancelled { cancel(ids) }
-            }
-        } onCancel: {
-            cancel(ids)
-        }
+        return await withTaskCancellationHandler(
+            operation: {
+                _ = isolation
+                return await withCheckedContinuation(isolation: isolation) { continuation in
+                    let batch = PublishBatch(count: payloads.count, continuation)
+                    add(payloads, to: channel, ids) { .member(batch, $0) }
+                    if Task.isCancelled { cancel(ids) }
+                }
+            }, onCancel: { cancel(ids) }, isolation: isolation)
     }
 
     private func add(

@@ -16,6 +16,9 @@ final class Transport {
     /// enough to make a system call cheap beside the messages that it brings.
     private static let readSizes = 16_384...262_144
 
+    /// A read that brings so much is one of a stream of them.
+    static let muchAtOnce = 16_384
+
     init(_ socket: Socket, _ registration: EventLoop.Registration) {
         self.socket = socket
         self.registration = registration

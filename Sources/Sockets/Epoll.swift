@@ -69,6 +69,13 @@ final class Epoll: Sendable {
         while unsafe write(wakeup.number, &one, MemoryLayout<UInt64>.size) < 0, errno == EINTR {}
     }
 
+    /// Waits for a wake-up alone, sockets being ready or not.
+    func rest(microseconds: Int) {
+        var wish = pollfd(fd: wakeup.number, events: Int16(POLLIN), revents: 0)
+        var time = timespec(tv_sec: 0, tv_nsec: microseconds * 1000)
+        _ = unsafe ppoll(&wish, 1, &time, nil)
+    }
+
     /// Waits for events; a wake-up ends the wait and is not among the result.
     /// - Parameter milliseconds: how long at most; -1 for ever, 0 not at all.
     func wait(milliseconds: Int32) throws(SocketError) -> [Event] {

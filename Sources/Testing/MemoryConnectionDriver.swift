@@ -82,11 +82,13 @@ final class MemoryConnectionDriver: Driver {
 
     // MARK: Publishing
 
-    func publish(_ payload: Payload, to channel: String) async -> Result<Int?, PublishFailure> {
+    func publish(
+        _ payload: Payload, to channel: String, isolation: isolated (any Actor)?
+    ) async -> Result<Int?, PublishFailure> {
         while true {
             if let current = state.withLock({ $0.current }) {
                 guard connection.takesLastMessage() else {
-                    return await current.publish(payload, to: channel)
+                    return await current.publish(payload, to: channel, isolation: isolation)
                 }
                 let reason = "lost by the test before the answer"
                 lose(reason)
@@ -97,10 +99,12 @@ final class MemoryConnectionDriver: Driver {
     }
 
     func publish(
-        _ payloads: [Payload], to channel: String
+        _ payloads: [Payload], to channel: String, isolation: isolated (any Actor)?
     ) async -> [Result<Int?, PublishFailure>] {
         var results: [Result<Int?, PublishFailure>] = []
-        for payload in payloads { results.append(await publish(payload, to: channel)) }
+        for payload in payloads {
+            results.append(await publish(payload, to: channel, isolation: isolation))
+        }
         return results
     }
 

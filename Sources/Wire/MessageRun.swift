@@ -34,32 +34,57 @@ package struct MessageRun: Sendable {
         storage.append(bytes, range)
     }
 
-    /// How many bytes the messages themselves have.
-    package var payloadSize: Int { storage.count - count * MessageRun.headerSize }
-
-    /// The first `number` messages, which end at `offset`.
-    package func prefix(_ number: Int, endingAt offset: Int) -> MessageRun {
-        var run = MessageRun(topic: topic, origin: origin)
-        run.count = number
-        run.storage = number == count ? storage : Array(storage[..<offset])
-        return run
-    }
-
     private mutating func appendHeader(_ length: Int) {
-        let length = UInt32(truncatingIfNeeded: length)
-        storage.append(UInt8(truncatingIfNeeded: length))
-        storage.append(UInt8(truncatingIfNeeded: length >> 8))
-        storage.append(UInt8(truncatingIfNeeded: length >> 16))
-        storage.append(UInt8(truncatingIfNeeded: length >> 24))
+        storage.appendLittleEndian(UInt32(truncatingIfNeeded: length))
         count += 1
     }
 
     /// Where the message whose header is at `offset` lies.
     package func message(at offset: Int) -> Range<Int> {
+        MessageRun.message(in: storage, at: offset)
+    }
+
+    static func message(in storage: [UInt8], at offset: Int) -> Range<Int> {
         let length =
             Int(storage[offset]) | Int(storage[offset + 1]) << 8
             | Int(storage[offset + 2]) << 16 | Int(storage[offset + 3]) << 24
-        let start = offset + MessageRun.headerSize
+        let start = offset + headerSize
         return start..<start + length
+    }
+}
+
+/// A run that is finished: one object for all its subscribers and all messages that they take from it.
+package final class MessageBlock: Sendable {
+    package let topic: Int
+    package let origin: Origin
+    package let count: Int
+    package let storage: [UInt8]
+
+    package init(_ run: MessageRun) {
+        topic = run.topic
+        origin = run.origin
+        count = run.count
+        storage = run.storage
+    }
+
+    private init(_ block: MessageBlock, count: Int, storage: [UInt8]) {
+        topic = block.topic
+        origin = block.origin
+        self.count = count
+        self.storage = storage
+    }
+
+    /// How many bytes the messages themselves have.
+    package var payloadSize: Int { storage.count - count * MessageRun.headerSize }
+
+    /// The first `number` messages, which end at `offset`.
+    package func prefix(_ number: Int, endingAt offset: Int) -> MessageBlock {
+        if number == count { return self }
+        return MessageBlock(self, count: number, storage: Array(storage[..<offset]))
+    }
+
+    /// Where the message whose header is at `offset` lies.
+    package func message(at offset: Int) -> Range<Int> {
+        MessageRun.message(in: storage, at: offset)
     }
 }

@@ -1,14 +1,17 @@
 /// First in, first out, in amortised constant time; a place that was left holds nothing.
+///
+/// Inlinable, so that other modules specialise it: unspecialised, its metadata took a fifth of the time of
+/// publishing.
 package struct Queue<Element> {
-    private var elements: [Element?] = []
-    private var head = 0
+    @usableFromInline var elements: [Element?] = []
+    @usableFromInline var head = 0
 
-    package init() {}
+    @inlinable package init() {}
 
-    package var count: Int { elements.count - head }
-    package var isEmpty: Bool { head == elements.count }
+    @inlinable package var count: Int { elements.count - head }
+    @inlinable package var isEmpty: Bool { head == elements.count }
 
-    package var first: Element? {
+    @inlinable package var first: Element? {
         get { isEmpty ? nil : elements[head] }
         _modify {
             var value: Element?
@@ -21,19 +24,19 @@ package struct Queue<Element> {
         }
     }
 
-    package var last: Element? { isEmpty ? nil : elements[elements.count - 1] }
+    @inlinable package var last: Element? { isEmpty ? nil : elements[elements.count - 1] }
 
     /// The element at `offset` from the first.
-    package subscript(offset: Int) -> Element? {
+    @inlinable package subscript(offset: Int) -> Element? {
         get { elements[head + offset] }
         set { elements[head + offset] = newValue }
     }
 
-    package mutating func append(_ element: Element) {
+    @inlinable package mutating func append(_ element: Element) {
         elements.append(element)
     }
 
-    package mutating func removeFirst() -> Element? {
+    @inlinable package mutating func removeFirst() -> Element? {
         guard !isEmpty else { return nil }
         let element = elements[head].take()
         head += 1
@@ -48,12 +51,12 @@ package struct Queue<Element> {
     }
 
     /// Takes out the element at `offset`, at a cost that grows with `offset`.
-    package mutating func remove(at offset: Int) {
+    @inlinable package mutating func remove(at offset: Int) {
         for index in (head..<head + offset).reversed() { elements[index + 1] = elements[index] }
         _ = removeFirst()
     }
 
-    package mutating func removeAll() {
+    @inlinable package mutating func removeAll() {
         elements.removeAll()
         head = 0
     }

@@ -2,20 +2,27 @@
 ///
 /// A dictionary would need a `String` or an array for every message that comes. This is a hash
 /// table with open addressing, linear probing and a seed of its process's (names may come from
-/// strangers); the last hit is tried first, since servers deliver in runs.
+/// strangers); a session that reads runs of messages remembers the last one.
 package struct TopicIndex: Sendable {
     package struct Entry: Sendable {
         package let topic: Topic
         /// Where messages of this topic come from, if it is a channel.
         package let origin: Origin
         let name: [UInt8]
-        let hash: UInt64
+    }
+
+    /// What a look-up goes through: small, so that it passes over many without a cache miss.
+    private struct Slot: Sendable {
+        var hash: UInt64 = 0
+        /// In `entries`; -1 where the slot is empty.
+        var place: Int32 = -1
     }
 
     private static let seed = UInt64.random(in: .min ... .max)
 
-    private var slots: [Entry?] = Array(repeating: nil, count: 16)
-    private var lastHit = 0
+    private var slots = Array(repeating: Slot(), count: 16)
+    private var entries: [Entry?] = []
+    private var vacant: [Int32] = []
     package private(set) var count = 0
 
     package init() {}
@@ -23,55 +30,57 @@ package struct TopicIndex: Sendable {
     package mutating func insert(_ topic: Topic) {
         if (count + 1) * 2 > slots.count { grow() }
         let name = Array(topic.name.text.utf8)
-        let hash = TopicIndex.hash(name.span, 0..<name.count)
-        let slot = find(name.span, 0..<name.count, hash)
-        if slots[slot] == nil { count += 1 }
-        slots[slot] = Entry(
-            topic: topic, origin: Origin(channel: topic.name.text), name: name, hash: hash)
+        let hash = TopicIndex.hash(name.span, name.indices)
+        let slot = find(name.span, name.indices, hash)
+        let entry = Entry(topic: topic, origin: Origin(channel: topic.name.text), name: name)
+        if slots[slot].place >= 0 {
+            entries[Int(slots[slot].place)] = entry
+            return
+        }
+        let place = vacant.popLast() ?? Int32(truncatingIfNeeded: entries.count)
+        if Int(place) == entries.count { entries.append(nil) }
+        entries[Int(place)] = entry
+        slots[slot] = Slot(hash: hash, place: place)
+        count += 1
     }
 
     package mutating func remove(_ name: String) {
         let name = Array(name.utf8)
-        var hole = find(
-            name.span, 0..<name.count, TopicIndex.hash(name.span, 0..<name.count))
-        guard slots[hole] != nil else { return }
-        slots[hole] = nil
+        var hole = find(name.span, name.indices, TopicIndex.hash(name.span, name.indices))
+        let place = slots[hole].place
+        guard place >= 0 else { return }
+        entries[Int(place)] = nil
+        vacant.append(place)
+        slots[hole] = Slot()
         count -= 1
         // Close the gap that the entry leaves in its probe sequence (Knuth 6.4, algorithm R).
         var slot = hole
         while true {
             slot = (slot + 1) & (slots.count - 1)
-            guard let entry = slots[slot] else { return }
-            let home = self.home(of: entry.hash)
-            let distance = (slot - home) & (slots.count - 1)
+            guard slots[slot].place >= 0 else { return }
+            let distance = (slot - home(of: slots[slot].hash)) & (slots.count - 1)
             if distance >= (slot - hole) & (slots.count - 1) {
-                slots[hole] = entry
-                slots[slot] = nil
+                slots[hole] = slots[slot]
+                slots[slot] = Slot()
                 hole = slot
             }
         }
     }
 
     /// The topic whose name lies in `bytes` at `range`.
-    package mutating func find(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Entry? {
-        if let entry = slots[lastHit], TopicIndex.equal(entry.name.span, bytes, range) {
-            return entry
-        }
-        let slot = find(bytes, range, TopicIndex.hash(bytes, range))
-        guard let entry = slots[slot] else { return nil }
-        lastHit = slot
-        return entry
+    package func find(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Entry? {
+        let place = slots[find(bytes, range, TopicIndex.hash(bytes, range))].place
+        return place < 0 ? nil : entries[Int(place)]
     }
 
     /// The topic with this name.
-    package mutating func find(_ name: String) -> Entry? {
+    package func find(_ name: String) -> Entry? {
         let name = Array(name.utf8)
         return find(name.span, name.indices)
     }
 
     package func contains(_ topic: Topic) -> Bool {
-        let name = Array(topic.name.text.utf8)
-        return slots[find(name.span, name.indices, TopicIndex.hash(name.span, name.indices))] != nil
+        find(topic.name.text) != nil
     }
 
     private func home(of hash: UInt64) -> Int {
@@ -81,30 +90,26 @@ package struct TopicIndex: Sendable {
     /// The slot of the entry with this name, or the empty one where it would go.
     private func find(_ bytes: Span<UInt8>, _ range: Range<Int>, _ hash: UInt64) -> Int {
         var slot = home(of: hash)
-        while let entry = slots[slot] {
-            if entry.hash == hash, TopicIndex.equal(entry.name.span, bytes, range) { break }
+        while slots[slot].place >= 0 {
+            if slots[slot].hash == hash, isNamed(slots[slot].place, bytes, range) { break }
             slot = (slot + 1) & (slots.count - 1)
         }
         return slot
     }
 
-    private mutating func grow() {
-        let old = slots
-        slots = Array(repeating: nil, count: old.count * 2)
-        lastHit = 0
-        for case let entry? in old {
-            slots[find(entry.name.span, 0..<entry.name.count, entry.hash)] = entry
-        }
+    private func isNamed(_ place: Int32, _ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        guard let name = entries[Int(place)]?.name else { return false }
+        return name.count == range.count && bytes.holds(name, at: range.lowerBound)
     }
 
-    private static func equal(
-        _ name: Span<UInt8>, _ bytes: Span<UInt8>, _ range: Range<Int>
-    ) -> Bool {
-        guard name.count == range.count else { return false }
-        for index in name.indices where name[index] != bytes[range.lowerBound + index] {
-            return false
+    private mutating func grow() {
+        let old = slots
+        slots = Array(repeating: Slot(), count: old.count * 2)
+        for taken in old where taken.place >= 0 {
+            var slot = home(of: taken.hash)
+            while slots[slot].place >= 0 { slot = (slot + 1) & (slots.count - 1) }
+            slots[slot] = taken
         }
-        return true
     }
 
     /// Multiply and fold, eight bytes at a time, as wyhash does.

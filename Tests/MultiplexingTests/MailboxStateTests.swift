@@ -6,13 +6,13 @@ import Testing
 private let origin = Origin(channel: "c")
 
 /// A run of messages, each a number of eight bytes.
-private func run(_ numbers: Range<Int>) -> MessageRun {
+private func run(_ numbers: Range<Int>) -> MessageBlock {
     var run = MessageRun(topic: 0, origin: origin)
     for number in numbers {
         let bytes = (0..<8).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }
         run.append(bytes.span, bytes.indices)
     }
-    return run
+    return MessageBlock(run)
 }
 
 private func limits(

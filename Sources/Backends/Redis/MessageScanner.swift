@@ -1,34 +1,80 @@
 import BroadcasterWire
 
-/// Recognises a whole pub/sub message in the receive buffer without building a value of it.
+/// Recognises whole pub/sub messages in the receive buffer without building values of them.
 ///
 /// This is the one place where speed took precedence: a busy channel is nothing but these frames. It only
 /// takes what is complete and in the exact form that Redis sends; all else, faults included, is left
-/// to `RESPDecoder`, so there is one judge of the protocol.
+/// to `RESPDecoder`, so there is one judge of the protocol. The head of the last frame, up to the payload's
+/// length, is remembered with its topic: on a busy channel the next one has the same.
 struct MessageScanner: Sendable {
-    struct Message: Hashable {
-        let channel: Range<Int>
-        let payload: Range<Int>
-        /// The index after the message.
-        let end: Int
-    }
-
     private let resp2 = Array("*3\r\n$7\r\nmessage\r\n".utf8)
     private let resp3 = Array(">3\r\n$7\r\nmessage\r\n".utf8)
+    private var head: [UInt8] = []
+    private var entry: TopicIndex.Entry?
 
-    func message(
-        in bytes: Span<UInt8>, at start: Int, dialect: RedisURL.Dialect, limit: Int
-    ) -> Message? {
-        let prefix = dialect == .resp3 ? resp3 : resp2
-        guard bytes.count - start > prefix.count else { return nil }
-        for index in prefix.indices where bytes[start + index] != prefix[index] { return nil }
-        guard let channel = string(in: bytes, at: start + prefix.count, limit: limit),
-            let payload = string(in: bytes, at: channel.upperBound + 2, limit: limit)
-        else { return nil }
-        return Message(channel: channel, payload: payload, end: payload.upperBound + 2)
+    /// Forgets the last channel: the topics have changed.
+    mutating func forget() {
+        head = []
+        entry = nil
     }
 
-    /// The content of the bulk string at `start`, if it is there with its CRLF.
+    /// Takes all whole messages from the front of `bytes` on, and hands those of known topics to `output`.
+    /// The result is where the rest begins.
+    mutating func scan(
+        _ bytes: Span<UInt8>, from start: Int, dialect: RedisURL.Dialect, limit: Int,
+        topics: TopicIndex, passingOver hidden: Topic, into output: inout SessionOutput
+    ) -> Int {
+        var position = start
+        while position < bytes.count {
+            if head.isEmpty || !bytes.holds(head, at: position) {
+                guard readHead(bytes, position, dialect, limit, topics) else { break }
+            }
+            // A channel that nobody wants any more: its last messages, on their way while we left.
+            let topic = entry?.topic ?? hidden
+            var run = MessageRun(topic: topic.id, origin: entry?.origin ?? MessageScanner.nowhere)
+            let end = takeRun(bytes, from: position, head, limit, into: &run)
+            if end == position { break }
+            position = end
+            if topic.id != hidden.id { output.append(.messages(run)) }
+        }
+        return position
+    }
+
+    private static let nowhere = Origin(channel: "")
+
+    /// Takes the messages that begin with `head`, which the one at `start` does.
+    private func takeRun(
+        _ bytes: Span<UInt8>, from start: Int, _ head: [UInt8], _ limit: Int,
+        into run: inout MessageRun
+    ) -> Int {
+        var position = start
+        repeat {
+            guard let payload = string(in: bytes, at: position + head.count - 1, limit: limit)
+            else { break }
+            run.append(bytes, payload)
+            position = payload.upperBound + 2
+        } while bytes.holds(head, at: position)
+        return position
+    }
+
+    /// Remembers the head of the frame at `start`, up to and with the `$` before the payload's length.
+    private mutating func readHead(
+        _ bytes: Span<UInt8>, _ start: Int, _ dialect: RedisURL.Dialect, _ limit: Int,
+        _ topics: TopicIndex
+    ) -> Bool {
+        let prefix = dialect == .resp3 ? resp3 : resp2
+        guard bytes.holds(prefix, at: start),
+            let channel = string(in: bytes, at: start + prefix.count, limit: limit)
+        else { return false }
+        let end = channel.upperBound + 3
+        guard end <= bytes.count, bytes[end - 1] == UInt8(ascii: "$") else { return false }
+        head.removeAll(keepingCapacity: true)
+        head.append(bytes, start..<end)
+        entry = topics.find(bytes, channel)
+        return true
+    }
+
+    /// The content of the bulk string whose `$` is at `start`, if it is there with its CRLF.
     private func string(in bytes: Span<UInt8>, at start: Int, limit: Int) -> Range<Int>? {
         guard start < bytes.count, bytes[start] == UInt8(ascii: "$") else { return nil }
         var index = start + 1

@@ -23,7 +23,7 @@ struct RedisSession: Session {
 
     private let url: RedisURL
     private let options: CommonOptions
-    private let scanner = MessageScanner()
+    private var scanner = MessageScanner()
     private var phase = Phase.greeting
     /// A moment that has passed: a deadline that is due at once.
     private var openedAt = Instant.now
@@ -116,6 +116,7 @@ struct RedisSession: Session {
     private mutating func request(
         _ topics: [Topic], isSubscribing: Bool, into output: inout SessionOutput
     ) {
+        scanner.forget()
         for topic in topics where isSubscribing {
             switch topic.name {
             case .channel: channels.insert(topic)
@@ -167,28 +168,12 @@ struct RedisSession: Session {
         _ buffer: inout ReceiveBuffer, into output: inout SessionOutput
     ) {
         let received = buffer.bytes
-        let bytes = received.span
-        var position = buffer.start
-        while let message = scanner.message(
-            in: bytes, at: position, dialect: dialect, limit: options.maximumMessageSize)
-        {
-            // A channel that nobody wants any more: its last messages, on their way while we left.
-            if let entry = channels.find(bytes, message.channel) {
-                deliver(bytes, message.payload, entry, into: &output)
-            }
-            position = message.end
-        }
-        if position > buffer.start { probe.arrived() }
-        buffer.consume(upTo: position)
-    }
-
-    private func deliver(
-        _ bytes: Span<UInt8>, _ payload: Range<Int>, _ entry: TopicIndex.Entry,
-        into output: inout SessionOutput
-    ) {
-        guard entry.topic != probe.topic else { return }
-        output.append(
-            messageIn: bytes, at: payload, topic: entry.topic.id, origin: entry.origin)
+        let end = scanner.scan(
+            received.span, from: buffer.start, dialect: dialect,
+            limit: options.maximumMessageSize, topics: channels, passingOver: probe.topic,
+            into: &output)
+        if end > buffer.start { probe.arrived() }
+        buffer.consume(upTo: end)
     }
 
     private mutating func receive(
@@ -221,8 +206,10 @@ struct RedisSession: Session {
         case ("message", 3):
             let (name, message) = (texts[1], texts[2])
             probe.arrived()
-            if let entry = channels.find(name.span, name.indices) {
-                deliver(message.span, message.indices, entry, into: &output)
+            if let entry = channels.find(name.span, name.indices), entry.topic != probe.topic {
+                output.append(
+                    messageIn: message.span, at: message.indices, topic: entry.topic.id,
+                    origin: entry.origin)
             }
         case ("pmessage", 4): receivePatternMessage(texts, into: &output)
         case ("pong", _) where dialect == .resp2:
@@ -278,6 +265,7 @@ struct RedisSession: Session {
     }
 
     private mutating func forget(_ topic: Topic) {
+        scanner.forget()
         let name = topic.name.text
         topic.name.isPattern ? patterns.remove(name) : channels.remove(name)
     }

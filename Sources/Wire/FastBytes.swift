@@ -1,0 +1,59 @@
+// The few ways in which this package adds to, and compares, arrays of bytes.
+//
+// The only unsafe code outside of Sockets, each piece for a figure: see the comments. Ranges are checked before.
+
+extension [UInt8] {
+    /// Adds the bytes of `span` at `range`, in one copy: byte by byte it was a fifth of what decoding took.
+    package mutating func append(_ span: Span<UInt8>, _ range: Range<Int>) {
+        let piece = span.extracting(range)
+        unsafe piece.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+    }
+
+    /// Adds the four bytes of `number`, the lowest first: one check of the capacity in place of four.
+    package mutating func appendLittleEndian(_ number: UInt32) {
+        unsafe Swift.withUnsafeBytes(of: number.littleEndian) { unsafe append(contentsOf: $0) }
+    }
+
+    /// Adds `number` in decimal.
+    package mutating func appendDecimal(_ number: Int) {
+        if (0..<10).contains(number) {
+            append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number))
+        } else {
+            append(contentsOf: String(number).utf8)
+        }
+    }
+
+    package mutating func appendCRLF() {
+        append(UInt8(ascii: "\r"))
+        append(UInt8(ascii: "\n"))
+    }
+}
+
+extension Span<UInt8> {
+    /// `other` stands at `start`. Compares eight bytes at a time: a frame's head is 30 bytes, and nearly every
+    /// message of a busy channel has the same one.
+    package func holds(_ other: [UInt8], at start: Int) -> Bool {
+        let length = other.count
+        guard start >= 0, length <= count - start else { return false }
+        return unsafe withUnsafeBytes { mine in
+            unsafe other.withUnsafeBytes { theirs in
+                var offset = 0
+                while offset + 8 <= length {
+                    let word = unsafe mine.loadUnaligned(
+                        fromByteOffset: start + offset, as: UInt64.self)
+                    if unsafe word
+                        != theirs.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                    {
+                        return false
+                    }
+                    offset += 8
+                }
+                while offset < length {
+                    if unsafe mine[start + offset] != theirs[offset] { return false }
+                    offset += 1
+                }
+                return true
+            }
+        }
+    }
+}
