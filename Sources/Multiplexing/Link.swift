@@ -173,15 +173,7 @@ actor Link {
         }
         send()
         for lane in output.takeFinishedLanes() { lanes.finish(lane) }
-        let generation = generation
-        while case let events = output.takeEvents(), !events.isEmpty {
-            for event in events {
-                observers.trace(event, hub)
-                handle(event)
-                // A rejection ends the session, and what it said after that does not count.
-                if generation != self.generation { return }
-            }
-        }
+        guard handleEvents() else { return }
         // The session may have room for what it did not take before.
         if publishes.hasUnsent, session?.publishCapacity ?? 0 > 0 {
             sendPublishes()
@@ -189,6 +181,37 @@ actor Link {
         }
         goOnStopping()
         rearm()
+    }
+
+    /// False if the session has ended.
+    private func handleEvents() -> Bool {
+        let generation = generation
+        while case let events = output.takeEvents(), !events.isEmpty {
+            // Answers that follow each other are handed on together.
+            var answers: [PublishQueue.Answer] = []
+            for event in events {
+                observers.trace(event, hub)
+                switch event {
+                case .published(let ticket, let receivers):
+                    answers.append((ticket, .success(receivers)))
+                case .publishRefused(let ticket, let rejection):
+                    answers.append((ticket, .failure(.refused(rejection))))
+                default:
+                    deliver(&answers)
+                    handle(event)
+                }
+                // A rejection ends the session, and what it said after that does not count.
+                if generation != self.generation { return false }
+            }
+            deliver(&answers)
+        }
+        return true
+    }
+
+    private func deliver(_ answers: inout [PublishQueue.Answer]) {
+        if answers.isEmpty { return }
+        publishes.answered(answers)
+        answers = []
     }
 
     private func send() {
@@ -227,9 +250,7 @@ actor Link {
         switch event {
         case .messages(let run): hub.deliver(run)
         case .undeliverable(let topic, let reason): hub.undeliverable(topic, reason)
-        case .published(let ticket, let receivers): publishes.answered(ticket, .success(receivers))
-        case .publishRefused(let ticket, let rejection):
-            publishes.answered(ticket, .failure(.refused(rejection)))
+        case .published, .publishRefused: break
         case .subscribed(let topic):
             hub.confirmed(topic, at: .now)
             reconcile()

@@ -25,7 +25,7 @@ package final class Mailbox: Sendable {
 
     private struct Waiter {
         let number: UInt64
-        let continuation: CheckedContinuation<Void, Never>
+        let task: TaskWaiter<Void>
     }
 
     private let state: Mutex<State>
@@ -68,8 +68,8 @@ package final class Mailbox: Sendable {
             defer { state.others = [] }
             return (state.waiter.take(), state.others)
         }
-        first?.continuation.resume()
-        for other in others { other.continuation.resume() }
+        first?.task.resume(returning: ())
+        for other in others { other.task.resume(returning: ()) }
     }
 
     // MARK: The subscriber's side
@@ -92,10 +92,10 @@ package final class Mailbox: Sendable {
         await withTaskCancellationHandler(
             operation: {
                 _ = isolation
-                await withCheckedContinuation(isolation: isolation) { continuation in
+                await TaskWaiter.wait(isolation: isolation) { task in
                     let isReady = state.withLock { state in
                         if state.content.isReady || Task.isCancelled { return true }
-                        let new = Waiter(number: number, continuation: continuation)
+                        let new = Waiter(number: number, task: task)
                         if state.waiter == nil {
                             state.waiter = new
                         } else {
@@ -103,12 +103,12 @@ package final class Mailbox: Sendable {
                         }
                         return false
                     }
-                    if isReady { continuation.resume() }
+                    if isReady { task.resume(returning: ()) }
                 }
             },
             onCancel: {
                 let waiter = state.withLock { $0.takeWaiter(number) }
-                waiter?.continuation.resume()
+                waiter?.task.resume(returning: ())
             }, isolation: isolation)
     }
 }

@@ -11,6 +11,7 @@ package struct Readiness: OptionSet, Hashable, Sendable {
 
     package static let readable = Readiness(rawValue: EPOLLIN.rawValue)
     package static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
+    static let edgeTriggered = Readiness(rawValue: EPOLLET.rawValue)
     /// An error or hang-up: always watched. The next read or write tells what it is.
     package static let failed = Readiness(rawValue: EPOLLERR.rawValue | EPOLLHUP.rawValue)
 }
@@ -36,7 +37,9 @@ final class Epoll: Sendable {
             owning: try uninterrupted("epoll_create1") { epoll_create1(flags) })
         let wakeFlags = Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK)
         wakeup = FileDescriptor(owning: try uninterrupted("eventfd") { eventfd(0, wakeFlags) })
-        try control(EPOLL_CTL_ADD, wakeup.number, .readable, Epoll.wakeToken)
+        // Edge-triggered: each write is told once, and nobody has to read it off.
+        try control(
+            EPOLL_CTL_ADD, wakeup.number, [.readable, .edgeTriggered], Epoll.wakeToken)
     }
 
     func add(_ number: Int32, _ interest: Readiness, token: UInt64) throws(SocketError) {
@@ -91,17 +94,15 @@ final class Epoll: Sendable {
         for index in 0..<Int(count) {
             let event = unsafe space[index]
             let token = unsafe event.data.u64
-            if token == Epoll.wakeToken {
-                clearWakeup()
-            } else {
-                let readiness = unsafe Readiness(rawValue: event.events)
-                events.append(Event(token: token, readiness: readiness))
-            }
+            if token == Epoll.wakeToken { continue }
+            let readiness = unsafe Readiness(rawValue: event.events)
+            events.append(Event(token: token, readiness: readiness))
         }
         return events
     }
 
-    private func clearWakeup() {
+    /// Forgets the wake-ups so far: before `rest`, which else would not begin.
+    func clearWakeups() {
         var value: UInt64 = 0
         while unsafe read(wakeup.number, &value, MemoryLayout<UInt64>.size) < 0, errno == EINTR {}
     }

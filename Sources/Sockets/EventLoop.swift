@@ -165,10 +165,11 @@ package final class EventLoop: SerialExecutor {
     private static let restTime = 300
 
     private func turn() {
+        let rests = isResting.exchange(false, ordering: .relaxed)
+        // Before the look at the work that there is: a wake-up for later work must not be forgotten.
+        if rests { epoll.clearWakeups() }
         let limit = sleepTime()
-        if isResting.exchange(false, ordering: .relaxed), limit != 0 {
-            epoll.rest(microseconds: EventLoop.restTime)
-        }
+        if rests, limit != 0 { epoll.rest(microseconds: EventLoop.restTime) }
         do throws(SocketError) {
             for event in try epoll.wait(milliseconds: limit) {
                 let handler = state.withLock { $0.handlers[event.token] }

@@ -1,7 +1,14 @@
 import BroadcasterMultiplexing
 import BroadcasterTestSupport
 import BroadcasterWire
+import Synchronization
 import Testing
+
+private let lastID = Atomic<UInt64>(0)
+
+private func newID() -> UInt64 {
+    lastID.wrappingAdd(1, ordering: .relaxed).oldValue
+}
 
 struct PublishQueueTests {
     private let start = ContinuousClock.now
@@ -11,7 +18,7 @@ struct PublishQueueTests {
         queue.open()
         for number in 0..<count {
             let isAdded = queue.add(
-                .text("\(number)"), to: "c", id: queue.newIDs(1).lowerBound,
+                .text("\(number)"), to: "c", id: UInt64(number),
                 deadline: start + .seconds(number), waiter: number)
             #expect(isAdded)
         }
@@ -91,7 +98,7 @@ struct PublishQueueTests {
         _ = queue.takeUnsent(limit: 1)
         #expect(queue.close().map(\.waiter) == [0, 1])
         let isAdded = queue.add(
-            .text("x"), to: "c", id: queue.newIDs(1).lowerBound, deadline: start, waiter: 9)
+            .text("x"), to: "c", id: newID(), deadline: start, waiter: 9)
         #expect(!isAdded)
         #expect(queue.isIdle)
     }
@@ -116,7 +123,7 @@ struct PublishQueueTests {
             now += .milliseconds(Int64.random(in: 0...50, using: &random))
             switch Int.random(in: 0..<12, using: &random) {
             case 0..<5:
-                let id = queue.newIDs(1).lowerBound
+                let id = newID()
                 ids[added] = id
                 _ = queue.add(
                     .text("\(added)"), to: "c", id: id, deadline: now + .seconds(1), waiter: added)

@@ -99,7 +99,7 @@ struct MessageRunTests {
             offset = range.upperBound
         }
         #expect(run.count == 4)
-        #expect(run.payloadSize == messages.reduce(0) { $0 + $1.count })
+        #expect(MessageBlock(run).payloadSize == messages.reduce(0) { $0 + $1.count })
     }
 }
 

@@ -112,6 +112,9 @@ struct PartAssembler: Sendable {
         self.limit = limit / 3 * 4 + 1024
     }
 
+    /// No message is open.
+    var isIdle: Bool { open == nil }
+
     /// The channel of a message that was begun, if `channel` or `process` is another's: its rest will not come.
     mutating func interrupted(by process: Int32, _ channel: [UInt8]) -> [UInt8]? {
         guard let current = open, current.process != process || current.channel != channel else {

@@ -23,6 +23,7 @@ struct PostgresSession: Session {
     private var completed = 0
     private var failure: ServerError?
     private var channels = TopicIndex()
+    private var scanner = NotificationScanner()
     private var assembler: PartAssembler
     private var publisher = PostgresPublisher()
     private var probe: PostgresProbe
@@ -68,6 +69,7 @@ struct PostgresSession: Session {
         guard phase == .open else { return }
         switch command {
         case .subscribe(let topics):
+            scanner.forget()
             for topic in topics { channels.insert(topic) }
             listen(topics, isSubscribing: true, into: &output)
         case .unsubscribe(let topics): listen(topics, isSubscribing: false, into: &output)
@@ -144,6 +146,7 @@ struct PostgresSession: Session {
     ) throws(ProtocolError) {
         if lane == .main { heartbeat.heard() }
         let received = buffer.bytes
+        if lane == .main { scanNotifications(&buffer, into: &output) }
         while phase != .closing,
             let frame = try PostgresFrame.next(in: received.span, at: buffer.start)
         {
@@ -151,11 +154,24 @@ struct PostgresSession: Session {
             let message = try ServerMessage(type: frame.type, body: received[frame.body])
             if lane == .main {
                 try receive(message, into: &output)
+                scanNotifications(&buffer, into: &output)
             } else {
                 try probe.received(message, into: &output)
             }
         }
         if phase == .closing { buffer.consume(upTo: buffer.bytes.count) }
+    }
+
+    /// The fast way for what comes by the thousand, while no message is open whose parts are still coming.
+    private mutating func scanNotifications(
+        _ buffer: inout ReceiveBuffer, into output: inout SessionOutput
+    ) {
+        guard phase == .open, probe.isOver, assembler.isIdle else { return }
+        let received = buffer.bytes
+        let end = scanner.scan(
+            received.span, from: buffer.start, limit: options.maximumMessageSize,
+            topics: channels, into: &output)
+        buffer.consume(upTo: end)
     }
 
     private mutating func receive(
@@ -274,6 +290,7 @@ struct PostgresSession: Session {
         _ topic: Topic, _ isSubscribing: Bool, _ rejection: Rejection,
         into output: inout SessionOutput
     ) {
+        scanner.forget()
         channels.remove(topic.name.text)
         output.append(
             isSubscribing
@@ -281,6 +298,7 @@ struct PostgresSession: Session {
     }
 
     private mutating func forget(_ topic: Topic, into output: inout SessionOutput) {
+        scanner.forget()
         channels.remove(topic.name.text)
         output.append(.unsubscribed(topic: topic.id))
     }

@@ -1,0 +1,78 @@
+import BroadcasterWire
+
+/// Recognises whole notifications in the receive buffer without building values of them.
+///
+/// As `MessageScanner` for Redis, and for the same reason: a busy listener receives nothing else. It takes only
+/// plain notifications of subscribed channels; what is marked as a part or as binary, and all else, is left to
+/// `ServerMessage`. The channel of the last one is remembered, with the zero that ends its name.
+struct NotificationScanner: Sendable {
+    private var name: [UInt8] = []
+    private var entry: TopicIndex.Entry?
+
+    /// Forgets the last channel: the topics have changed.
+    mutating func forget() {
+        name = []
+        entry = nil
+    }
+
+    /// Takes all such notifications from the front of `bytes` on. The result is where the rest begins.
+    mutating func scan(
+        _ bytes: Span<UInt8>, from start: Int, limit: Int, topics: TopicIndex,
+        into output: inout SessionOutput
+    ) -> Int {
+        var position = start
+        while let body = body(bytes, position) {
+            let nameStart = body.lowerBound + 4
+            if name.isEmpty || !bytes.holds(name, at: nameStart) {
+                guard readName(bytes, nameStart..<body.upperBound, topics) else { break }
+            }
+            guard let entry else { break }
+            var run = MessageRun(topic: entry.topic.id, origin: entry.origin)
+            let end = takeRun(bytes, from: position, limit, into: &run)
+            if end == position { break }
+            position = end
+            output.append(.messages(run))
+        }
+        return position
+    }
+
+    /// Takes the notifications of the channel whose name is remembered.
+    private func takeRun(
+        _ bytes: Span<UInt8>, from start: Int, _ limit: Int, into run: inout MessageRun
+    ) -> Int {
+        var position = start
+        while let body = body(bytes, position), bytes.holds(name, at: body.lowerBound + 4) {
+            let payload = body.lowerBound + 4 + name.count
+            let end = body.upperBound - 1
+            // The zero that ends the payload, and no other one in it: Postgres takes none.
+            guard payload <= end, bytes[end] == 0, end - payload <= limit,
+                !bytes.holds(PayloadCodec.mark, at: payload)
+            else { break }
+            run.append(bytes, payload..<end)
+            position = body.upperBound
+        }
+        return position
+    }
+
+    /// The body of the notification at `start`, if it is there as a whole.
+    private func body(_ bytes: Span<UInt8>, _ start: Int) -> Range<Int>? {
+        guard bytes.count - start >= 11, bytes[start] == UInt8(ascii: "A") else { return nil }
+        var length = 0
+        for index in start + 1..<start + 5 { length = length << 8 | Int(bytes[index]) }
+        guard (10...PostgresFrame.limit).contains(length), length <= bytes.count - start - 1 else {
+            return nil
+        }
+        return start + 5..<start + 1 + length
+    }
+
+    private mutating func readName(
+        _ bytes: Span<UInt8>, _ range: Range<Int>, _ topics: TopicIndex
+    ) -> Bool {
+        guard let end = range.first(where: { bytes[$0] == 0 }) else { return false }
+        entry = topics.find(bytes, range.lowerBound..<end)
+        guard entry != nil else { return false }
+        name.removeAll(keepingCapacity: true)
+        name.append(bytes, range.lowerBound..<end + 1)
+        return true
+    }
+}
