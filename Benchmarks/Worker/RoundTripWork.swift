@@ -13,9 +13,18 @@ struct RoundTripWork {
         text = BenchmarkClient.payload(try arguments.number("size"))
     }
 
+    /// `on=loop` runs the task on the thread that serves the connection.
     @concurrent
     func run() async throws {
         let broadcast = try await BenchmarkClient.connect(arguments)
+        let isOnLoop = (try? arguments.text("on")) == "loop"
+        try await withTaskExecutorPreference(isOnLoop ? broadcast.executor : nil) {
+            try await run(broadcast)
+        }
+        await broadcast.disconnect()
+    }
+
+    private func run(_ broadcast: Broadcast) async throws {
         let subscription = try await broadcast.subscribe(to: "bench")
         var messages = subscription.makeAsyncIterator()
         var times: [Double] = []
@@ -34,6 +43,5 @@ struct RoundTripWork {
             messages: count,
             ["p50_us": times[count / 2], "p99_us": times[min(count * 99 / 100, count - 1)]])
         try BenchmarkClient.checkNothingLost(broadcast)
-        await broadcast.disconnect()
     }
 }

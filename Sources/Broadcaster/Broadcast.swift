@@ -328,6 +328,18 @@ public final class Broadcast: Sendable {
         return BroadcastStatistics(total, now: driver?.hub.counts ?? Hub.Counts())
     }
 
+    /// The thread that serves the connection, for tasks that must not pay for a change of threads; nil before
+    /// `connect()`, and for `memory://`.
+    ///
+    /// ```swift
+    /// await withTaskExecutorPreference(broadcast.executor) { … }
+    /// ```
+    ///
+    /// A publish, or a message and the answer to it, then takes about half the time. Whatever runs there keeps the connection
+    /// waiting: only for tasks that compute little and block never. After `disconnect()` it goes on running them,
+    /// on the threads of whoever wakes them.
+    public var executor: (any TaskExecutor)? { state.withLock { $0.driver }?.executor }
+
     /// How long the server takes to answer.
     public func ping() async throws(BroadcastError) -> Duration {
         let driver = try connectedDriver()

@@ -36,12 +36,16 @@ package protocol Driver: AnyObject, Sendable {
     /// The time that deadlines are counted in.
     var now: Instant { get }
 
+    /// What its own work runs on; nil where it has no thread.
+    var executor: (any TaskExecutor)? { get }
+
     var published: Int { get }
     var reconnects: Int { get }
 }
 
 extension Driver {
     package var now: Instant { .now }
+    package var executor: (any TaskExecutor)? { nil }
 }
 
 /// What the driver tells whoever watches.

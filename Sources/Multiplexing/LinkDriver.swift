@@ -110,6 +110,7 @@ package final class LinkDriver: Driver {
         loop.stop()
     }
 
+    package var executor: (any TaskExecutor)? { loop }
     package var published: Int { publishes.published }
     package var reconnects: Int { gate.reconnects }
 }

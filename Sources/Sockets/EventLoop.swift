@@ -6,8 +6,8 @@ internal import Synchronization
 /// actor with `assumeIsolated`, without a hop. A turn of the loop is: wait; handlers of ready
 /// sockets; timers that are due; work, until there is none left. So a peer's bytes count before the
 /// deadline that they were late for, and what the handlers leave to the end of the turn, such as
-/// writing, is done once.
-package final class EventLoop: SerialExecutor {
+/// writing, is done once. It is a `TaskExecutor` as well: a task that runs here pays no hop.
+package final class EventLoop: SerialExecutor, TaskExecutor {
     package typealias Work = @Sendable () -> Void
 
     /// What a watched socket is known by. Never used again, unlike its descriptor's number.
@@ -57,7 +57,7 @@ package final class EventLoop: SerialExecutor {
     package func enqueue(_ job: consuming ExecutorJob) {
         // After the stop there is no thread to run it on, and a job must not be dropped.
         let job = UnownedJob(job)
-        if !add(.job(job)) { unsafe job.runSynchronously(on: asUnownedSerialExecutor()) }
+        if !add(.job(job)) { run(job) }
     }
 
     private func add(_ item: Item) -> Bool {
@@ -198,10 +198,16 @@ package final class EventLoop: SerialExecutor {
             for item in items {
                 switch item {
                 case .work(let work): work()
-                case .job(let job): unsafe job.runSynchronously(on: asUnownedSerialExecutor())
+                case .job(let job): run(job)
                 }
             }
         }
+    }
+
+    /// The link's, or those of tasks that prefer this loop.
+    private func run(_ job: UnownedJob) {
+        unsafe job.runSynchronously(
+            isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
     }
 
     /// Milliseconds until the next timer, rounded up so that it is due then; -1 without one.

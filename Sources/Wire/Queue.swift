@@ -6,11 +6,15 @@
     @usableFromInline var elements: [Element?] = []
     @usableFromInline var head = 0
 
+    /// An empty queue.
     @inlinable public init() {}
 
+    /// How many wait.
     @inlinable public var count: Int { elements.count - head }
+    /// None waits.
     @inlinable public var isEmpty: Bool { head == elements.count }
 
+    /// The one that comes next; nil where there is none.
     @inlinable public var first: Element? {
         get { isEmpty ? nil : elements[head] }
         _modify {
@@ -24,6 +28,7 @@
         }
     }
 
+    /// The one that came last.
     @inlinable public var last: Element? { isEmpty ? nil : elements[elements.count - 1] }
 
     /// The element at `offset` from the first.
@@ -32,10 +37,12 @@
         set { elements[head + offset] = newValue }
     }
 
+    /// Adds one at the end.
     @inlinable public mutating func append(_ element: Element) {
         elements.append(element)
     }
 
+    /// Takes the first one out.
     @inlinable public mutating func removeFirst() -> Element? {
         guard !isEmpty else { return nil }
         let element = elements[head].take()
@@ -56,6 +63,7 @@
         _ = removeFirst()
     }
 
+    /// Takes all out.
     @inlinable public mutating func removeAll() {
         elements.removeAll()
         head = 0

@@ -258,6 +258,28 @@ struct LyingServerTests {
         }
     }
 
+    /// To go on after an answer too many would give each answer that follows to another.
+    @Test func whatNobodyAskedForIsAViolation() throws {
+        let login: [ServerMessage] = [
+            .authentication(.ok), .backendKeyData(process: 7, key: [1, 2, 3, 4]),
+            .readyForQuery(.idle),
+            .parseComplete, .readyForQuery(.idle), .dataRow([text("7")]),
+            .commandComplete("SELECT 1"), .readyForQuery(.idle),
+        ]
+        #expect(try say(login).events.count == 1, "ready, and nothing else")
+        let strays: [ServerMessage] = [
+            .commandComplete("LISTEN"), .readyForQuery(.idle), .parseComplete, .bindComplete,
+            .closeComplete, .noData, .emptyQuery, .portalSuspended,
+            .errorResponse(ServerError(severity: "ERROR", code: "42501", message: "no")),
+        ]
+        for stray in strays {
+            let error = #expect(throws: ProtocolError.self, "\(stray)") {
+                _ = try say(login + [stray])
+            }
+            #expect(error?.description.contains("nothing was asked") == true, "\(stray)")
+        }
+    }
+
     @Test func noneGetsThePasswordInTheClear() throws {
         for lie in [
             [ServerMessage.authentication(.cleartextPassword)],

@@ -203,6 +203,15 @@ struct RESPDecoderTests {
         }
     }
 
+    @Test(arguments: [("*", 65_536), ("~", 65_536), (">", 65_536), ("%", 32_768), ("|", 32_768)])
+    func countsBeyondTheLimitAreRefusedByTheirHeader(type: String, most: Int) throws {
+        #expect(try decode(Array("\(type)\(most)\r\n".utf8), .whole).values.isEmpty)
+        let error = #expect(throws: ProtocolError.self) {
+            try decode(Array("\(type)\(most + 1)\r\n".utf8), .whole)
+        }
+        #expect(error?.description.contains("a count from 0 to \(most)") == true)
+    }
+
     @Test func stringsTogetherAreBoundedToo() {
         let part = "$1000000\r\n" + String(repeating: "x", count: 1_000_000) + "\r\n"
         let error = #expect(throws: ProtocolError.self) {

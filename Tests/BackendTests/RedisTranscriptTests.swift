@@ -136,6 +136,22 @@ struct RedisTotalityTests {
         #expect(error?.description.contains(says) == true)
     }
 
+    /// An answer of the wrong kind is another's answer: to go on would shift all that follow.
+    @Test func anAnswerOfAnotherKindIsAViolation() throws {
+        for (phase, bytes) in [
+            (Phase.publishing, "+OK\r\n"), (.publishing, "$1\r\n1\r\n"),
+            (.pinging, ":1\r\n"), (.subscribed, "+OK\r\n"), (.subscribed, ":1\r\n"),
+        ] {
+            var session = try prepared(phase)
+            var output = SessionOutput()
+            var buffer = ReceiveBuffer(Array(bytes.utf8))
+            let error = #expect(throws: ProtocolError.self, "\(phase) \(bytes)") {
+                try session.receive(&buffer, on: .main, into: &output)
+            }
+            #expect(error?.description.contains("an answer to") == true, "\(phase) \(bytes)")
+        }
+    }
+
     @Test func aConfirmationOfAnotherChannelDoesNotPassForOurs() throws {
         var session = try prepared(.subscribed)
         var output = SessionOutput()

@@ -332,6 +332,36 @@ struct ScriptedServerTests {
         await broadcast.disconnect()
     }
 
+    /// However much is published at once, what the connection holds stays within its limit.
+    @Test func noMoreIsTakenThanMayWaitForTheKernel() async throws {
+        let payload = String(repeating: "x", count: 100)
+        let command = "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$100\r\n\(payload)\r\n"
+        let size = command.utf8.count
+        let received = Mutex(0)
+        let server = try server { client, text in
+            let answers = received.withLock { received in
+                defer { received += text.utf8.count }
+                return (received + text.utf8.count) / size - received / size
+            }
+            client.send(String(repeating: ":1\r\n", count: answers))
+        }
+        let longest = Mutex(0)
+        var options = ScriptedServerTests.patient
+        options.unsentBytes = 1000
+        options.trace = { line in
+            guard line.hasPrefix("C: ") else { return }
+            longest.withLock { $0 = max($0, line.utf8.count) }
+        }
+        let broadcast = try Broadcast("redis://127.0.0.1:\(server.port)", options: options)
+        try await broadcast.connect()
+        let results = try await broadcast.publish(
+            contentsOf: repeatElement(payload, count: 1000), to: "c")
+        #expect(results.count == 1000)
+        // Ten messages, and what RESP adds to each, escaped.
+        #expect(longest.withLock { $0 } <= 2000)
+        await broadcast.disconnect()
+    }
+
     @Test func disconnectingWhileConnectingEnds() async throws {
         let server = try ScriptedServer { _, _ in }
         let broadcast = try broadcast(to: server)
