@@ -8,29 +8,29 @@ import BroadcasterWire
 /// outside speaks to the hub and the publish queue, which have locks, and then says `hubChanged` or is
 /// signalled: the link comes by in its next turn and takes all that has gathered there.
 actor Link {
-    private nonisolated let loop: EventLoop
+    nonisolated let loop: EventLoop
     private nonisolated let backend: any Backend
     private nonisolated let limits: LinkLimits
-    private nonisolated let hub: Hub
-    private nonisolated let publishes: PublishQueue
-    private nonisolated let observers: Observers
+    nonisolated let hub: Hub
+    nonisolated let publishes: PublishQueue
+    nonisolated let observers: Observers
     /// Calls that wait for the first `ready`, or the end.
-    private nonisolated let gate: Gate
+    nonisolated let gate: Gate
 
-    private var state: LinkState
-    private var session: (any Session)?
-    private var output = SessionOutput()
-    private var lanes: LaneSet
+    var state: LinkState
+    var session: (any Session)?
+    var output = SessionOutput()
+    var lanes: LaneSet
     /// Counts sessions, so that what was begun for an earlier one is known as such.
-    private var generation = 0
-    private var endpoint = 0
-    private var timer: (at: Instant, timer: EventLoop.Timer)?
-    private var pings: [CheckedContinuation<LinkFailure?, Never>] = []
+    var generation = 0
+    var endpoint = 0
+    var timer: (at: Instant, timer: EventLoop.Timer)?
+    var pings: [CheckedContinuation<LinkFailure?, Never>] = []
     private var isFlushScheduled = false
-    private var stopping: Stopping?
-    private var lastFailure: LinkFailure?
+    var stopping: Stopping?
+    var lastFailure: LinkFailure?
 
-    private struct Stopping {
+    struct Stopping {
         let deadline: Instant
         var hasSaidGoodbye = false
     }
@@ -70,7 +70,7 @@ actor Link {
         follow(state.start(at: .now))
     }
 
-    private func follow(_ decision: LinkState.Decision) {
+    func follow(_ decision: LinkState.Decision) {
         switch decision {
         case .nothing: break
         case .connect(let deadline):
@@ -214,7 +214,7 @@ actor Link {
         answers = []
     }
 
-    private func send() {
+    func send() {
         for lane in LaneSet.all {
             guard let transport = lanes[lane], !output[lane].isEmpty else { continue }
             if let trace = observers.trace {
@@ -308,7 +308,7 @@ actor Link {
         if !publications.isEmpty { perform(.publish(publications)) }
     }
 
-    private func perform(_ command: Command) {
+    func perform(_ command: Command) {
         observers.trace?(TranscriptLine.command(command))
         session?.perform(command, into: &output)
     }
@@ -354,82 +354,5 @@ actor Link {
             }
         }
         follow(state.timeReached(now))
-    }
-
-    // MARK: Loss
-
-    private var downReason: String {
-        lastFailure.map { "no connection in time: \($0)" } ?? "no room to send in time"
-    }
-
-    /// The session is over. What it knew is forgotten; what was sent and not answered is told.
-    private func lose(_ failure: LinkFailure) {
-        guard session != nil else { return }
-        let wasReady = state.isReady
-        let now = Instant.now
-        closeLanes()
-        session = nil
-        lastFailure = failure
-        if stopping != nil { return end(.closed) }
-        if wasReady {
-            hub.disconnected(at: now, reason: failure.description)
-            publishes.connectionLost(failure.description)
-        } else {
-            endpoint += 1
-        }
-        failPings(failure)
-        let decision = state.failed(failure, at: now, chance: .random(in: 0...1))
-        if case .wait(let until) = decision {
-            observers.status(.down(failure, retryIn: until - now))
-            observers.log(.lost(failure, retryIn: until - now))
-        }
-        follow(decision)
-    }
-
-    private func closeLanes() {
-        generation += 1
-        lanes.close()
-        output = SessionOutput()
-    }
-
-    private func failPings(_ failure: LinkFailure) {
-        for ping in pings { ping.resume(returning: failure) }
-        pings = []
-    }
-
-    // MARK: Stopping
-
-    /// Lets publishes that are under way be answered, says goodbye, and ends; all within `within`.
-    func stop(within limit: Duration) {
-        hub.close()
-        guard state.isReady, stopping == nil else { return end(.closed) }
-        stopping = Stopping(deadline: .now + limit)
-        turn()
-    }
-
-    private func goOnStopping() {
-        guard let current = stopping, !current.hasSaidGoodbye, publishes.isIdle else { return }
-        stopping?.hasSaidGoodbye = true
-        perform(.close)
-        send()
-        // The server answers by closing, which ends us; FIN, not RST: what it sends is read until then.
-        post { $0.lanes.finishWriting() }
-    }
-
-    /// For good.
-    private func end(_ failure: LinkFailure) {
-        closeLanes()
-        session = nil
-        stopping = nil
-        if let timer { loop.cancel(timer.timer) }
-        timer = nil
-        state.close()
-        failPings(failure)
-        hub.close()
-        publishes.close()
-        observers.status(.closed)
-        observers.log(.closed)
-        gate.open(.failure(failure))
-        gate.end()
     }
 }

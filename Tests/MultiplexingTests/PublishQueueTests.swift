@@ -64,7 +64,7 @@ struct PublishQueueTests {
         #expect(queue.answered(1, .success(nil))?.waiter == 2)
     }
 
-    @Test func aLostConnectionSplitsSentFromUnsent() {
+    @Test func aLostConnectionSplitsSentFromUnsent() throws {
         var queue = queue(4)
         _ = queue.takeUnsent(limit: 2)
         let lost = queue.connectionLost("x")
@@ -72,7 +72,8 @@ struct PublishQueueTests {
         #expect(lost.allSatisfy { $0.result == .failure(.outcomeUnknown("x")) })
         let rest = queue.takeUnsent(limit: 1000)
         #expect(rest.map(\.payload) == [.text("2"), .text("3")])
-        #expect(queue.answered(rest[0].ticket, .success(nil))?.waiter == 2)
+        let first = try #require(rest.first)
+        #expect(queue.answered(first.ticket, .success(nil))?.waiter == 2)
     }
 
     @Test func deadlinesPassInOrderAndSentOnesKeepTheirPlaces() {

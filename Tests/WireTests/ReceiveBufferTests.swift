@@ -103,6 +103,7 @@ struct MessageRunTests {
     }
 }
 
+@Suite(.timeLimit(.minutes(1)))
 struct HeartbeatTests {
     private let start = ContinuousClock.now
 

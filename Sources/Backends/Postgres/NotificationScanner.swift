@@ -44,7 +44,7 @@ struct NotificationScanner: Sendable {
         while let body = body(bytes, position), bytes.holds(name, at: body.lowerBound + 4) {
             let payload = body.lowerBound + 4 + name.count
             let end = body.upperBound - 1
-            // The zero that ends the payload, and no other one in it: Postgres takes none.
+            // The zero that ends the payload. One inside of it is not looked for: Postgres takes none from a client.
             guard payload <= end, bytes[end] == 0, end - payload <= limit,
                 !bytes.holds(PayloadCodec.mark, at: payload)
             else { break }

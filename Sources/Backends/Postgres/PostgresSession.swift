@@ -22,9 +22,7 @@ struct PostgresSession: Session {
     /// Of the first operation: how many statements are complete, and its error.
     private var completed = 0
     private var failure: ServerError?
-    private var channels = TopicIndex()
-    private var scanner = NotificationScanner()
-    private var assembler: PartAssembler
+    private var notifications: NotificationReader
     private var publisher = PostgresPublisher()
     private var probe: PostgresProbe
     /// Topics that wait for the probe.
@@ -39,7 +37,7 @@ struct PostgresSession: Session {
         self.nonce = nonce
         handshake = PostgresHandshake(url, nonce: nonce)
         probe = PostgresProbe(url, nonce: nonce)
-        assembler = PartAssembler(limit: options.maximumMessageSize)
+        notifications = NotificationReader(limit: options.maximumMessageSize)
         heartbeat = Heartbeat(interval: options.pingInterval)
     }
 
@@ -69,8 +67,7 @@ struct PostgresSession: Session {
         guard phase == .open else { return }
         switch command {
         case .subscribe(let topics):
-            scanner.forget()
-            for topic in topics { channels.insert(topic) }
+            for topic in topics { notifications.insert(topic) }
             listen(topics, isSubscribing: true, into: &output)
         case .unsubscribe(let topics): listen(topics, isSubscribing: false, into: &output)
         case .publish(let publications):
@@ -146,7 +143,7 @@ struct PostgresSession: Session {
     ) throws(ProtocolError) {
         if lane == .main { heartbeat.heard() }
         let received = buffer.bytes
-        if lane == .main { scanNotifications(&buffer, into: &output) }
+        if lane == .main { takeNotifications(&buffer, into: &output) }
         while phase != .closing,
             let frame = try PostgresFrame.next(in: received.span, at: buffer.start)
         {
@@ -154,7 +151,7 @@ struct PostgresSession: Session {
             let message = try ServerMessage(type: frame.type, body: received[frame.body])
             if lane == .main {
                 try receive(message, into: &output)
-                scanNotifications(&buffer, into: &output)
+                takeNotifications(&buffer, into: &output)
             } else {
                 try probe.received(message, into: &output)
             }
@@ -162,16 +159,11 @@ struct PostgresSession: Session {
         if phase == .closing { buffer.consume(upTo: buffer.bytes.count) }
     }
 
-    /// The fast way for what comes by the thousand, while no message is open whose parts are still coming.
-    private mutating func scanNotifications(
+    private mutating func takeNotifications(
         _ buffer: inout ReceiveBuffer, into output: inout SessionOutput
     ) {
-        guard phase == .open, probe.isOver, assembler.isIdle else { return }
-        let received = buffer.bytes
-        let end = scanner.scan(
-            received.span, from: buffer.start, limit: options.maximumMessageSize,
-            topics: channels, into: &output)
-        buffer.consume(upTo: end)
+        guard phase == .open, probe.isOver else { return }
+        notifications.takeRuns(from: &buffer, into: &output)
     }
 
     private mutating func receive(
@@ -180,7 +172,11 @@ struct PostgresSession: Session {
         switch message {
         case _ where phase == .greeting: try greet(message, into: &output)
         case .notification(let process, let channel, let payload):
-            deliver(process, channel, payload, into: &output)
+            let isOurs = notifications.take(
+                from: process, channel: channel, payload: payload, into: &output)
+            if !isOurs, channel.elementsEqual(probe.channel.utf8), probe.returned() {
+                probeIsOver(into: &output)
+            }
         case .errorResponse(let error) where error.isFatal: end(error, into: &output)
         case .noticeResponse(let notice):
             if notice.isFatal { end(notice, into: &output) }
@@ -188,20 +184,18 @@ struct PostgresSession: Session {
             if name == "client_encoding", value != "UTF8" {
                 throw unexpected("client_encoding UTF8", found: URLOptions.show(value))
             }
-        case .errorResponse(let error) where !operations.isEmpty: failure = failure ?? error
-        case .commandComplete where !operations.isEmpty: completed += 1
-        case .readyForQuery(.idle) where !operations.isEmpty: finishOperation(into: &output)
+        case _ where operations.isEmpty:
+            throw unexpected("nothing, nothing was asked", found: message.name)
+        case .errorResponse(let error): failure = failure ?? error
+        case .commandComplete: completed += 1
+        case .readyForQuery(.idle): finishOperation(into: &output)
         case .dataRow(let columns):
             guard case .identify? = operations.first else { break }
             probe.isPooled = columns.first != Array(String(handshake.process).utf8)
         case .parseComplete, .bindComplete, .rowDescription, .noData, .emptyQuery,
             .parameterDescription, .closeComplete:
-            if operations.isEmpty {
-                throw unexpected("nothing, nothing was asked", found: message.name)
-            }
-        default:
-            throw unexpected(
-                operations.first?.name ?? "nothing, nothing was asked", found: message.name)
+            break
+        default: throw unexpected(operations.first?.name ?? "", found: message.name)
         }
     }
 
@@ -290,16 +284,14 @@ struct PostgresSession: Session {
         _ topic: Topic, _ isSubscribing: Bool, _ rejection: Rejection,
         into output: inout SessionOutput
     ) {
-        scanner.forget()
-        channels.remove(topic.name.text)
+        notifications.remove(topic)
         output.append(
             isSubscribing
                 ? .subscriptionRefused(topic: topic.id, rejection) : .unsubscribed(topic: topic.id))
     }
 
     private mutating func forget(_ topic: Topic, into output: inout SessionOutput) {
-        scanner.forget()
-        channels.remove(topic.name.text)
+        notifications.remove(topic)
         output.append(.unsubscribed(topic: topic.id))
     }
 
@@ -329,55 +321,6 @@ struct PostgresSession: Session {
         )
         for topic in unverified { refuse(topic, true, rejection, into: &output) }
         unverified = []
-    }
-
-    // MARK: Notifications
-
-    private mutating func deliver(
-        _ process: Int32, _ channel: [UInt8], _ payload: [UInt8], into output: inout SessionOutput
-    ) {
-        if let interrupted = assembler.interrupted(by: process, channel) {
-            lose(interrupted, into: &output)
-        }
-        guard let entry = channels.find(channel.span, channel.indices) else {
-            if channel.elementsEqual(probe.channel.utf8), probe.returned() {
-                probeIsOver(into: &output)
-            }
-            return
-        }
-        guard payload.starts(with: PayloadCodec.mark) else {
-            if assembler.abandon() { lose(channel, into: &output) }
-            return append(payload, entry, into: &output)
-        }
-        switch PayloadCodec.decode(payload) {
-        case .whole(let bytes):
-            if assembler.abandon() { lose(channel, into: &output) }
-            append(bytes, entry, into: &output)
-        case .unknown: append(payload, entry, into: &output)
-        case .part(let id, let number, let count, let piece):
-            switch assembler.add(
-                process: process, channel: channel, id: id, number: number, count: count,
-                piece: piece)
-            {
-            case .incomplete: break
-            case .message(let bytes): append(bytes, entry, into: &output)
-            case .lost: lose(channel, into: &output)
-            }
-        }
-    }
-
-    private func append(
-        _ payload: [UInt8], _ entry: TopicIndex.Entry, into output: inout SessionOutput
-    ) {
-        output.append(
-            messageIn: payload.span, at: payload.indices, topic: entry.topic.id,
-            origin: entry.origin)
-    }
-
-    private mutating func lose(_ channel: [UInt8], into output: inout SessionOutput) {
-        guard let entry = channels.find(channel.span, channel.indices) else { return }
-        output.append(
-            .undeliverable(topic: entry.topic.id, "a large message came without all its parts"))
     }
 
     // MARK: Time
