@@ -335,9 +335,8 @@ public final class Broadcast: Sendable {
     /// await withTaskExecutorPreference(broadcast.executor) { … }
     /// ```
     ///
-    /// A publish, or a message and the answer to it, then takes about half the time. Whatever runs there keeps the connection
-    /// waiting: only for tasks that compute little and block never. After `disconnect()` it goes on running them,
-    /// on the threads of whoever wakes them.
+    /// Whatever runs there keeps the connection waiting: only for tasks that compute little and never block. After
+    /// `disconnect()` they go on where tasks without a preference run.
     public var executor: (any TaskExecutor)? { state.withLock { $0.driver }?.executor }
 
     /// How long the server takes to answer.

@@ -31,6 +31,7 @@ package struct LinkLimits: Hashable, Sendable {
 package final class LinkDriver: Driver {
     package let hub: Hub
     private let loop: EventLoop
+    private let taskExecutor: LoopTaskExecutor
     private let link: Link
     private let gate = Gate()
     private let publishes: PublishQueue
@@ -44,6 +45,7 @@ package final class LinkDriver: Driver {
         } catch {
             throw .unreachable(error.description)
         }
+        taskExecutor = LoopTaskExecutor(loop)
         self.limits = limits
         self.hub = hub
         let turn = Turn()
@@ -110,7 +112,7 @@ package final class LinkDriver: Driver {
         loop.stop()
     }
 
-    package var executor: (any TaskExecutor)? { loop }
+    package var executor: (any TaskExecutor)? { taskExecutor }
     package var published: Int { publishes.published }
     package var reconnects: Int { gate.reconnects }
 }

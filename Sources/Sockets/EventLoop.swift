@@ -6,8 +6,8 @@ internal import Synchronization
 /// actor with `assumeIsolated`, without a hop. A turn of the loop is: wait; handlers of ready
 /// sockets; timers that are due; work, until there is none left. So a peer's bytes count before the
 /// deadline that they were late for, and what the handlers leave to the end of the turn, such as
-/// writing, is done once. It is a `TaskExecutor` as well: a task that runs here pays no hop.
-package final class EventLoop: SerialExecutor, TaskExecutor {
+/// writing, is done once.
+package final class EventLoop: SerialExecutor {
     package typealias Work = @Sendable () -> Void
 
     /// What a watched socket is known by. Never used again, unlike its descriptor's number.
@@ -22,7 +22,10 @@ package final class EventLoop: SerialExecutor, TaskExecutor {
 
     private enum Item {
         case work(Work)
+        /// Of an actor that lives here.
         case job(UnownedJob)
+        /// Of a task that prefers to run here.
+        case task(UnownedJob, LoopTaskExecutor)
     }
 
     private struct State {
@@ -55,9 +58,14 @@ package final class EventLoop: SerialExecutor, TaskExecutor {
     }
 
     package func enqueue(_ job: consuming ExecutorJob) {
-        // After the stop there is no thread to run it on, and a job must not be dropped.
         let job = UnownedJob(job)
+        // After the stop there is no thread to run it on, and a job must not be dropped.
         if !add(.job(job)) { run(job) }
+    }
+
+    /// False if the loop has stopped.
+    func enqueue(_ job: UnownedJob, of executor: LoopTaskExecutor) -> Bool {
+        add(.task(job, executor))
     }
 
     private func add(_ item: Item) -> Bool {
@@ -199,15 +207,15 @@ package final class EventLoop: SerialExecutor, TaskExecutor {
                 switch item {
                 case .work(let work): work()
                 case .job(let job): run(job)
+                case .task(let job, let executor):
+                    unsafe job.runSynchronously(on: executor.asUnownedTaskExecutor())
                 }
             }
         }
     }
 
-    /// The link's, or those of tasks that prefer this loop.
     private func run(_ job: UnownedJob) {
-        unsafe job.runSynchronously(
-            isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+        unsafe job.runSynchronously(on: asUnownedSerialExecutor())
     }
 
     /// Milliseconds until the next timer, rounded up so that it is due then; -1 without one.

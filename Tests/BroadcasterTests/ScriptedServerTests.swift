@@ -54,6 +54,23 @@ struct ScriptedServerTests {
         }
     }
 
+    @Test func tasksMayRunWhereTheConnectionIsServed() async throws {
+        let server = try server { client, text in
+            if text.contains("PUBLISH") { client.send(":1\r\n") }
+        }
+        let broadcast = try broadcast(to: server, "ping=1000s")
+        #expect(broadcast.executor == nil)
+        try await broadcast.connect()
+        try await withTaskExecutorPreference(broadcast.executor) {
+            for _ in 0..<100 {
+                let count = try await broadcast.publish("x", to: "c")
+                #expect(count == 1)
+            }
+            await broadcast.disconnect()
+        }
+        #expect(broadcast.executor == nil)
+    }
+
     @Test func aServerThatHangsUpIsUnreachable() async throws {
         let server = try ScriptedServer { happening, client in
             if case .connected = happening { client.close() }

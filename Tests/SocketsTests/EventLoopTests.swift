@@ -67,6 +67,19 @@ struct EventLoopTests {
         #expect(await resident.visits == 2)
     }
 
+    /// Run in place, as an actor's job is, so many would be so many frames of the stack.
+    @Test func aTaskLivesOnTheLoopAndGoesOnAfterIt() async throws {
+        let loop = try EventLoop(name: "test")
+        await withTaskExecutorPreference(LoopTaskExecutor(loop)) {
+            #expect(loop.isCurrentThread)
+            await Task.yield()
+            #expect(loop.isCurrentThread)
+            loop.stop()
+            for _ in 0..<100_000 { await Task.yield() }
+            #expect(!loop.isCurrentThread)
+        }
+    }
+
     @Test func timersFireAfterTheirTimeAndInOrder() async throws {
         let loop = try EventLoop(name: "test")
         defer { loop.stop() }
