@@ -161,6 +161,28 @@ struct RedisTotalityTests {
         }
     }
 
+    /// In RESP2 messages come on the subscriber's lane alone, however fast they could be read on the other.
+    @Test(arguments: [Lane.main, .subscriber])
+    func aMessageOnTheOtherLaneIsAViolation(lane: Lane) throws {
+        var session = try prepared(.openRESP2)
+        var output = SessionOutput()
+        var buffer = ReceiveBuffer()
+        func receive(_ text: String, on lane: Lane) throws {
+            buffer.append(text.utf8)
+            try session.receive(&buffer, on: lane, into: &output)
+        }
+        session.perform(.subscribe([Topic(id: 0, name: .channel("c"))]), into: &output)
+        try receive("*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n", on: .subscriber)
+        _ = output.takeEvents()
+        let message = "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nx\r\n"
+        if lane == .main {
+            #expect(throws: ProtocolError.self) { try receive(message, on: lane) }
+        } else {
+            try receive(message, on: lane)
+        }
+        #expect(output.takeEvents().count == (lane == .main ? 0 : 1))
+    }
+
     @Test func silenceIsAskedAboutAndThenFatal() throws {
         let start = ContinuousClock.now
         var session = try prepared(.open)

@@ -154,7 +154,7 @@ struct RedisSession: Session {
     ) throws(ProtocolError) {
         lanes[lane.index].heartbeat.heard()
         while phase != .closing {
-            if phase == .open, lanes[lane.index].decoder.isAtBoundary {
+            if phase == .open, lane == subscriberLane, lanes[lane.index].decoder.isAtBoundary {
                 scanMessages(&buffer, into: &output)
             }
             guard let value = try lanes[lane.index].decoder.next(&buffer) else { return }
