@@ -49,11 +49,12 @@ package final class Peer: Sendable {
         let due = state.withLock { state -> ContinuousClock.Instant? in
             let now = ContinuousClock.now
             if delay <= .zero, state.lastDue <= now { return nil }
-            state.lastDue = max(state.lastDue, now) + delay
+            state.lastDue = max(state.lastDue, now + delay)
             return state.lastDue
         }
         guard let due else { return send(bytes) }
-        _ = loop.schedule(at: due) { [self] in send(bytes) }
+        // Weakly: what has been cut closes now, whatever was to be sent on it.
+        _ = loop.schedule(at: due) { [weak self] in self?.send(bytes) }
     }
 
     /// The other side has ended, or we have.
@@ -63,7 +64,7 @@ package final class Peer: Sendable {
     package func close() {
         let due = state.withLock { $0.lastDue }
         guard due <= .now else {
-            _ = loop.schedule(at: due) { [self] in close() }
+            _ = loop.schedule(at: due) { [weak self] in self?.close() }
             return
         }
         state.withLock { $0.closesWhenSent = true }
