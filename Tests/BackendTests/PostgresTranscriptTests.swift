@@ -259,14 +259,20 @@ struct LyingServerTests {
         }
     }
 
+    private let login: [ServerMessage] = [
+        .authentication(.ok), .backendKeyData(process: 7, key: [1, 2, 3, 4]),
+        .readyForQuery(.idle),
+        .parseComplete, .readyForQuery(.idle), .dataRow([text("7")]),
+        .commandComplete("SELECT 1"), .readyForQuery(.idle),
+    ]
+
+    @Test func anotherEncodingIsAViolationLaterToo() throws {
+        let change = ServerMessage.parameterStatus(name: "client_encoding", value: "LATIN1")
+        #expect(throws: ProtocolError.self) { _ = try say(login + [change]) }
+    }
+
     /// To go on after an answer too many would give each answer that follows to another.
     @Test func whatNobodyAskedForIsAViolation() throws {
-        let login: [ServerMessage] = [
-            .authentication(.ok), .backendKeyData(process: 7, key: [1, 2, 3, 4]),
-            .readyForQuery(.idle),
-            .parseComplete, .readyForQuery(.idle), .dataRow([text("7")]),
-            .commandComplete("SELECT 1"), .readyForQuery(.idle),
-        ]
         #expect(try say(login).events.count == 1, "ready, and nothing else")
         let strays: [ServerMessage] = [
             .commandComplete("LISTEN"), .readyForQuery(.idle), .parseComplete, .bindComplete,

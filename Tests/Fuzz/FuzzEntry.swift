@@ -3,7 +3,8 @@ import Glibc
 
 /// libFuzzer's two calls. It brings `main` itself:
 ///
-///     BROADCASTER_FUZZ=1 swift build -c release --sanitize=fuzzer --product fuzz --scratch-path .build-fuzz
+///     BROADCASTER_FUZZ=1 swift build -c release --sanitize=fuzzer --product fuzz \
+///         -Xswiftc -enable-testing --scratch-path .build-fuzz
 ///     .build-fuzz/release/fuzz resp -max_total_time=600
 ///
 /// The first argument names the decoder; its seeds are written to a folder beside the program, which

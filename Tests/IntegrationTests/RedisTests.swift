@@ -249,6 +249,25 @@ struct RedisTests {
         }
     }
 
+    /// With a password, which is then said by AUTH; as to Redis 5.
+    @Test func aServerWithoutHELLOIsSpokenToInRESP2() async throws {
+        let server = try await RedisServer([
+            "--requirepass", "pw", "--rename-command", "HELLO", "",
+        ])
+        let broadcast = try Broadcast("redis://:pw@127.0.0.1:\(server.port)")
+        try await broadcast.connect()
+        guard case .ready(let info) = broadcast.currentStatus else {
+            Issue.record("\(broadcast.currentStatus)")
+            return
+        }
+        #expect(info.description.contains("RESP2"))
+        let subscription = try await broadcast.subscribe(to: "c")
+        #expect(try await broadcast.publish("x", to: "c") == 1)
+        var messages = subscription.makeAsyncIterator()
+        #expect(try await messages.next()?.text == "x")
+        await broadcast.disconnect()
+    }
+
     @Test(arguments: protocols)
     func aForbiddenChannelIsRefusedAndTheOthersGoOn(query: String) async throws {
         let server = try await RedisServer()
