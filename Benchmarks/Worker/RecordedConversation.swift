@@ -58,7 +58,7 @@ struct RecordedConversation {
         }
         var messages = 0
         for event in output.takeEvents() {
-            if case .messages(let run) = event { messages += run.count }
+            if case .messages(let block) = event { messages += block.count }
         }
         output[.main] = []
         return messages

@@ -110,9 +110,8 @@ private struct LoopbackSession: Session {
             let channel = topics.find(publication.channel)
             if let channel {
                 for bytes in deliveries {
-                    let run = MessageRun(
-                        topic: channel.topic.id, origin: channel.origin, message: .bytes(bytes))
-                    output.append(.messages(run))
+                    output.append(
+                        message: .bytes(bytes), topic: channel.topic.id, origin: channel.origin)
                 }
             }
             let receivers = channel == nil || deliveries.isEmpty ? 0 : 1

@@ -140,13 +140,35 @@ package final class Hub: Sendable {
         state.withLock { $0.table.takeRequests() }
     }
 
-    package func deliver(_ run: MessageRun) {
+    package func deliver(_ block: MessageBlock) {
+        if block.runCount > 1 { return deliverRuns(of: block) }
+        let run = block.run(0)
         let subscribers = state.withLock { state in
             state.received += run.count
             return state.table.subscribers(of: run.topic)
         }
-        let block = MessageBlock(run)
-        for subscriber in subscribers { subscriber.mailbox.offer(block) }
+        for subscriber in subscribers { subscriber.mailbox.offer(block, 0..<1) }
+    }
+
+    /// One look at the table for all runs, and one at a mailbox for those that follow each other there.
+    private func deliverRuns(of block: MessageBlock) {
+        var deliveries: [(mailbox: Mailbox, runs: Range<Int>)] = []
+        state.withLock { state in
+            for number in 0..<block.runCount {
+                let run = block.run(number)
+                state.received += run.count
+                for subscriber in state.table.subscribers(of: run.topic) {
+                    if let last = deliveries.last, last.mailbox === subscriber.mailbox,
+                        last.runs.upperBound == number
+                    {
+                        deliveries[deliveries.count - 1].runs = last.runs.lowerBound..<number + 1
+                    } else {
+                        deliveries.append((subscriber.mailbox, number..<number + 1))
+                    }
+                }
+            }
+        }
+        for delivery in deliveries { delivery.mailbox.offer(block, delivery.runs) }
     }
 
     package func confirmed(_ topic: Int, at now: Instant) {

@@ -248,7 +248,7 @@ actor Link {
 
     private func handle(_ event: Event) {
         switch event {
-        case .messages(let run): hub.deliver(run)
+        case .messages(let block): hub.deliver(block)
         case .undeliverable(let topic, let reason): hub.undeliverable(topic, reason)
         case .published, .publishRefused: break
         case .subscribed(let topic):

@@ -98,7 +98,7 @@ package final class LocalDriver: Driver {
         for event in state.output.takeEvents() {
             observers.trace(event, hub)
             switch event {
-            case .messages(let run): hub.deliver(run)
+            case .messages(let block): hub.deliver(block)
             case .subscribed(let topic): hub.confirmed(topic, at: clock())
             case .unsubscribed(let topic): hub.unsubscribed(topic)
             case .subscriptionRefused(let topic, let rejection):

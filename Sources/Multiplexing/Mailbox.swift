@@ -36,8 +36,10 @@ package final class Mailbox: Sendable {
 
     // MARK: The hub's side
 
-    func offer(_ block: MessageBlock) {
-        change { $0.offer(block) }
+    func offer(_ block: MessageBlock, _ runs: Range<Int>) {
+        change { state in
+            for run in runs { state.offer(block, run) }
+        }
     }
 
     func miss(_ reason: String) {

@@ -13,15 +13,18 @@ package struct MailboxState: Sendable {
         case openHole(since: Instant, reason: String)
     }
 
-    /// A block of which the first messages may be gone.
+    /// A run of a block, of which the first messages may be gone.
     private struct Remainder: Sendable {
         let block: MessageBlock
-        var left: Int
-        var offset = 0
+        let run: Int32
+        var left: Int32
+        var offset: Int
 
-        init(_ block: MessageBlock) {
+        init(_ block: MessageBlock, _ number: Int, _ run: MessageBlock.Run) {
             self.block = block
-            left = block.count
+            self.run = Int32(truncatingIfNeeded: number)
+            left = Int32(truncatingIfNeeded: run.count)
+            offset = run.start
         }
 
         /// Takes the first message off.
@@ -51,23 +54,20 @@ package struct MailboxState: Sendable {
 
     // MARK: What comes in
 
-    /// Messages for this subscriber.
-    package mutating func offer(_ block: MessageBlock) {
+    /// Messages for this subscriber: a run of a block.
+    package mutating func offer(_ block: MessageBlock, _ number: Int = 0) {
         guard end == nil else { return }
+        let run = block.run(number)
         switch limits.overflow {
         case .dropOldest:
-            append(block)
+            append(block, number, run)
             while isOver { dropOldest() }
-        case .dropNewest:
-            let fitting = fittingPart(of: block)
-            append(fitting)
-            lose(block.count - fitting.count)
+        case .dropNewest: lose(run.count - appendWhatFits(block, number, run))
         case .fail:
-            let fitting = fittingPart(of: block)
-            append(fitting)
-            guard fitting.count < block.count else { return }
-            dropped += block.count - fitting.count
-            end = .some(.overflow(lost: block.count - fitting.count))
+            let lost = run.count - appendWhatFits(block, number, run)
+            guard lost > 0 else { return }
+            dropped += lost
+            end = .some(.overflow(lost: lost))
         }
     }
 
@@ -136,12 +136,13 @@ package struct MailboxState: Sendable {
     }
 
     private mutating func nextOfOpened() -> DeliveredMessage? {
-        guard let block = opened?.block, let range = opened?.advance() else { return nil }
+        guard let block = opened?.block, let run = opened?.run, let range = opened?.advance()
+        else { return nil }
         if opened?.left == 0 { opened = nil }
         count -= 1
         byteCount -= range.count
         delivered += 1
-        return DeliveredMessage(block: block, range: range)
+        return DeliveredMessage(block: block, run: run, range: range)
     }
 
     // MARK: Bounds
@@ -151,29 +152,37 @@ package struct MailboxState: Sendable {
         count > 1 && (count > limits.messages || byteCount > limits.bytes)
     }
 
-    private mutating func append(_ block: MessageBlock) {
-        guard block.count > 0 else { return }
-        entries.append(.block(Remainder(block)))
-        count += block.count
-        byteCount += block.payloadSize
+    private mutating func append(_ block: MessageBlock, _ number: Int, _ run: MessageBlock.Run) {
+        guard run.count > 0 else { return }
+        entries.append(.block(Remainder(block, number, run)))
+        count += run.count
+        byteCount += run.payloadSize
     }
 
-    /// As many messages of the block, from its first, as there is room for.
-    private func fittingPart(of block: MessageBlock) -> MessageBlock {
-        if count + block.count <= limits.messages, byteCount + block.payloadSize <= limits.bytes {
-            return block
+    /// Adds as many messages of the run, from its first, as there is room for. The result is how many. They are copied,
+    /// so that the others do not stay in memory.
+    private mutating func appendWhatFits(
+        _ block: MessageBlock, _ number: Int, _ run: MessageBlock.Run
+    ) -> Int {
+        if count + run.count <= limits.messages, byteCount + run.payloadSize <= limits.bytes {
+            append(block, number, run)
+            return run.count
         }
         var room = limits.bytes - byteCount
         var fitting = 0
-        var offset = 0
-        while fitting < min(block.count, limits.messages - count) {
+        var offset = run.start
+        while fitting < min(run.count, limits.messages - count) {
             let message = block.message(at: offset)
             room -= message.count
             if room < 0, count + fitting > 0 { break }
             fitting += 1
             offset = message.upperBound
         }
-        return block.prefix(fitting, endingAt: offset)
+        if fitting > 0 {
+            let copy = block.copy(ofRun: number, first: fitting, endingAt: offset)
+            append(copy, 0, copy.run(0))
+        }
+        return fitting
     }
 
     private mutating func dropOldest() {

@@ -7,7 +7,7 @@ package enum Event: Sendable {
     case subscribed(topic: Int)
     case unsubscribed(topic: Int)
     case subscriptionRefused(topic: Int, Rejection)
-    case messages(MessageRun)
+    case messages(MessageBlock)
     /// Something came for this topic that is no message: a part of one whose rest is missing.
     case undeliverable(topic: Int, String)
     /// The server has accepted. `receivers` is how many it delivered to, where it says so.

@@ -9,8 +9,8 @@ package struct SessionOutput: Sendable {
     /// Lanes that the session has no more use for.
     package private(set) var finishedLanes: [Lane] = []
     private var events: [Event] = []
-    /// The run that is being collected: the last event, not yet among `events`.
-    private var run: MessageRun?
+    /// The messages that came last, not yet among `events`.
+    private var collector = MessageCollector()
 
     package init() {}
 
@@ -21,7 +21,7 @@ package struct SessionOutput: Sendable {
     }
 
     package mutating func append(_ event: Event) {
-        sealRun()
+        finishMessages()
         events.append(event)
     }
 
@@ -29,11 +29,16 @@ package struct SessionOutput: Sendable {
     package mutating func append(
         messageIn bytes: Span<UInt8>, at range: Range<Int>, topic: Int, origin: Origin
     ) {
-        if run == nil || run?.topic != topic || run?.origin !== origin {
-            sealRun()
-            run = MessageRun(topic: topic, origin: origin)
+        if let block = collector.add(bytes, range, topic: topic, origin: origin) {
+            events.append(.messages(block))
         }
-        run?.append(bytes, range)
+    }
+
+    /// The same, for a message that is not in a buffer.
+    package mutating func append(message payload: Payload, topic: Int, origin: Origin) {
+        if let block = collector.add(payload, topic: topic, origin: origin) {
+            events.append(.messages(block))
+        }
     }
 
     package mutating func connect(_ lane: Lane) {
@@ -45,16 +50,14 @@ package struct SessionOutput: Sendable {
         finishedLanes.append(lane)
     }
 
-    private mutating func sealRun() {
-        guard let finished = run else { return }
-        run = nil
-        events.append(.messages(finished))
+    private mutating func finishMessages() {
+        if let block = collector.finish() { events.append(.messages(block)) }
     }
 
     // MARK: The core's side
 
     package mutating func takeEvents() -> [Event] {
-        sealRun()
+        finishMessages()
         defer { events.removeAll(keepingCapacity: true) }
         return events
     }

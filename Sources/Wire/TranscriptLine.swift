@@ -57,7 +57,7 @@ package enum TranscriptLine {
         case .unsubscribed(let topic): return ["! unsubscribed \(name(topic))"]
         case .subscriptionRefused(let topic, let rejection):
             return ["! refused \(name(topic)) \(rejection.message)"]
-        case .messages(let run): return messages(run)
+        case .messages(let block): return messages(block)
         case .undeliverable(let topic, let text): return ["! undeliverable \(name(topic)) \(text)"]
         case .published(let ticket, let receivers):
             return ["! published \(ticket) \(receivers.map(String.init) ?? "?")"]
@@ -67,14 +67,17 @@ package enum TranscriptLine {
         }
     }
 
-    private static func messages(_ run: MessageRun) -> [String] {
-        var offset = 0
-        return (0..<run.count).map { _ in
-            let range = run.message(at: offset)
-            offset = range.upperBound
-            let pattern = run.origin.pattern.map { " (\(escape($0.utf8)))" } ?? ""
-            return "! message \(escape(run.origin.channel.utf8))\(pattern)"
-                + " \(escape(run.storage[range]))"
+    private static func messages(_ block: MessageBlock) -> [String] {
+        (0..<block.runCount).flatMap { number in
+            let run = block.run(number)
+            var offset = run.start
+            return (0..<run.count).map { _ in
+                let range = block.message(at: offset)
+                offset = range.upperBound
+                let pattern = run.origin.pattern.map { " (\(escape($0.utf8)))" } ?? ""
+                return "! message \(escape(run.origin.channel.utf8))\(pattern)"
+                    + " \(escape(block.storage[range]))"
+            }
         }
     }
 

@@ -7,12 +7,13 @@ private let origin = Origin(channel: "c")
 
 /// A run of messages, each a number of eight bytes.
 private func run(_ numbers: Range<Int>) -> MessageBlock {
-    var run = MessageRun(topic: 0, origin: origin)
+    var collector = MessageCollector()
     for number in numbers {
         let bytes = (0..<8).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }
-        run.append(bytes.span, bytes.indices)
+        _ = collector.add(bytes.span, bytes.indices, topic: 0, origin: origin)
     }
-    return MessageBlock(run)
+    guard let block = collector.finish() else { preconditionFailure("a run of no messages") }
+    return block
 }
 
 private func limits(

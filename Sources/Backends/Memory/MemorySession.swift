@@ -60,17 +60,12 @@ struct MemorySession: Session {
         if let channel = channels.find(publication.channel) {
             receivers += 1
             output.append(
-                .messages(
-                    MessageRun(
-                        topic: channel.topic.id, origin: channel.origin,
-                        message: publication.payload)))
+                message: publication.payload, topic: channel.topic.id, origin: channel.origin)
         }
         for (topic, pattern) in patterns where pattern.matches(publication.channel) {
             receivers += 1
             let origin = Origin(channel: publication.channel, pattern: topic.name.text)
-            output.append(
-                .messages(
-                    MessageRun(topic: topic.id, origin: origin, message: publication.payload)))
+            output.append(message: publication.payload, topic: topic.id, origin: origin)
         }
         output.append(.published(ticket: publication.ticket, receivers: receivers))
     }

@@ -27,18 +27,17 @@ struct NotificationScanner: Sendable {
                 guard readName(bytes, nameStart..<body.upperBound, topics) else { break }
             }
             guard let entry else { break }
-            var run = MessageRun(topic: entry.topic.id, origin: entry.origin)
-            let end = takeRun(bytes, from: position, limit, into: &run)
+            let end = takeRun(bytes, from: position, limit, entry, into: &output)
             if end == position { break }
             position = end
-            output.append(.messages(run))
         }
         return position
     }
 
     /// Takes the notifications of the channel whose name is remembered.
     private func takeRun(
-        _ bytes: Span<UInt8>, from start: Int, _ limit: Int, into run: inout MessageRun
+        _ bytes: Span<UInt8>, from start: Int, _ limit: Int, _ entry: TopicIndex.Entry,
+        into output: inout SessionOutput
     ) -> Int {
         var position = start
         while let body = body(bytes, position), bytes.holds(name, at: body.lowerBound + 4) {
@@ -48,7 +47,8 @@ struct NotificationScanner: Sendable {
             guard payload <= end, bytes[end] == 0, end - payload <= limit,
                 !bytes.holds(PayloadCodec.mark, at: payload)
             else { break }
-            run.append(bytes, payload..<end)
+            output.append(
+                messageIn: bytes, at: payload..<end, topic: entry.topic.id, origin: entry.origin)
             position = body.upperBound
         }
         return position

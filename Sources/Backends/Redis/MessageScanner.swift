@@ -29,29 +29,28 @@ struct MessageScanner: Sendable {
             if head.isEmpty || !bytes.holds(head, at: position) {
                 guard readHead(bytes, position, dialect, limit, topics) else { break }
             }
-            // A channel that nobody wants any more: its last messages, on their way while we left.
-            let topic = entry?.topic ?? hidden
-            var run = MessageRun(topic: topic.id, origin: entry?.origin ?? MessageScanner.nowhere)
-            let end = takeRun(bytes, from: position, head, limit, into: &run)
+            let end = takeRun(bytes, from: position, limit, hidden, into: &output)
             if end == position { break }
             position = end
-            if topic.id != hidden.id { output.append(.messages(run)) }
         }
         return position
     }
 
-    private static let nowhere = Origin(channel: "")
-
     /// Takes the messages that begin with `head`, which the one at `start` does.
     private func takeRun(
-        _ bytes: Span<UInt8>, from start: Int, _ head: [UInt8], _ limit: Int,
-        into run: inout MessageRun
+        _ bytes: Span<UInt8>, from start: Int, _ limit: Int, _ hidden: Topic,
+        into output: inout SessionOutput
     ) -> Int {
+        // Without an entry: the last messages of a channel that we left, on their way meanwhile.
+        let visible = entry.flatMap { $0.topic.id == hidden.id ? nil : $0 }
         var position = start
         repeat {
             guard let payload = string(in: bytes, at: position + head.count - 1, limit: limit)
             else { break }
-            run.append(bytes, payload)
+            if let visible {
+                output.append(
+                    messageIn: bytes, at: payload, topic: visible.topic.id, origin: visible.origin)
+            }
             position = payload.upperBound + 2
         } while bytes.holds(head, at: position)
         return position

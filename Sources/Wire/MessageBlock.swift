@@ -1,0 +1,150 @@
+/// Messages that came together: one object for all their subscribers and all that is taken from it.
+///
+/// A server that is busy hands over hundreds of messages in a read. Their bytes lie in one piece of memory,
+/// each as its length (four bytes, little-endian) and its content, in runs.
+package final class MessageBlock: Sendable {
+    /// Consecutive messages from one origin to one topic: one look-up and one lock for the lot.
+    package struct Run: Sendable {
+        package let topic: Int
+        package let origin: Origin
+        package internal(set) var count = 0
+        /// Where the first message's header stands.
+        package let start: Int
+        package internal(set) var end: Int
+
+        /// How many bytes the messages themselves have.
+        package var payloadSize: Int { end - start - count * MessageBlock.headerSize }
+    }
+
+    /// What each message takes beside its bytes.
+    package static let headerSize = 4
+
+    package let storage: [UInt8]
+    /// Beside the others, so that a message that comes alone needs no array of runs.
+    private let first: Run
+    private let others: [Run]
+
+    init(storage: [UInt8], first: Run, others: [Run] = []) {
+        self.storage = storage
+        self.first = first
+        self.others = others
+    }
+
+    package var runCount: Int { others.count + 1 }
+
+    /// The run with this number.
+    package func run(_ number: Int) -> Run {
+        number == 0 ? first : others[number - 1]
+    }
+
+    /// How many messages there are.
+    package var count: Int { others.reduce(first.count) { $0 + $1.count } }
+
+    /// Where the message whose header is at `offset` lies.
+    package func message(at offset: Int) -> Range<Int> {
+        let length =
+            Int(storage[offset]) | Int(storage[offset + 1]) << 8
+            | Int(storage[offset + 2]) << 16 | Int(storage[offset + 3]) << 24
+        let start = offset + MessageBlock.headerSize
+        return start..<start + length
+    }
+
+    /// The first `count` messages of a run, which end at `offset`, in a block of their own.
+    package func copy(ofRun number: Int, first count: Int, endingAt offset: Int) -> MessageBlock {
+        let run = run(number)
+        let copied = Run(
+            topic: run.topic, origin: run.origin, count: count, start: 0, end: offset - run.start)
+        return MessageBlock(storage: Array(storage[run.start..<offset]), first: copied)
+    }
+}
+
+/// Collects a block.
+///
+/// Messages of one topic are collected as long as they follow each other. Those of several share a block of at most
+/// `sharedLimit` bytes: a subscriber that is slow keeps in memory what came with its own messages.
+package struct MessageCollector: Sendable {
+    private var storage: [UInt8] = []
+    private var first: MessageBlock.Run?
+    private var others: [MessageBlock.Run] = []
+    /// More was collected just before, so more is likely to come.
+    private var isBusy = false
+
+    package static let sharedLimit = 4096
+
+    package init() {}
+
+    /// Adds a message, or gives the block that must be finished before it.
+    package mutating func add(
+        _ bytes: Span<UInt8>, _ range: Range<Int>, topic: Int, origin: Origin
+    ) -> MessageBlock? {
+        let finished = makeRoom(range.count, topic, origin)
+        storage.appendLittleEndian(UInt32(truncatingIfNeeded: range.count))
+        storage.append(bytes, range)
+        extendRun()
+        return finished
+    }
+
+    /// As for bytes.
+    package mutating func add(
+        _ payload: Payload, topic: Int, origin: Origin
+    ) -> MessageBlock? {
+        let size = payload.byteCount
+        let finished = makeRoom(size, topic, origin)
+        storage.appendLittleEndian(UInt32(truncatingIfNeeded: size))
+        payload.append(to: &storage)
+        extendRun()
+        return finished
+    }
+
+    /// What has been collected.
+    package mutating func finish() -> MessageBlock? {
+        isBusy = false
+        return takeBlock()
+    }
+
+    /// Opens a run for a message of `size` bytes, unless it belongs to the one that is open.
+    private mutating func makeRoom(_ size: Int, _ topic: Int, _ origin: Origin) -> MessageBlock? {
+        var finished: MessageBlock?
+        if let first {
+            let last = others.last ?? first
+            let isSame = last.topic == topic && last.origin === origin
+            if isSame, others.isEmpty { return nil }
+            if storage.count + MessageBlock.headerSize + size > MessageCollector.sharedLimit {
+                finished = takeBlock()
+                isBusy = true
+            } else if isSame {
+                return nil
+            }
+        }
+        let run = MessageBlock.Run(
+            topic: topic, origin: origin, start: storage.count, end: storage.count)
+        if first == nil {
+            // A message that comes alone gets no byte more than it needs.
+            let needed = MessageBlock.headerSize + size
+            storage.reserveCapacity(isBusy ? max(needed, MessageCollector.sharedLimit) : needed)
+            first = run
+        } else {
+            others.append(run)
+        }
+        return finished
+    }
+
+    private mutating func extendRun() {
+        if others.isEmpty {
+            first?.count += 1
+            first?.end = storage.count
+        } else {
+            others[others.count - 1].count += 1
+            others[others.count - 1].end = storage.count
+        }
+    }
+
+    private mutating func takeBlock() -> MessageBlock? {
+        guard let run = first else { return nil }
+        let block = MessageBlock(storage: storage, first: run, others: others)
+        storage = []
+        first = nil
+        others = []
+        return block
+    }
+}
