@@ -14,7 +14,7 @@ package struct DeliveredMessage: Sendable {
         length = Int32(truncatingIfNeeded: range.count)
     }
 
-    package var origin: Origin { block.run(Int(run)).origin }
+    package var origin: Origin { block.origin(ofRun: Int(run)) }
     package var bytes: ArraySlice<UInt8> { block.storage[start..<start + count] }
     package var count: Int { Int(length) }
 }

@@ -142,10 +142,9 @@ package final class Hub: Sendable {
 
     package func deliver(_ block: MessageBlock) {
         if block.runCount > 1 { return deliverRuns(of: block) }
-        let run = block.run(0)
         let subscribers = state.withLock { state in
-            state.received += run.count
-            return state.table.subscribers(of: run.topic)
+            state.received += block.extent(ofRun: 0).count
+            return state.table.subscribers(of: block.topic(ofRun: 0))
         }
         for subscriber in subscribers { subscriber.mailbox.offer(block, 0..<1) }
     }
@@ -155,9 +154,8 @@ package final class Hub: Sendable {
         var deliveries: [(mailbox: Mailbox, runs: Range<Int>)] = []
         state.withLock { state in
             for number in 0..<block.runCount {
-                let run = block.run(number)
-                state.received += run.count
-                for subscriber in state.table.subscribers(of: run.topic) {
+                state.received += block.extent(ofRun: number).count
+                for subscriber in state.table.subscribers(of: block.topic(ofRun: number)) {
                     if let last = deliveries.last, last.mailbox === subscriber.mailbox,
                         last.runs.upperBound == number
                     {

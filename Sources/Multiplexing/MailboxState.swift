@@ -8,9 +8,11 @@ package import BroadcasterWire
 package struct MailboxState: Sendable {
     private enum Entry: Sendable {
         case block(Remainder)
-        case hole(Hole)
+        // Indirect: holes are rare, and an `Instant` has no layout that the compiler knows, which would make every
+        // entry slow to move.
+        indirect case hole(Hole)
         /// The connection was lost then and is not back.
-        case openHole(since: Instant, reason: String)
+        indirect case openHole(since: Instant, reason: String)
     }
 
     /// A run of a block, of which the first messages may be gone.
@@ -20,11 +22,11 @@ package struct MailboxState: Sendable {
         var left: Int32
         var offset: Int
 
-        init(_ block: MessageBlock, _ number: Int, _ run: MessageBlock.Run) {
+        init(_ block: MessageBlock, _ number: Int, _ extent: MessageBlock.Extent) {
             self.block = block
-            self.run = Int32(truncatingIfNeeded: number)
-            left = Int32(truncatingIfNeeded: run.count)
-            offset = run.start
+            run = Int32(truncatingIfNeeded: number)
+            left = Int32(truncatingIfNeeded: extent.count)
+            offset = extent.start
         }
 
         /// Takes the first message off.
@@ -57,7 +59,7 @@ package struct MailboxState: Sendable {
     /// Messages for this subscriber: a run of a block.
     package mutating func offer(_ block: MessageBlock, _ number: Int = 0) {
         guard end == nil else { return }
-        let run = block.run(number)
+        let run = block.extent(ofRun: number)
         switch limits.overflow {
         case .dropOldest:
             append(block, number, run)
@@ -152,7 +154,7 @@ package struct MailboxState: Sendable {
         count > 1 && (count > limits.messages || byteCount > limits.bytes)
     }
 
-    private mutating func append(_ block: MessageBlock, _ number: Int, _ run: MessageBlock.Run) {
+    private mutating func append(_ block: MessageBlock, _ number: Int, _ run: MessageBlock.Extent) {
         guard run.count > 0 else { return }
         entries.append(.block(Remainder(block, number, run)))
         count += run.count
@@ -162,7 +164,7 @@ package struct MailboxState: Sendable {
     /// Adds as many messages of the run, from its first, as there is room for. The result is how many. They are copied,
     /// so that the others do not stay in memory.
     private mutating func appendWhatFits(
-        _ block: MessageBlock, _ number: Int, _ run: MessageBlock.Run
+        _ block: MessageBlock, _ number: Int, _ run: MessageBlock.Extent
     ) -> Int {
         if count + run.count <= limits.messages, byteCount + run.payloadSize <= limits.bytes {
             append(block, number, run)
@@ -180,7 +182,7 @@ package struct MailboxState: Sendable {
         }
         if fitting > 0 {
             let copy = block.copy(ofRun: number, first: fitting, endingAt: offset)
-            append(copy, 0, copy.run(0))
+            append(copy, 0, copy.extent(ofRun: 0))
         }
         return fitting
     }

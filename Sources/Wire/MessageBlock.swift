@@ -4,9 +4,13 @@
 /// each as its length (four bytes, little-endian) and its content, in runs.
 package final class MessageBlock: Sendable {
     /// Consecutive messages from one origin to one topic: one look-up and one lock for the lot.
-    package struct Run: Sendable {
-        package let topic: Int
-        package let origin: Origin
+    struct Run: Sendable {
+        let topic: Int
+        let origin: Origin
+        var extent: Extent
+    }
+
+    package struct Extent: Sendable {
         package internal(set) var count = 0
         /// Where the first message's header stands.
         package let start: Int
@@ -32,13 +36,20 @@ package final class MessageBlock: Sendable {
 
     package var runCount: Int { others.count + 1 }
 
-    /// The run with this number.
-    package func run(_ number: Int) -> Run {
-        number == 0 ? first : others[number - 1]
+    package func topic(ofRun number: Int) -> Int {
+        number == 0 ? first.topic : others[number - 1].topic
+    }
+
+    package func origin(ofRun number: Int) -> Origin {
+        number == 0 ? first.origin : others[number - 1].origin
+    }
+
+    package func extent(ofRun number: Int) -> Extent {
+        number == 0 ? first.extent : others[number - 1].extent
     }
 
     /// How many messages there are.
-    package var count: Int { others.reduce(first.count) { $0 + $1.count } }
+    package var count: Int { others.reduce(first.extent.count) { $0 + $1.extent.count } }
 
     /// Where the message whose header is at `offset` lies.
     package func message(at offset: Int) -> Range<Int> {
@@ -51,10 +62,11 @@ package final class MessageBlock: Sendable {
 
     /// The first `count` messages of a run, which end at `offset`, in a block of their own.
     package func copy(ofRun number: Int, first count: Int, endingAt offset: Int) -> MessageBlock {
-        let run = run(number)
+        let start = extent(ofRun: number).start
         let copied = Run(
-            topic: run.topic, origin: run.origin, count: count, start: 0, end: offset - run.start)
-        return MessageBlock(storage: Array(storage[run.start..<offset]), first: copied)
+            topic: topic(ofRun: number), origin: origin(ofRun: number),
+            extent: Extent(count: count, start: 0, end: offset - start))
+        return MessageBlock(storage: Array(storage[start..<offset]), first: copied)
     }
 }
 
@@ -105,9 +117,8 @@ package struct MessageCollector: Sendable {
     /// Opens a run for a message of `size` bytes, unless it belongs to the one that is open.
     private mutating func makeRoom(_ size: Int, _ topic: Int, _ origin: Origin) -> MessageBlock? {
         var finished: MessageBlock?
-        if let first {
-            let last = others.last ?? first
-            let isSame = last.topic == topic && last.origin === origin
+        if first != nil {
+            let isSame = belongsToLast(topic, origin)
             if isSame, others.isEmpty { return nil }
             if storage.count + MessageBlock.headerSize + size > MessageCollector.sharedLimit {
                 finished = takeBlock()
@@ -117,7 +128,8 @@ package struct MessageCollector: Sendable {
             }
         }
         let run = MessageBlock.Run(
-            topic: topic, origin: origin, start: storage.count, end: storage.count)
+            topic: topic, origin: origin,
+            extent: MessageBlock.Extent(start: storage.count, end: storage.count))
         if first == nil {
             // A message that comes alone gets no byte more than it needs.
             let needed = MessageBlock.headerSize + size
@@ -129,13 +141,18 @@ package struct MessageCollector: Sendable {
         return finished
     }
 
+    private func belongsToLast(_ topic: Int, _ origin: Origin) -> Bool {
+        if others.isEmpty { return first?.topic == topic && first?.origin === origin }
+        return others[others.count - 1].topic == topic && others[others.count - 1].origin === origin
+    }
+
     private mutating func extendRun() {
         if others.isEmpty {
-            first?.count += 1
-            first?.end = storage.count
+            first?.extent.count += 1
+            first?.extent.end = storage.count
         } else {
-            others[others.count - 1].count += 1
-            others[others.count - 1].end = storage.count
+            others[others.count - 1].extent.count += 1
+            others[others.count - 1].extent.end = storage.count
         }
     }
 

@@ -4,25 +4,28 @@
 /// table with open addressing, linear probing and a seed of its process's (names may come from
 /// strangers); a session that reads runs of messages remembers the last one.
 package struct TopicIndex: Sendable {
-    package struct Entry: Sendable {
+    package final class Entry: Sendable {
         package let topic: Topic
         /// Where messages of this topic come from, if it is a channel.
         package let origin: Origin
         let name: [UInt8]
+
+        init(_ topic: Topic, name: [UInt8]) {
+            self.topic = topic
+            self.name = name
+            origin = Origin(channel: topic.name.text)
+        }
     }
 
     /// What a look-up goes through: small, so that it passes over many without a cache miss.
     private struct Slot: Sendable {
         var hash: UInt64 = 0
-        /// In `entries`; -1 where the slot is empty.
-        var place: Int32 = -1
+        var entry: Entry?
     }
 
     private static let seed = UInt64.random(in: .min ... .max)
 
     private var slots = Array(repeating: Slot(), count: 16)
-    private var entries: [Entry?] = []
-    private var vacant: [Int32] = []
     package private(set) var count = 0
 
     package init() {}
@@ -32,32 +35,21 @@ package struct TopicIndex: Sendable {
         let name = Array(topic.name.text.utf8)
         let hash = TopicIndex.hash(name.span, name.indices)
         let slot = find(name.span, name.indices, hash)
-        let entry = Entry(topic: topic, origin: Origin(channel: topic.name.text), name: name)
-        if slots[slot].place >= 0 {
-            entries[Int(slots[slot].place)] = entry
-            return
-        }
-        let place = vacant.popLast() ?? Int32(truncatingIfNeeded: entries.count)
-        if Int(place) == entries.count { entries.append(nil) }
-        entries[Int(place)] = entry
-        slots[slot] = Slot(hash: hash, place: place)
-        count += 1
+        if slots[slot].entry == nil { count += 1 }
+        slots[slot] = Slot(hash: hash, entry: Entry(topic, name: name))
     }
 
     package mutating func remove(_ name: String) {
         let name = Array(name.utf8)
         var hole = find(name.span, name.indices, TopicIndex.hash(name.span, name.indices))
-        let place = slots[hole].place
-        guard place >= 0 else { return }
-        entries[Int(place)] = nil
-        vacant.append(place)
+        guard slots[hole].entry != nil else { return }
         slots[hole] = Slot()
         count -= 1
         // Close the gap that the entry leaves in its probe sequence (Knuth 6.4, algorithm R).
         var slot = hole
         while true {
             slot = (slot + 1) & (slots.count - 1)
-            guard slots[slot].place >= 0 else { return }
+            guard slots[slot].entry != nil else { return }
             let distance = (slot - home(of: slots[slot].hash)) & (slots.count - 1)
             if distance >= (slot - hole) & (slots.count - 1) {
                 slots[hole] = slots[slot]
@@ -69,8 +61,7 @@ package struct TopicIndex: Sendable {
 
     /// The topic whose name lies in `bytes` at `range`.
     package func find(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Entry? {
-        let place = slots[find(bytes, range, TopicIndex.hash(bytes, range))].place
-        return place < 0 ? nil : entries[Int(place)]
+        slots[find(bytes, range, TopicIndex.hash(bytes, range))].entry
     }
 
     /// The topic with this name.
@@ -90,24 +81,23 @@ package struct TopicIndex: Sendable {
     /// The slot of the entry with this name, or the empty one where it would go.
     private func find(_ bytes: Span<UInt8>, _ range: Range<Int>, _ hash: UInt64) -> Int {
         var slot = home(of: hash)
-        while slots[slot].place >= 0 {
-            if slots[slot].hash == hash, isNamed(slots[slot].place, bytes, range) { break }
+        while let entry = slots[slot].entry {
+            if slots[slot].hash == hash, entry.name.count == range.count,
+                bytes.holds(entry.name, at: range.lowerBound)
+            {
+                break
+            }
             slot = (slot + 1) & (slots.count - 1)
         }
         return slot
     }
 
-    private func isNamed(_ place: Int32, _ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
-        guard let name = entries[Int(place)]?.name else { return false }
-        return name.count == range.count && bytes.holds(name, at: range.lowerBound)
-    }
-
     private mutating func grow() {
         let old = slots
         slots = Array(repeating: Slot(), count: old.count * 2)
-        for taken in old where taken.place >= 0 {
+        for taken in old where taken.entry != nil {
             var slot = home(of: taken.hash)
-            while slots[slot].place >= 0 { slot = (slot + 1) & (slots.count - 1) }
+            while slots[slot].entry != nil { slot = (slot + 1) & (slots.count - 1) }
             slots[slot] = taken
         }
     }

@@ -69,13 +69,13 @@ package enum TranscriptLine {
 
     private static func messages(_ block: MessageBlock) -> [String] {
         (0..<block.runCount).flatMap { number in
-            let run = block.run(number)
-            var offset = run.start
-            return (0..<run.count).map { _ in
+            let (origin, extent) = (block.origin(ofRun: number), block.extent(ofRun: number))
+            var offset = extent.start
+            return (0..<extent.count).map { _ in
                 let range = block.message(at: offset)
                 offset = range.upperBound
-                let pattern = run.origin.pattern.map { " (\(escape($0.utf8)))" } ?? ""
-                return "! message \(escape(run.origin.channel.utf8))\(pattern)"
+                let pattern = origin.pattern.map { " (\(escape($0.utf8)))" } ?? ""
+                return "! message \(escape(origin.channel.utf8))\(pattern)"
                     + " \(escape(block.storage[range]))"
             }
         }

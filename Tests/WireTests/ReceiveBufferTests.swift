@@ -107,13 +107,13 @@ struct MessageBlockTests {
 
     private func messages(in block: MessageBlock) -> [Message] {
         (0..<block.runCount).flatMap { number in
-            let run = block.run(number)
-            #expect(run.origin === origins[run.topic])
+            let (run, topic) = (block.extent(ofRun: number), block.topic(ofRun: number))
+            #expect(block.origin(ofRun: number) === origins[topic])
             var offset = run.start
             let messages = (0..<run.count).map { _ in
                 let range = block.message(at: offset)
                 offset = range.upperBound
-                return (topic: run.topic, bytes: Array(block.storage[range]))
+                return (topic: topic, bytes: Array(block.storage[range]))
             }
             #expect(offset == run.end)
             #expect(run.payloadSize == messages.reduce(0) { $0 + $1.bytes.count })
@@ -140,15 +140,17 @@ struct MessageBlockTests {
         for block in blocks where block.runCount > 1 {
             #expect(block.storage.count <= MessageCollector.sharedLimit)
             #expect(
-                (1..<block.runCount).allSatisfy { block.run($0).topic != block.run($0 - 1).topic })
+                (1..<block.runCount).allSatisfy {
+                    block.topic(ofRun: $0) != block.topic(ofRun: $0 - 1)
+                })
         }
         if topics == 1 { #expect(blocks.count == 1) }
     }
 
     @Test func aPartIsCopied() {
         let block = blocks(of: [(0, [1]), (1, [2]), (1, [3, 4]), (1, [5])])[0]
-        let run = block.run(1)
-        let second = block.message(at: block.message(at: run.start).upperBound)
+        let start = block.extent(ofRun: 1).start
+        let second = block.message(at: block.message(at: start).upperBound)
         let copy = block.copy(ofRun: 1, first: 2, endingAt: second.upperBound)
         #expect(messages(in: copy).map(\.bytes) == [[2], [3, 4]])
         #expect(copy.storage.count == 2 * MessageBlock.headerSize + 3)
