@@ -331,7 +331,7 @@ actor Link {
         // a new timer for every publish.
         guard let next, timer.map({ next < $0.at }) ?? true else { return }
         if let timer { loop.cancel(timer.timer) }
-        let scheduled = loop.schedule(at: next) { [weak self] in
+        let scheduled = loop.schedule(at: next.onClock) { [weak self] in
             self?.assumeIsolated { $0.timeReached() }
         }
         timer = (next, scheduled)

@@ -101,7 +101,7 @@ package final class LinkDriver: Driver {
     package func schedule(
         at deadline: Instant, _ action: @escaping @Sendable () -> Void
     ) -> @Sendable () -> Void {
-        let timer = loop.schedule(at: deadline, action)
+        let timer = loop.schedule(at: deadline.onClock, action)
         return { [loop] in loop.cancel(timer) }
     }
 

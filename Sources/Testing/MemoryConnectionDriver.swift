@@ -36,7 +36,7 @@ final class MemoryConnectionDriver: Driver {
         self.makeSession = makeSession
     }
 
-    var now: Instant { connection.clock.now }
+    var now: Instant { Instant(connection.clock.now) }
 
     func start() async throws(LinkFailure) -> ServerIdentity {
         if let identity = state.withLock({ $0.current })?.identity { return identity }
@@ -47,7 +47,7 @@ final class MemoryConnectionDriver: Driver {
 
     private func open() throws(LinkFailure) -> ServerIdentity {
         let clock = connection.clock
-        let new = LocalDriver(makeSession(), hub: hub, observers: observers) { clock.now }
+        let new = LocalDriver(makeSession(), hub: hub, observers: observers) { Instant(clock.now) }
         state.withLock { $0.current = new }
         return try new.open()
     }
@@ -114,7 +114,7 @@ final class MemoryConnectionDriver: Driver {
             state.lastWaiter += 1
             return state.lastWaiter
         }
-        let timer = connection.clock.schedule(at: now + publishTimeout) { [weak self] in
+        let timer = connection.clock.schedule(at: (now + publishTimeout).onClock) { [weak self] in
             self?.end(number, .notSent("no connection in time: lost by the test"))
         }
         defer { connection.clock.cancel(timer) }
@@ -155,7 +155,7 @@ final class MemoryConnectionDriver: Driver {
         at deadline: Instant, _ action: @escaping @Sendable () -> Void
     ) -> @Sendable () -> Void {
         let clock = connection.clock
-        let timer = clock.schedule(at: deadline, action)
+        let timer = clock.schedule(at: deadline.onClock, action)
         return { clock.cancel(timer) }
     }
 

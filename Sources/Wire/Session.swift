@@ -1,6 +1,3 @@
-/// A moment on the monotonic clock that goes on while the machine is suspended.
-package typealias Instant = ContinuousClock.Instant
-
 /// One of the connections of a session.
 ///
 /// Most sessions use `.main` alone. RESP2 forbids PUBLISH on a subscribed connection and needs two.

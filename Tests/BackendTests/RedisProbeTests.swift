@@ -10,7 +10,7 @@ struct RedisProbeTests {
         var session: any Session
         var output = SessionOutput()
         var buffer = ReceiveBuffer()
-        var now = ContinuousClock.now
+        var now = Instant.now
         static let probe = "broadcaster_probe_nonce"
 
         init(role: String = "master", mode: String = "standalone") throws {

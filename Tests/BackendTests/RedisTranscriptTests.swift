@@ -184,7 +184,7 @@ struct RedisTotalityTests {
     }
 
     @Test func silenceIsAskedAboutAndThenFatal() throws {
-        let start = ContinuousClock.now
+        let start = Instant.now
         var session = try prepared(.open)
         var output = SessionOutput()
         output[.main] = []

@@ -3,7 +3,7 @@ import BroadcasterWire
 import Testing
 
 struct LinkStateTests {
-    private let start = ContinuousClock.now
+    private let start = Instant.now
 
     private func state(waits: Bool = false) -> LinkState {
         var state = LinkState(connectTimeout: .seconds(5), waitsForServer: waits)
@@ -137,7 +137,7 @@ struct LinkStateTests {
 
     /// Every input in every phase: it moves or does nothing, and a closed state stays closed.
     @Test func isTotal() {
-        let inputs: [@Sendable (inout LinkState, ContinuousClock.Instant) -> Void] = [
+        let inputs: [@Sendable (inout LinkState, Instant) -> Void] = [
             { state, now in _ = state.start(at: now) },
             { state, now in state.ready(at: now) },
             { state, now in _ = state.failed(.lost("x"), at: now, chance: 0.5) },

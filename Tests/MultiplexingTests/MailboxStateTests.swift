@@ -40,7 +40,7 @@ private func drain(_ mailbox: inout MailboxState) -> [String] {
 }
 
 struct MailboxStateTests {
-    private let start = ContinuousClock.now
+    private let start = Instant.now
 
     @Test func deliversInOrder() {
         var mailbox = MailboxState(limits: limits(100))

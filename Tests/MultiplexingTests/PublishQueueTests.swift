@@ -11,7 +11,7 @@ private func newID() -> UInt64 {
 }
 
 struct PublishQueueTests {
-    private let start = ContinuousClock.now
+    private let start = Instant.now
 
     private func queue(_ count: Int) -> PublishQueueState<Int> {
         var queue = PublishQueueState<Int>()

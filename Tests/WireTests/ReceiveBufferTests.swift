@@ -159,7 +159,7 @@ struct MessageBlockTests {
 
 @Suite(.timeLimit(.minutes(1)))
 struct HeartbeatTests {
-    private let start = ContinuousClock.now
+    private let start = Instant.now
 
     @Test func asksAfterThreeQuartersToAWholeIntervalOfSilence() {
         var heartbeat = Heartbeat(interval: .seconds(8))

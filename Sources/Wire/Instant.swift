@@ -1,0 +1,42 @@
+/// A moment on the monotonic clock that goes on while the machine is suspended.
+///
+/// That is `ContinuousClock.Instant`, in a form whose layout the compiler knows. The library's own has none that
+/// it may rely on, so whatever holds one is moved by metadata at run time: that was half of what a message costs.
+package struct Instant: Comparable, Hashable, Sendable {
+    private static let origin = ContinuousClock.now
+    private let time: Duration
+
+    private init(time: Duration) {
+        self.time = time
+    }
+
+    package init(_ instant: ContinuousClock.Instant) {
+        time = Instant.origin.duration(to: instant)
+    }
+
+    /// For the system.
+    package var onClock: ContinuousClock.Instant { Instant.origin + time }
+
+    package static var now: Instant { Instant(.now) }
+
+    package static func + (instant: Instant, duration: Duration) -> Instant {
+        Instant(time: instant.time + duration)
+    }
+
+    package static func - (instant: Instant, duration: Duration) -> Instant {
+        Instant(time: instant.time - duration)
+    }
+
+    package static func += (instant: inout Instant, duration: Duration) {
+        instant = instant + duration
+    }
+
+    /// How long it is from `earlier` to `later`.
+    package static func - (later: Instant, earlier: Instant) -> Duration {
+        later.time - earlier.time
+    }
+
+    package static func < (one: Instant, other: Instant) -> Bool {
+        one.time < other.time
+    }
+}
