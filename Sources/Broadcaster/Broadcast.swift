@@ -213,8 +213,17 @@ public final class Broadcast: Sendable {
     /// - Returns: how many received each, in order.
     /// - Throws: `.incomplete` with the outcome of each, if any was not accepted.
     @discardableResult
+    @inlinable
     public func publish(
         contentsOf texts: some Sequence<String>, to channel: String
+    ) async throws(BroadcastError) -> [Int?] {
+        try await publish(Array(texts), to: channel)
+    }
+
+    // Not generic, so that it is compiled once and well; most callers have an array anyway.
+    @usableFromInline
+    func publish(
+        _ texts: [String], to channel: String
     ) async throws(BroadcastError) -> [Int?] {
         try await publish(texts.map(Payload.text), to: channel)
     }

@@ -115,7 +115,7 @@ private struct LoopbackSession: Session {
                 }
             }
             let receivers = channel == nil || deliveries.isEmpty ? 0 : 1
-            output.append(.published(ticket: publication.ticket, receivers: receivers))
+            output.append(published: publication.ticket, receivers: receivers)
         } catch {
             let rejection = Rejection(kind: .permanent, message: "\(error)")
             output.append(.publishRefused(ticket: publication.ticket, rejection))

@@ -187,31 +187,14 @@ actor Link {
     private func handleEvents() -> Bool {
         let generation = generation
         while case let events = output.takeEvents(), !events.isEmpty {
-            // Answers that follow each other are handed on together.
-            var answers: [PublishQueue.Answer] = []
             for event in events {
                 observers.trace(event, hub)
-                switch event {
-                case .published(let ticket, let receivers):
-                    answers.append((ticket, .success(receivers)))
-                case .publishRefused(let ticket, let rejection):
-                    answers.append((ticket, .failure(.refused(rejection))))
-                default:
-                    deliver(&answers)
-                    handle(event)
-                }
+                handle(event)
                 // A rejection ends the session, and what it said after that does not count.
                 if generation != self.generation { return false }
             }
-            deliver(&answers)
         }
         return true
-    }
-
-    private func deliver(_ answers: inout [PublishQueue.Answer]) {
-        if answers.isEmpty { return }
-        publishes.answered(answers)
-        answers = []
     }
 
     func send() {
@@ -250,7 +233,8 @@ actor Link {
         switch event {
         case .messages(let block): hub.deliver(block)
         case .undeliverable(let topic, let reason): hub.undeliverable(topic, reason)
-        case .published, .publishRefused: break
+        case .published(let acceptance): publishes.accepted(acceptance)
+        case .publishRefused(let ticket, let rejection): publishes.refused(ticket, rejection)
         case .subscribed(let topic):
             hub.confirmed(topic, at: .now)
             reconcile()

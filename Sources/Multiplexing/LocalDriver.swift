@@ -103,7 +103,7 @@ package final class LocalDriver: Driver {
             case .unsubscribed(let topic): hub.unsubscribed(topic)
             case .subscriptionRefused(let topic, let rejection):
                 hub.refused(topic, rejection, at: clock())
-            case .published(_, let receivers): result = .success(receivers)
+            case .published(let acceptance): result = .success(acceptance[0])
             case .publishRefused(_, let rejection): result = .failure(.refused(rejection))
             case .undeliverable(let topic, let reason): hub.undeliverable(topic, reason)
             case .ready, .rejected, .answered: break

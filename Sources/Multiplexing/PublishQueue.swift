@@ -87,22 +87,24 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
     ) -> Settled? {
         guard ticket >= firstTicket, ticket - firstTicket < UInt64(sent.count) else { return nil }
         let index = Int(ticket - firstTicket)
-        guard let entry = sent[index], !entry.isAnswered else { return nil }
+        let waiter: Waiter?
         if index == 0 {
-            removeFirstSent()
-            while sent.first?.isAnswered == true { removeFirstSent() }
+            waiter = removeFirstSent()
+            while sent.first?.isAnswered == true { _ = removeFirstSent() }
         } else {
+            guard let entry = sent[index], !entry.isAnswered else { return nil }
+            waiter = entry.waiter
             sent[index]?.isAnswered = true
             sent[index]?.waiter = nil
         }
         if case .success = result { published += 1 }
-        return entry.waiter.map { ($0, result) }
+        return waiter.map { ($0, result) }
     }
 
-    private mutating func removeFirstSent() {
-        _ = sent.removeFirst()
+    private mutating func removeFirstSent() -> Waiter? {
         firstTicket += 1
         if overdue > 0 { overdue -= 1 }
+        return sent.removeFirst()?.waiter
     }
 
     /// The connection is gone: what was sent has no answer, what was not sent waits for the next one.
@@ -184,6 +186,8 @@ package final class PublishQueue: Sendable {
         var index = 0
     }
 
+    typealias Settled = PublishQueueState<Waiter>.Settled
+
     private struct State {
         var queue = PublishQueueState<Waiter>()
         /// The driver has been told that there is something to send, and has not looked since.
@@ -229,8 +233,8 @@ package final class PublishQueue: Sendable {
         return await withTaskCancellationHandler(
             operation: {
                 _ = isolation
-                return await withCheckedContinuation(isolation: isolation) { continuation in
-                    let batch = PublishBatch(count: payloads.count, continuation)
+                return await TaskWaiter.wait(isolation: isolation) { task in
+                    let batch = PublishBatch(count: payloads.count, task)
                     add(payloads, to: channel, ids) { Waiter(batch: batch, index: $0) }
                     if Task.isCancelled { cancel(ids) }
                 }
@@ -259,12 +263,12 @@ package final class PublishQueue: Sendable {
             defer { state.isSignalled = true }
             return (accepted, !state.isSignalled)
         }
-        for index in accepted..<payloads.count { settle((waiter(index), .failure(.closed))) }
+        settle((accepted..<payloads.count).map { (waiter($0), .failure(.closed)) })
         if mustSignal { signal() }
     }
 
     private func cancel(_ ids: Range<UInt64>) {
-        for settled in state.withLock({ $0.queue.cancel(ids) }) { settle(settled) }
+        settle(state.withLock { $0.queue.cancel(ids) })
     }
 
     // MARK: The driver
@@ -288,33 +292,37 @@ package final class PublishQueue: Sendable {
         state.withLock { $0.isSignalled = false }
     }
 
-    package typealias Answer = (ticket: UInt64, result: Result<Int?, PublishFailure>)
-
     /// All answers that one read has brought, under one lock.
-    package func answered(_ answers: [Answer]) {
-        let settled = state.withLock { state in
-            var settled: [PublishQueueState<Waiter>.Settled] = []
-            settled.reserveCapacity(answers.count)
-            for answer in answers {
-                if let one = state.queue.answered(answer.ticket, answer.result) {
-                    settled.append(one)
+    package func accepted(_ acceptance: Acceptance) {
+        settle(
+            state.withLock { state in
+                var settled: [Settled] = []
+                settled.reserveCapacity(acceptance.count)
+                for offset in 0..<acceptance.count {
+                    let ticket = acceptance.firstTicket + UInt64(offset)
+                    if let one = state.queue.answered(ticket, .success(acceptance[offset])) {
+                        settled.append(one)
+                    }
                 }
-            }
-            return settled
-        }
-        for one in settled { settle(one) }
+                return settled
+            })
+    }
+
+    package func refused(_ ticket: UInt64, _ rejection: Rejection) {
+        let settled = state.withLock { $0.queue.answered(ticket, .failure(.refused(rejection))) }
+        settle(settled.map { [$0] } ?? [])
     }
 
     package func connectionLost(_ reason: String) {
-        for settled in state.withLock({ $0.queue.connectionLost(reason) }) { settle(settled) }
+        settle(state.withLock { $0.queue.connectionLost(reason) })
     }
 
     package func expire(at now: Instant, _ reason: String) {
-        for settled in state.withLock({ $0.queue.expire(at: now, reason) }) { settle(settled) }
+        settle(state.withLock { $0.queue.expire(at: now, reason) })
     }
 
     package func close() {
-        for settled in state.withLock({ $0.queue.close() }) { settle(settled) }
+        settle(state.withLock { $0.queue.close() })
     }
 
     package var nextDeadline: Instant? { state.withLock { $0.queue.nextDeadline } }
@@ -322,9 +330,19 @@ package final class PublishQueue: Sendable {
     package var isIdle: Bool { state.withLock { $0.queue.isIdle } }
     package var published: Int { state.withLock { $0.queue.published } }
 
-    private func settle(_ settled: PublishQueueState<Waiter>.Settled) {
-        settled.waiter.task?.resume(returning: settled.result)
-        settled.waiter.batch?.settle(settled.waiter.index, settled.result)
+    private func settle(_ settled: [Settled]) {
+        var next = 0
+        while next < settled.count {
+            let (waiter, result) = settled[next]
+            if let batch = waiter.batch {
+                let end = settled[next...].firstIndex { $0.waiter.batch !== batch }
+                batch.settle(settled[next..<(end ?? settled.count)])
+                next = end ?? settled.count
+            } else {
+                waiter.task?.resume(returning: result)
+                next += 1
+            }
+        }
     }
 }
 
@@ -335,25 +353,24 @@ final class PublishBatch: Sendable {
     private struct State {
         var results: [Outcome]
         var open: Int
-        var continuation: CheckedContinuation<[Outcome], Never>?
+        var task: TaskWaiter<[Outcome]>?
     }
 
     private let state: Mutex<State>
 
-    init(count: Int, _ continuation: CheckedContinuation<[Outcome], Never>) {
+    init(count: Int, _ task: TaskWaiter<[Outcome]>) {
         let unsettled = Outcome.failure(.closed)
         state = Mutex(
             State(
-                results: Array(repeating: unsettled, count: count), open: count,
-                continuation: continuation))
+                results: Array(repeating: unsettled, count: count), open: count, task: task))
     }
 
-    func settle(_ index: Int, _ result: Outcome) {
+    func settle(_ settled: ArraySlice<PublishQueue.Settled>) {
         let finished = state.withLock { state in
-            state.results[index] = result
-            state.open -= 1
-            return state.open == 0 ? state.continuation.take().map { ($0, state.results) } : nil
+            for (waiter, result) in settled { state.results[waiter.index] = result }
+            state.open -= settled.count
+            return state.open == 0 ? state.task.take().map { ($0, state.results) } : nil
         }
-        if let (continuation, results) = finished { continuation.resume(returning: results) }
+        if let (task, results) = finished { task.resume(returning: results) }
     }
 }

@@ -10,8 +10,8 @@ package enum Event: Sendable {
     case messages(MessageBlock)
     /// Something came for this topic that is no message: a part of one whose rest is missing.
     case undeliverable(topic: Int, String)
-    /// The server has accepted. `receivers` is how many it delivered to, where it says so.
-    case published(ticket: UInt64, receivers: Int?)
+    /// The server has accepted.
+    case published(Acceptance)
     case publishRefused(ticket: UInt64, Rejection)
     /// The answer to `.ping`.
     case answered

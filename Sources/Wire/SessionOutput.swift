@@ -9,8 +9,9 @@ package struct SessionOutput: Sendable {
     /// Lanes that the session has no more use for.
     package private(set) var finishedLanes: [Lane] = []
     private var events: [Event] = []
-    /// The messages that came last, not yet among `events`.
+    /// What came last and may be added to, not yet among `events`: messages, or else answers.
     private var collector = MessageCollector()
+    private var acceptance: Acceptance?
 
     package init() {}
 
@@ -21,7 +22,7 @@ package struct SessionOutput: Sendable {
     }
 
     package mutating func append(_ event: Event) {
-        finishMessages()
+        finishLast()
         events.append(event)
     }
 
@@ -29,6 +30,7 @@ package struct SessionOutput: Sendable {
     package mutating func append(
         messageIn bytes: Span<UInt8>, at range: Range<Int>, topic: Int, origin: Origin
     ) {
+        if acceptance != nil { finishLast() }
         if let block = collector.add(bytes, range, topic: topic, origin: origin) {
             events.append(.messages(block))
         }
@@ -36,9 +38,17 @@ package struct SessionOutput: Sendable {
 
     /// The same, for a message that is not in a buffer.
     package mutating func append(message payload: Payload, topic: Int, origin: Origin) {
+        if acceptance != nil { finishLast() }
         if let block = collector.add(payload, topic: topic, origin: origin) {
             events.append(.messages(block))
         }
+    }
+
+    /// The server has accepted a message. `receivers` is how many it delivered to, where it says so.
+    package mutating func append(published ticket: UInt64, receivers: Int?) {
+        if acceptance?.add(ticket: ticket, receivers: receivers) == true { return }
+        finishLast()
+        acceptance = Acceptance(ticket: ticket, receivers: receivers)
     }
 
     package mutating func connect(_ lane: Lane) {
@@ -50,14 +60,15 @@ package struct SessionOutput: Sendable {
         finishedLanes.append(lane)
     }
 
-    private mutating func finishMessages() {
+    private mutating func finishLast() {
         if let block = collector.finish() { events.append(.messages(block)) }
+        if let last = acceptance.take() { events.append(.published(last)) }
     }
 
     // MARK: The core's side
 
     package mutating func takeEvents() -> [Event] {
-        finishMessages()
+        finishLast()
         defer { events.removeAll(keepingCapacity: true) }
         return events
     }

@@ -59,8 +59,11 @@ package enum TranscriptLine {
             return ["! refused \(name(topic)) \(rejection.message)"]
         case .messages(let block): return messages(block)
         case .undeliverable(let topic, let text): return ["! undeliverable \(name(topic)) \(text)"]
-        case .published(let ticket, let receivers):
-            return ["! published \(ticket) \(receivers.map(String.init) ?? "?")"]
+        case .published(let acceptance):
+            return (0..<acceptance.count).map { offset in
+                let ticket = acceptance.firstTicket + UInt64(offset)
+                return "! published \(ticket) \(acceptance[offset].map(String.init) ?? "?")"
+            }
         case .publishRefused(let ticket, let rejection):
             return ["! publish refused \(ticket) \(rejection.message)"]
         case .answered: return ["! answered"]

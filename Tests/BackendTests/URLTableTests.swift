@@ -29,7 +29,7 @@ struct GlobPatternTests {
         session.perform(
             .publish([Publication(ticket: 0, channel: text, payload: .text("x"))]), into: &output)
         var receivers: Int?
-        for case .published(_, let count) in output.takeEvents() { receivers = count }
+        for case .published(let acceptance) in output.takeEvents() { receivers = acceptance[0] }
         #expect(receivers == (expected ? 1 : 0))
     }
 

@@ -67,6 +67,6 @@ struct MemorySession: Session {
             let origin = Origin(channel: publication.channel, pattern: topic.name.text)
             output.append(message: publication.payload, topic: topic.id, origin: origin)
         }
-        output.append(.published(ticket: publication.ticket, receivers: receivers))
+        output.append(published: publication.ticket, receivers: receivers)
     }
 }

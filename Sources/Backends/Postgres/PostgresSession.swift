@@ -124,7 +124,7 @@ struct PostgresSession: Session {
     ) {
         let verdict = publisher.verdict(on: group, error, after: completed)
         for ticket in verdict.published {
-            output.append(.published(ticket: ticket, receivers: nil))
+            output.append(published: ticket, receivers: nil)
         }
         if let (ticket, rejection) = verdict.refused {
             output.append(.publishRefused(ticket: ticket, rejection))

@@ -154,8 +154,8 @@ struct RedisSession: Session {
     ) throws(ProtocolError) {
         lanes[lane.index].heartbeat.heard()
         while phase != .closing {
-            if phase == .open, lane == subscriberLane, lanes[lane.index].decoder.isAtBoundary {
-                scanMessages(&buffer, into: &output)
+            if phase == .open, lanes[lane.index].decoder.isAtBoundary {
+                scan(&buffer, lane, into: &output)
             }
             guard let value = try lanes[lane.index].decoder.next(&buffer) else { return }
             try receive(value.plain, on: lane, into: &output)
@@ -163,7 +163,34 @@ struct RedisSession: Session {
         buffer.consume(upTo: buffer.bytes.count)
     }
 
-    /// The fast way for what comes by the million: whole messages of subscribed channels.
+    /// The fast way for what comes by the million, until there is something else in front.
+    private mutating func scan(
+        _ buffer: inout ReceiveBuffer, _ lane: Lane, into output: inout SessionOutput
+    ) {
+        var start: Int
+        repeat {
+            start = buffer.start
+            if lane == subscriberLane { scanMessages(&buffer, into: &output) }
+            if lane == .main { scanAnswers(&buffer, into: &output) }
+        } while buffer.start > start
+    }
+
+    /// Answers to what was published.
+    private mutating func scanAnswers(
+        _ buffer: inout ReceiveBuffer, into output: inout SessionOutput
+    ) {
+        let received = buffer.bytes
+        var position = buffer.start
+        while case .publication(let ticket)? = lanes[0].expected.first,
+            let receivers = AnswerScanner.next(received.span, at: &position)
+        {
+            _ = lanes[0].expected.removeFirst()
+            output.append(published: ticket, receivers: receivers)
+        }
+        buffer.consume(upTo: position)
+    }
+
+    /// Whole messages of subscribed channels.
     private mutating func scanMessages(
         _ buffer: inout ReceiveBuffer, into output: inout SessionOutput
     ) {
@@ -275,7 +302,7 @@ struct RedisSession: Session {
     ) throws(ProtocolError) {
         switch (lanes[lane.index].expected.removeFirst(), value) {
         case (.publication(let ticket), .integer(let count)):
-            output.append(.published(ticket: ticket, receivers: Int(count)))
+            output.append(published: ticket, receivers: Int(count))
         case (.publication(let ticket), .error(let text)):
             output.append(.publishRefused(ticket: ticket, Rejection(redis: text)))
         case (.pong(let isAsked), .simpleString), (.pong(let isAsked), .error):

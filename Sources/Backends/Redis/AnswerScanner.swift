@@ -1,0 +1,23 @@
+import BroadcasterWire
+
+/// Recognises the answers to publishing in the receive buffer without building values of them.
+///
+/// As `MessageScanner`, and for the same reason: who publishes much receives nothing else. It takes integers of at
+/// most nine digits, which is more clients than a server has; all else is left to `RESPDecoder`.
+enum AnswerScanner {
+    /// The answer at `position`, which is moved behind it; nil if it is not there as a whole.
+    static func next(_ bytes: Span<UInt8>, at position: inout Int) -> Int? {
+        guard position < bytes.count, bytes[position] == UInt8(ascii: ":") else { return nil }
+        var index = position + 1
+        var number = 0
+        while index < bytes.count, case let digit = bytes[index] &- UInt8(ascii: "0"), digit < 10 {
+            number = number * 10 + Int(digit)
+            index += 1
+        }
+        guard (2...10).contains(index - position), index + 1 < bytes.count,
+            bytes[index] == UInt8(ascii: "\r"), bytes[index + 1] == UInt8(ascii: "\n")
+        else { return nil }
+        position = index + 2
+        return number
+    }
+}
