@@ -95,7 +95,7 @@ package final class LocalDriver: Driver {
     /// Hands the session's events to the hub. The result is the fate of what was published.
     private func deliver(_ state: inout State) -> Result<Int?, PublishFailure> {
         var result = Result<Int?, PublishFailure>.success(nil)
-        for event in state.output.takeEvents() {
+        state.output.drainEvents { event in
             observers.trace(event, hub)
             switch event {
             case .messages(let block): hub.deliver(block)

@@ -73,6 +73,13 @@ package struct SessionOutput: Sendable {
         return events
     }
 
+    /// As `takeEvents`, without giving the array away.
+    package mutating func drainEvents(_ body: (Event) -> Void) {
+        finishLast()
+        for event in events { body(event) }
+        events.removeAll(keepingCapacity: true)
+    }
+
     package mutating func takeFinishedLanes() -> [Lane] {
         defer { finishedLanes.removeAll() }
         return finishedLanes

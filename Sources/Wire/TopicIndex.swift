@@ -66,8 +66,8 @@ package struct TopicIndex: Sendable {
 
     /// The topic with this name.
     package func find(_ name: String) -> Entry? {
-        let name = Array(name.utf8)
-        return find(name.span, name.indices)
+        let name = name.utf8.span
+        return find(name, 0..<name.count)
     }
 
     package func contains(_ topic: Topic) -> Bool {

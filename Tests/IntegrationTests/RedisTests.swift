@@ -378,7 +378,7 @@ struct RedisTests {
                 let cut = Int.random(in: 600...3000, using: &random)
                 proxy.set { $0.cutAfter = cut }
             }
-            if gaps == 15 { break }
+            if gaps == 8 { break }
         }
         publishing.cancel()
         _ = await publishing.result
