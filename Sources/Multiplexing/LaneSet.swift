@@ -22,7 +22,9 @@ struct LaneSet {
         _ endpoint: Endpoint, deadline: Instant, completion: @escaping Dialer.Completion
     ) {
         dialers.append(
-            Dialer(to: Destination(endpoint), on: loop, deadline: deadline.onClock, completion: completion))
+            Dialer(
+                to: Destination(endpoint), on: loop, deadline: deadline.onClock,
+                completion: completion))
     }
 
     mutating func add(
