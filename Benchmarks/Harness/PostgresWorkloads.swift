@@ -66,7 +66,7 @@ struct PostgresWorkloads {
                 subjects: [
                     bench.worker(
                         "tasks", count: count, "publish", "url=\(url)", "tasks=\(tasks)",
-                        "size=64", "by=task"),
+                        "size=64", "by=task", "text=different"),
                     bench.peers.native(
                         peer, bench.peers.libpq, count: count,
                         ["publish", url, "\(tasks)", "\(count)", "64"]),

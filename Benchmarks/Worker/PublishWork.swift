@@ -2,22 +2,26 @@ import Broadcaster
 
 /// Tasks that each publish and await, all on one connection; with `batch`, one task that publishes
 /// that many by one call.
+///
+/// `text=different` numbers the messages, as an application's are: Postgres delivers equal ones of a transaction once, so
+/// equal ones cannot share a commit.
 struct PublishWork {
     private let arguments: WorkerArguments
     private let count: Int
     private let tasks: Int
     private let text: String
+    private let areDifferent: Bool
 
     init(_ arguments: WorkerArguments) throws {
         self.arguments = arguments
         count = try arguments.number("count")
         tasks = try arguments.number("tasks")
         text = BenchmarkClient.payload(try arguments.number("size"))
+        areDifferent = (try? arguments.text("text")) == "different"
     }
 
     func run() async throws {
         let broadcast = try await BenchmarkClient.connect(arguments)
-        // Postgres delivers equal messages of a transaction once; like the peers, send what differs.
         try await broadcast.publish("first", to: "bench")
         let isBatch = try arguments.text("by") == "contentsOf"
         let meter = Meter()
@@ -46,8 +50,11 @@ struct PublishWork {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for task in 0..<tasks {
                 let share = count / tasks + (task < count % tasks ? 1 : 0)
-                group.addTask { [text] in
-                    for _ in 0..<share { try await broadcast.publish(text, to: "bench") }
+                group.addTask {
+                    for number in 0..<share {
+                        let text = areDifferent ? "\(task):\(number)" + text.dropFirst(10) : text
+                        try await broadcast.publish(text, to: "bench")
+                    }
                 }
             }
             try await group.waitForAll()

@@ -10,7 +10,8 @@ package enum ClientMessage: Hashable, Sendable {
     case saslResponse(String)
     case query(String)
     case parse(statement: String, query: String, types: [Int32])
-    case bind(statement: String, values: [[UInt8]])
+    /// Binds values as text, or all of them in their types' binary form.
+    case bind(statement: String, values: [[UInt8]], areBinary: Bool = false)
     /// Runs the unnamed portal to its end.
     case execute
     case sync
@@ -59,12 +60,13 @@ package enum ClientMessage: Hashable, Sendable {
                 body.appendInt16(types.count)
                 for type in types { body.appendInt32(type) }
             }
-        case .bind(let statement, let values):
+        case .bind(let statement, let values, let areBinary):
             PostgresFrame.append("B", to: &bytes) { body in
-                // The unnamed portal; parameters and results are text, which no format code stands for.
+                // The unnamed portal. No format code stands for text, one for all values; results are text.
                 body.append(0)
                 body.appendCString(statement)
-                body.appendInt16(0)
+                body.appendInt16(areBinary ? 1 : 0)
+                if areBinary { body.appendInt16(1) }
                 body.appendInt16(values.count)
                 for value in values { body.appendValue(value) }
                 body.appendInt16(0)
@@ -115,11 +117,13 @@ package enum ClientMessage: Hashable, Sendable {
         case UInt8(ascii: "B"):
             _ = try reader.string()
             let statement = try reader.string()
-            for _ in 0..<(try reader.count()) { try reader.skip(2) }
+            let formats = try reader.count()
+            var areBinary = false
+            for _ in 0..<formats { areBinary = try reader.count() == 1 }
             var values: [[UInt8]] = []
             for _ in 0..<(try reader.count()) { values.append(try reader.value() ?? []) }
             for _ in 0..<(try reader.count()) { try reader.skip(2) }
-            self = .bind(statement: statement, values: values)
+            self = .bind(statement: statement, values: values, areBinary: areBinary)
         case UInt8(ascii: "E"):
             _ = try reader.string()
             _ = try reader.int32()

@@ -64,14 +64,4 @@ struct PublishGroup: Sendable {
         size += bytes
         return true
     }
-
-    /// Whose text was the one after `completed` others.
-    func member(after completed: Int) -> Int? {
-        var count = completed
-        for (index, member) in members.enumerated() {
-            if count < member.texts.count { return index }
-            count -= member.texts.count
-        }
-        return nil
-    }
 }

@@ -59,10 +59,7 @@ struct PostgresProbe: Sendable {
 
     /// The notification, as a transaction of its own.
     func notify(into bytes: inout [UInt8]) {
-        PostgresPublisher.parse(as: "", into: &bytes)
-        let values = [Array(channel.utf8), Array(nonce.utf8)]
-        ClientMessage.bind(statement: "", values: values).append(to: &bytes)
-        ClientMessage.execute.append(to: &bytes)
+        PostgresPublisher.append(Array(nonce.utf8), to: Array(channel.utf8), into: &bytes)
         ClientMessage.sync.append(to: &bytes)
     }
 

@@ -15,18 +15,39 @@ struct PostgresPublisher: Sendable {
     var usesPreparedStatement = true
     private var lastMessage: UInt64 = 0
 
-    private static let name = "broadcaster_publish"
-    private static let query = "SELECT pg_catalog.pg_notify($1, $2)"
-    /// The type `text` in pg_type.dat.
+    private struct Statement {
+        let name: String
+        let query: String
+        /// Of both parameters, by its number in pg_type.dat.
+        let type: Int32
+
+        /// Under its name, or as the unnamed one, which lasts until the next.
+        func parse(isNamed: Bool, into bytes: inout [UInt8]) {
+            ClientMessage.parse(statement: isNamed ? name : "", query: query, types: [type, type])
+                .append(to: &bytes)
+        }
+    }
+
+    private static let one = Statement(
+        name: "broadcaster_publish", query: "SELECT pg_catalog.pg_notify($1, $2)", type: text)
+    /// A statement for many costs the server a quarter of what many statements do.
+    private static let many = Statement(
+        name: "broadcaster_publish_many",
+        query: "SELECT pg_catalog.pg_notify(channel, message) FROM ROWS FROM"
+            + " (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS messages (channel, message)",
+        type: 1009)
     private static let text: Int32 = 25
 
     func prepare(into bytes: inout [UInt8]) {
-        PostgresPublisher.parse(as: PostgresPublisher.name, into: &bytes)
+        PostgresPublisher.one.parse(isNamed: true, into: &bytes)
+        PostgresPublisher.many.parse(isNamed: true, into: &bytes)
     }
 
-    /// The statement under a name; the unnamed one lasts until the next.
-    static func parse(as name: String, into bytes: inout [UInt8]) {
-        ClientMessage.parse(statement: name, query: query, types: [text, text]).append(to: &bytes)
+    /// A message to `channel`, without the Sync that ends its transaction, and without what was prepared.
+    static func append(_ message: [UInt8], to channel: [UInt8], into bytes: inout [UInt8]) {
+        one.parse(isNamed: false, into: &bytes)
+        ClientMessage.bind(statement: "", values: [channel, message]).append(to: &bytes)
+        ClientMessage.execute.append(to: &bytes)
     }
 
     mutating func groups(of publications: [Publication]) -> [PublishGroup] {
@@ -45,23 +66,38 @@ struct PostgresPublisher: Sendable {
         return group.members.isEmpty ? groups : groups + [group]
     }
 
-    /// The group's statements, without the Sync that ends their transaction.
+    /// The group's statement, without the Sync that ends its transaction.
     func append(_ group: PublishGroup, to bytes: inout [UInt8]) {
-        let name = usesPreparedStatement ? PostgresPublisher.name : ""
-        if !usesPreparedStatement { PostgresPublisher.parse(as: name, into: &bytes) }
+        var (channels, texts): ([[UInt8]], [[UInt8]]) = ([], [])
         for member in group.members {
             let channel = Array(member.publication.channel.utf8)
             for text in member.texts {
-                ClientMessage.bind(statement: name, values: [channel, text]).append(to: &bytes)
-                ClientMessage.execute.append(to: &bytes)
+                channels.append(channel)
+                texts.append(text)
             }
         }
+        let isOne = texts.count == 1
+        let statement = isOne ? PostgresPublisher.one : PostgresPublisher.many
+        if !usesPreparedStatement { statement.parse(isNamed: false, into: &bytes) }
+        let values = isOne ? channels + texts : [channels, texts].map(PostgresPublisher.array)
+        let name = usesPreparedStatement ? statement.name : ""
+        ClientMessage.bind(statement: name, values: values, areBinary: !isOne).append(to: &bytes)
+        ClientMessage.execute.append(to: &bytes)
     }
 
-    /// - Parameter completed: how many statements of the group were complete before the error.
-    mutating func verdict(
-        on group: PublishGroup, _ error: ServerError?, after completed: Int
-    ) -> Verdict {
+    /// The binary form of a `text[]`, as array_recv reads it (arrayfuncs.c of Postgres 15): one dimension, no NULL,
+    /// the elements' type, their number, the first one's index, and each with its length.
+    private static func array(_ values: [[UInt8]]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(values.reduce(20) { $0 + 4 + $1.count })
+        for field in [1, 0, text, Int32(truncatingIfNeeded: values.count), 1] {
+            bytes.appendInt32(field)
+        }
+        for value in values { bytes.appendValue(value) }
+        return bytes
+    }
+
+    mutating func verdict(on group: PublishGroup, _ error: ServerError?) -> Verdict {
         var verdict = Verdict()
         guard let error else {
             verdict.published = group.members.map(\.publication.ticket)
@@ -74,22 +110,20 @@ struct PostgresPublisher: Sendable {
         } else if error.code == "54000", !group.isRetry {
             // The queue is full, perhaps only because nobody has asked how full it is.
             verdict.asksForQueueUsage = true
-            verdict.again = singles(of: group, without: nil, isRetry: true)
-        } else {
-            let failed = group.member(after: completed) ?? 0
-            verdict.refused = (group.members[failed].publication.ticket, error.rejection)
-            verdict.again = singles(of: group, without: failed, isRetry: group.isRetry)
+            verdict.again = singles(of: group, isRetry: true)
+        } else if group.members.count > 1 {
+            verdict.again = singles(of: group, isRetry: group.isRetry)
+        } else if let member = group.members.first {
+            verdict.refused = (member.publication.ticket, error.rejection)
         }
         return verdict
     }
 
     /// Each in a transaction of its own, so that one's failure is nobody else's.
-    private func singles(
-        of group: PublishGroup, without failed: Int?, isRetry: Bool
-    ) -> [PublishGroup] {
-        group.members.indices.filter { $0 != failed }.map { index in
+    private func singles(of group: PublishGroup, isRetry: Bool) -> [PublishGroup] {
+        group.members.map { member in
             var single = PublishGroup(isRetry: isRetry)
-            _ = single.add(group.members[index])
+            _ = single.add(member)
             return single
         }
     }
