@@ -111,7 +111,7 @@ private struct LoopbackSession: Session {
             if let channel {
                 for bytes in deliveries {
                     output.append(
-                        message: .bytes(bytes), topic: channel.topic.id, origin: channel.origin)
+                        message: .bytes(bytes), topic: channel.topic, origin: channel.origin)
                 }
             }
             let receivers = channel == nil || deliveries.isEmpty ? 0 : 1

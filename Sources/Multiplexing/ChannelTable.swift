@@ -22,12 +22,7 @@ package struct ChannelTable: Sendable {
     private struct Entry {
         let topic: Topic
         var server = ServerSide.absent
-        var subscribers: [Subscriber] = []
-    }
-
-    package struct Subscriber: Sendable {
-        package let id: Int
-        package let mailbox: Mailbox
+        var audience = Audience()
     }
 
     private struct Membership {
@@ -75,12 +70,15 @@ package struct ChannelTable: Sendable {
     ) -> Bool {
         let subscriber = Subscriber(id: id, mailbox: mailbox)
         var unique: [TopicName] = []
-        var seen: Set<TopicName> = []
         var unconfirmed = 0
-        for topic in topics where seen.insert(topic).inserted {
-            unique.append(topic)
+        unique.reserveCapacity(topics.count)
+        if topics.count > 1 { ids.reserveCapacity(ids.count + topics.count) }
+        for topic in topics {
             let place = place(for: topic)
-            entries[place]?.subscribers.append(subscriber)
+            // Named twice.
+            if entries[place]?.audience.last == id { continue }
+            unique.append(topic)
+            entries[place]?.audience.append(subscriber)
             if entries[place]?.server != .confirmed { unconfirmed += 1 }
             changed.append(place)
         }
@@ -96,7 +94,7 @@ package struct ChannelTable: Sendable {
         guard let membership = members.removeValue(forKey: subscriber) else { return nil }
         for name in membership.topics {
             guard let id = ids[name] else { continue }
-            entries[id]?.subscribers.removeAll { $0.id == subscriber }
+            entries[id]?.audience.remove(subscriber)
             changed.append(id)
             releaseIfUnused(id)
         }
@@ -108,9 +106,9 @@ package struct ChannelTable: Sendable {
     }
 
     /// Whom a message of this topic goes to.
-    package func subscribers(of topic: Int) -> [Subscriber] {
-        guard entries.indices.contains(topic) else { return [] }
-        return entries[topic]?.subscribers ?? []
+    package func audience(of topic: Int) -> Audience {
+        guard entries.indices.contains(topic) else { return Audience() }
+        return entries[topic]?.audience ?? Audience()
     }
 
     private mutating func place(for name: TopicName) -> Int {
@@ -124,7 +122,7 @@ package struct ChannelTable: Sendable {
 
     /// Forgets a topic that nobody wants, once the server does not know it either.
     private mutating func releaseIfUnused(_ id: Int) {
-        guard let entry = entries[id], entry.subscribers.isEmpty, entry.server == .absent else {
+        guard let entry = entries[id], entry.audience.isEmpty, entry.server == .absent else {
             return
         }
         ids[entry.topic.name] = nil
@@ -140,7 +138,7 @@ package struct ChannelTable: Sendable {
         var requests: (subscribe: [Topic], unsubscribe: [Topic]) = ([], [])
         for id in changed {
             guard let entry = entries[id] else { continue }
-            switch (entry.server, isWanted: !entry.subscribers.isEmpty) {
+            switch (entry.server, isWanted: !entry.audience.isEmpty) {
             case (.absent, true):
                 entries[id]?.server = .subscribing
                 requests.subscribe.append(entry.topic)
@@ -163,7 +161,7 @@ package struct ChannelTable: Sendable {
         guard entries.indices.contains(id), entries[id]?.server == .subscribing else { return [] }
         entries[id]?.server = .confirmed
         changed.append(id)
-        return subscribers(of: id).compactMap { confirmed(for: $0.id) }
+        return audience(of: id).compactMap { confirmed(for: $0.id) }
     }
 
     private mutating func confirmed(for subscriber: Int) -> Outcome? {
@@ -188,7 +186,7 @@ package struct ChannelTable: Sendable {
         guard entries.indices.contains(id), let entry = entries[id] else { return [] }
         entries[id]?.server = .absent
         let failure = SubscriptionFailure.refused(topic: entry.topic.name, rejection)
-        let outcomes = entry.subscribers.compactMap { subscriber in
+        let outcomes = entry.audience.compactMap { subscriber in
             remove(subscriber.id).map {
                 Outcome.failed(subscriber: subscriber.id, $0, failure)
             }

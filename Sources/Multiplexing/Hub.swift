@@ -142,11 +142,11 @@ package final class Hub: Sendable {
 
     package func deliver(_ block: MessageBlock) {
         if block.runCount > 1 { return deliverRuns(of: block) }
-        let subscribers = state.withLock { state in
+        let audience = state.withLock { state in
             state.received += block.extent(ofRun: 0).count
-            return state.table.subscribers(of: block.topic(ofRun: 0))
+            return state.table.audience(of: block.topic(ofRun: 0))
         }
-        for subscriber in subscribers { subscriber.mailbox.offer(block, 0..<1) }
+        audience.forEach { $0.mailbox.offer(block, 0..<1) }
     }
 
     /// One look at the table for all runs, and one at a mailbox for those that follow each other there.
@@ -155,7 +155,7 @@ package final class Hub: Sendable {
         state.withLock { state in
             for number in 0..<block.runCount {
                 state.received += block.extent(ofRun: number).count
-                for subscriber in state.table.subscribers(of: block.topic(ofRun: number)) {
+                state.table.audience(of: block.topic(ofRun: number)).forEach { subscriber in
                     if let last = deliveries.last, last.mailbox === subscriber.mailbox,
                         last.runs.upperBound == number
                     {
@@ -175,9 +175,7 @@ package final class Hub: Sendable {
 
     /// Something for this topic was lost on its way.
     package func undeliverable(_ topic: Int, _ reason: String) {
-        for subscriber in state.withLock({ $0.table.subscribers(of: topic) }) {
-            subscriber.mailbox.miss(reason)
-        }
+        state.withLock { $0.table.audience(of: topic) }.forEach { $0.mailbox.miss(reason) }
     }
 
     package func unsubscribed(_ topic: Int) {

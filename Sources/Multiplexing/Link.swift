@@ -27,6 +27,8 @@ actor Link {
     var timer: (at: Instant, timer: EventLoop.Timer)?
     var pings: [CheckedContinuation<LinkFailure?, Never>] = []
     private var isFlushScheduled = false
+    /// The server has answered for a topic, and what is wanted of it may be something else by now.
+    private var hasTopicsChanged = false
     var stopping: Stopping?
     var lastFailure: LinkFailure?
 
@@ -193,6 +195,7 @@ actor Link {
                 // A rejection ends the session, and what it said after that does not count.
                 if generation != self.generation { return false }
             }
+            if hasTopicsChanged { reconcile() }
         }
         return true
     }
@@ -237,14 +240,14 @@ actor Link {
         case .publishRefused(let ticket, let rejection): publishes.refused(ticket, rejection)
         case .subscribed(let topic):
             hub.confirmed(topic, at: .now)
-            reconcile()
+            hasTopicsChanged = true
         case .unsubscribed(let topic):
             hub.unsubscribed(topic)
-            reconcile()
+            hasTopicsChanged = true
         case .subscriptionRefused(let topic, let rejection):
             if let name = hub.name(of: topic) { observers.log(.refused(name, rejection)) }
             hub.refused(topic, rejection, at: .now)
-            reconcile()
+            hasTopicsChanged = true
         case .ready(let identity): becameReady(identity)
         case .rejected(let rejection): lose(.rejected(rejection))
         case .answered: if !pings.isEmpty { pings.removeFirst().resume(returning: nil) }
@@ -277,6 +280,7 @@ actor Link {
     }
 
     private func reconcile() {
+        hasTopicsChanged = false
         let requests = hub.takeRequests()
         if !requests.subscribe.isEmpty { perform(.subscribe(requests.subscribe)) }
         if !requests.unsubscribe.isEmpty { perform(.unsubscribe(requests.unsubscribe)) }

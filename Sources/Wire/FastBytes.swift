@@ -30,9 +30,18 @@ extension [UInt8] {
 }
 
 extension Span<UInt8> {
+    package func isEqual(to other: Span<UInt8>) -> Bool {
+        count == other.count && holds(other, at: 0)
+    }
+
+    /// At once: byte by byte it was a quarter of what subscribing to many channels took.
+    package func hash(into hasher: inout Hasher) {
+        unsafe withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
+    }
+
     /// `other` stands at `start`. Compares eight bytes at a time: a frame's head is 30 bytes, and nearly every
     /// message of a busy channel has the same one.
-    package func holds(_ other: [UInt8], at start: Int) -> Bool {
+    package func holds(_ other: Span<UInt8>, at start: Int) -> Bool {
         let length = other.count
         guard start >= 0, length <= count - start else { return false }
         return unsafe withUnsafeBytes { mine in

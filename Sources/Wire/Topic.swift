@@ -13,12 +13,12 @@ package enum TopicName: Hashable, Sendable {
     }
 
     package static func == (one: TopicName, other: TopicName) -> Bool {
-        one.isPattern == other.isPattern && one.text.utf8.elementsEqual(other.text.utf8)
+        one.isPattern == other.isPattern && one.text.utf8.span.isEqual(to: other.text.utf8.span)
     }
 
     package func hash(into hasher: inout Hasher) {
         hasher.combine(isPattern)
-        for byte in text.utf8 { hasher.combine(byte) }
+        text.utf8.span.hash(into: &hasher)
     }
 
     package var isPattern: Bool {

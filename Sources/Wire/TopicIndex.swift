@@ -4,23 +4,19 @@
 /// table with open addressing, linear probing and a seed of its process's (names may come from
 /// strangers); a session that reads runs of messages remembers the last one.
 package struct TopicIndex: Sendable {
-    package final class Entry: Sendable {
-        package let topic: Topic
-        /// Where messages of this topic come from, if it is a channel.
+    package struct Entry: Sendable {
+        /// The topic's number.
+        package let topic: Int
+        /// Where messages of this topic come from, if it is a channel; its name in any case.
         package let origin: Origin
-        let name: [UInt8]
-
-        init(_ topic: Topic, name: [UInt8]) {
-            self.topic = topic
-            self.name = name
-            origin = Origin(channel: topic.name.text)
-        }
     }
 
-    /// What a look-up goes through: small, so that it passes over many without a cache miss.
+    /// What a look-up goes through: small, so that it passes over many without a cache miss. The name is the origin's,
+    /// which the message will need: each place in memory less is a wait less where channels are many.
     private struct Slot: Sendable {
-        var hash: UInt64 = 0
-        var entry: Entry?
+        var hash: UInt32 = 0
+        var topic: Int32 = 0
+        var origin: Origin?
     }
 
     private static let seed = UInt64.random(in: .min ... .max)
@@ -32,24 +28,27 @@ package struct TopicIndex: Sendable {
 
     package mutating func insert(_ topic: Topic) {
         if (count + 1) * 2 > slots.count { grow() }
-        let name = Array(topic.name.text.utf8)
-        let hash = TopicIndex.hash(name.span, name.indices)
-        let slot = find(name.span, name.indices, hash)
-        if slots[slot].entry == nil { count += 1 }
-        slots[slot] = Slot(hash: hash, entry: Entry(topic, name: name))
+        let name = topic.name.text.utf8.span
+        let hash = TopicIndex.hash(name, 0..<name.count)
+        let slot = find(name, 0..<name.count, hash)
+        if slots[slot].origin == nil { count += 1 }
+        // More topics than an Int32 counts do not fit into any memory.
+        slots[slot] = Slot(
+            hash: hash, topic: Int32(truncatingIfNeeded: topic.id),
+            origin: Origin(channel: topic.name.text))
     }
 
     package mutating func remove(_ name: String) {
-        let name = Array(name.utf8)
-        var hole = find(name.span, name.indices, TopicIndex.hash(name.span, name.indices))
-        guard slots[hole].entry != nil else { return }
+        let name = name.utf8.span
+        var hole = find(name, 0..<name.count, TopicIndex.hash(name, 0..<name.count))
+        guard slots[hole].origin != nil else { return }
         slots[hole] = Slot()
         count -= 1
         // Close the gap that the entry leaves in its probe sequence (Knuth 6.4, algorithm R).
         var slot = hole
         while true {
             slot = (slot + 1) & (slots.count - 1)
-            guard slots[slot].entry != nil else { return }
+            guard slots[slot].origin != nil else { return }
             let distance = (slot - home(of: slots[slot].hash)) & (slots.count - 1)
             if distance >= (slot - hole) & (slots.count - 1) {
                 slots[hole] = slots[slot]
@@ -61,7 +60,8 @@ package struct TopicIndex: Sendable {
 
     /// The topic whose name lies in `bytes` at `range`.
     package func find(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Entry? {
-        slots[find(bytes, range, TopicIndex.hash(bytes, range))].entry
+        let slot = slots[find(bytes, range, TopicIndex.hash(bytes, range))]
+        return slot.origin.map { Entry(topic: Int(slot.topic), origin: $0) }
     }
 
     /// The topic with this name.
@@ -74,16 +74,16 @@ package struct TopicIndex: Sendable {
         find(topic.name.text) != nil
     }
 
-    private func home(of hash: UInt64) -> Int {
-        Int(truncatingIfNeeded: hash >> 32) & (slots.count - 1)
+    private func home(of hash: UInt32) -> Int {
+        Int(hash) & (slots.count - 1)
     }
 
     /// The slot of the entry with this name, or the empty one where it would go.
-    private func find(_ bytes: Span<UInt8>, _ range: Range<Int>, _ hash: UInt64) -> Int {
+    private func find(_ bytes: Span<UInt8>, _ range: Range<Int>, _ hash: UInt32) -> Int {
         var slot = home(of: hash)
-        while let entry = slots[slot].entry {
-            if slots[slot].hash == hash, entry.name.count == range.count,
-                bytes.holds(entry.name, at: range.lowerBound)
+        while let origin = slots[slot].origin {
+            if slots[slot].hash == hash, case let name = origin.channel.utf8.span,
+                name.count == range.count, bytes.holds(name, at: range.lowerBound)
             {
                 break
             }
@@ -95,15 +95,15 @@ package struct TopicIndex: Sendable {
     private mutating func grow() {
         let old = slots
         slots = Array(repeating: Slot(), count: old.count * 2)
-        for taken in old where taken.entry != nil {
+        for taken in old where taken.origin != nil {
             var slot = home(of: taken.hash)
-            while slots[slot].entry != nil { slot = (slot + 1) & (slots.count - 1) }
+            while slots[slot].origin != nil { slot = (slot + 1) & (slots.count - 1) }
             slots[slot] = taken
         }
     }
 
     /// Multiply and fold, eight bytes at a time, as wyhash does.
-    private static func hash(_ bytes: Span<UInt8>, _ range: Range<Int>) -> UInt64 {
+    private static func hash(_ bytes: Span<UInt8>, _ range: Range<Int>) -> UInt32 {
         var hash = seed ^ UInt64(truncatingIfNeeded: range.count)
         var word: UInt64 = 0
         var filled = 0
@@ -116,7 +116,7 @@ package struct TopicIndex: Sendable {
                 filled = 0
             }
         }
-        return mix(hash ^ word)
+        return UInt32(truncatingIfNeeded: mix(hash ^ word) >> 32)
     }
 
     private static func mix(_ value: UInt64) -> UInt64 {

@@ -60,7 +60,7 @@ struct MemorySession: Session {
         if let channel = channels.find(publication.channel) {
             receivers += 1
             output.append(
-                message: publication.payload, topic: channel.topic.id, origin: channel.origin)
+                message: publication.payload, topic: channel.topic, origin: channel.origin)
         }
         for (topic, pattern) in patterns where pattern.matches(publication.channel) {
             receivers += 1

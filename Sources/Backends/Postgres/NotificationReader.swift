@@ -66,13 +66,13 @@ struct NotificationReader: Sendable {
         _ payload: [UInt8], _ entry: TopicIndex.Entry, into output: inout SessionOutput
     ) {
         output.append(
-            messageIn: payload.span, at: payload.indices, topic: entry.topic.id,
+            messageIn: payload.span, at: payload.indices, topic: entry.topic,
             origin: entry.origin)
     }
 
     private func lose(_ channel: [UInt8], into output: inout SessionOutput) {
         guard let entry = topics.find(channel.span, channel.indices) else { return }
         output.append(
-            .undeliverable(topic: entry.topic.id, "a large message came without all its parts"))
+            .undeliverable(topic: entry.topic, "a large message came without all its parts"))
     }
 }

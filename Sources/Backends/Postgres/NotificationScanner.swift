@@ -23,7 +23,7 @@ struct NotificationScanner: Sendable {
         var position = start
         while let body = body(bytes, position) {
             let nameStart = body.lowerBound + 4
-            if name.isEmpty || !bytes.holds(name, at: nameStart) {
+            if name.isEmpty || !bytes.holds(name.span, at: nameStart) {
                 guard readName(bytes, nameStart..<body.upperBound, topics) else { break }
             }
             guard let entry else { break }
@@ -40,15 +40,16 @@ struct NotificationScanner: Sendable {
         into output: inout SessionOutput
     ) -> Int {
         var position = start
-        while let body = body(bytes, position), bytes.holds(name, at: body.lowerBound + 4) {
+        let mark = PayloadCodec.mark
+        while let body = body(bytes, position), bytes.holds(name.span, at: body.lowerBound + 4) {
             let payload = body.lowerBound + 4 + name.count
             let end = body.upperBound - 1
             // The zero that ends the payload. One inside of it is not looked for: Postgres takes none from a client.
             guard payload <= end, bytes[end] == 0, end - payload <= limit,
-                !bytes.holds(PayloadCodec.mark, at: payload)
+                !bytes.holds(mark.span, at: payload)
             else { break }
             output.append(
-                messageIn: bytes, at: payload..<end, topic: entry.topic.id, origin: entry.origin)
+                messageIn: bytes, at: payload..<end, topic: entry.topic, origin: entry.origin)
             position = body.upperBound
         }
         return position

@@ -26,7 +26,7 @@ struct MessageScanner: Sendable {
     ) -> Int {
         var position = start
         while position < bytes.count {
-            if head.isEmpty || !bytes.holds(head, at: position) {
+            if head.isEmpty || !bytes.holds(head.span, at: position) {
                 guard readHead(bytes, position, dialect, limit, topics) else { break }
             }
             let end = takeRun(bytes, from: position, limit, hidden, into: &output)
@@ -42,17 +42,17 @@ struct MessageScanner: Sendable {
         into output: inout SessionOutput
     ) -> Int {
         // Without an entry: the last messages of a channel that we left, on their way meanwhile.
-        let visible = entry.flatMap { $0.topic.id == hidden.id ? nil : $0 }
+        let visible = entry.flatMap { $0.topic == hidden.id ? nil : $0 }
         var position = start
         repeat {
             guard let payload = string(in: bytes, at: position + head.count - 1, limit: limit)
             else { break }
             if let visible {
                 output.append(
-                    messageIn: bytes, at: payload, topic: visible.topic.id, origin: visible.origin)
+                    messageIn: bytes, at: payload, topic: visible.topic, origin: visible.origin)
             }
             position = payload.upperBound + 2
-        } while bytes.holds(head, at: position)
+        } while bytes.holds(head.span, at: position)
         return position
     }
 
@@ -62,7 +62,7 @@ struct MessageScanner: Sendable {
         _ topics: TopicIndex
     ) -> Bool {
         let prefix = dialect == .resp3 ? resp3 : resp2
-        guard bytes.holds(prefix, at: start),
+        guard bytes.holds(prefix.span, at: start),
             let channel = string(in: bytes, at: start + prefix.count, limit: limit)
         else { return false }
         let end = channel.upperBound + 3

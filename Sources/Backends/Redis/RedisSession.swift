@@ -233,9 +233,9 @@ struct RedisSession: Session {
         case ("message", 3):
             let (name, message) = (texts[1], texts[2])
             probe.arrived()
-            if let entry = channels.find(name.span, name.indices), entry.topic != probe.topic {
+            if let entry = channels.find(name.span, name.indices), entry.topic != probe.topic.id {
                 output.append(
-                    messageIn: message.span, at: message.indices, topic: entry.topic.id,
+                    messageIn: message.span, at: message.indices, topic: entry.topic,
                     origin: entry.origin)
             }
         case ("pmessage", 4): receivePatternMessage(texts, into: &output)
@@ -258,9 +258,9 @@ struct RedisSession: Session {
             !channel.starts(with: RedisProbe.prefix.utf8)
         else { return }
         let origin = Origin(
-            channel: String(decoding: channel, as: UTF8.self), pattern: entry.topic.name.text)
+            channel: String(decoding: channel, as: UTF8.self), pattern: entry.origin.channel)
         output.append(
-            messageIn: message.span, at: message.indices, topic: entry.topic.id, origin: origin)
+            messageIn: message.span, at: message.indices, topic: entry.topic, origin: origin)
     }
 
     private mutating func receiveConfirmation(

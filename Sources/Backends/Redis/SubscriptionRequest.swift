@@ -48,9 +48,9 @@ struct SubscriptionRequest: Sendable {
 
     /// Takes the confirmation of `name`, if that is the one that is due.
     mutating func confirm(_ name: [UInt8]) -> Topic? {
-        guard let topic = topics.first, topic.name.text.utf8.elementsEqual(name) else {
-            return nil
-        }
+        guard !isComplete, case let topic = all[confirmed],
+            topic.name.text.utf8.span.isEqual(to: name.span)
+        else { return nil }
         confirmed += 1
         return topic
     }

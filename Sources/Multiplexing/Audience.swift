@@ -1,0 +1,45 @@
+/// A subscription as the table knows it: its number, and where its messages go.
+package struct Subscriber: Sendable {
+    package let id: Int
+    package let mailbox: Mailbox
+}
+
+/// The subscribers of one topic, in the order in which they came.
+///
+/// Most topics have one, which lies beside the topic: where messages come to random ones of thousands, each look at
+/// another place in memory is a wait for it.
+package struct Audience: Sendable {
+    private var first: Subscriber?
+    private var others: [Subscriber] = []
+
+    package var isEmpty: Bool { first == nil }
+    /// Who came last.
+    var last: Int? { others.last?.id ?? first?.id }
+    package var count: Int { first == nil ? 0 : others.count + 1 }
+
+    mutating func append(_ subscriber: Subscriber) {
+        if first == nil { first = subscriber } else { others.append(subscriber) }
+    }
+
+    mutating func remove(_ id: Int) {
+        if first?.id == id {
+            first = others.isEmpty ? nil : others.removeFirst()
+        } else {
+            others.removeAll { $0.id == id }
+        }
+    }
+
+    package func forEach(_ body: (Subscriber) -> Void) {
+        guard let first else { return }
+        body(first)
+        for subscriber in others { body(subscriber) }
+    }
+
+    package func compactMap<Result>(_ transform: (Subscriber) -> Result?) -> [Result] {
+        var results: [Result] = []
+        forEach { subscriber in
+            if let result = transform(subscriber) { results.append(result) }
+        }
+        return results
+    }
+}
