@@ -52,23 +52,41 @@ public final class Subscription: AsyncSequence, Sendable {
         Iterator(subscription: self)
     }
 
+    /// The next of the sequence, if it is a message that is in hand.
+    @usableFromInline
+    func takeInHand() -> Message? {
+        Task.isCancelled ? nil : mailbox.pollInHand().map { Message($0) }
+    }
+
+    @usableFromInline
+    func next(
+        isolation actor: isolated (any Actor)?
+    ) async throws(BroadcastError) -> SubscriptionEvent? {
+        while !Task.isCancelled {
+            switch mailbox.poll() {
+            case .message(let message): return .message(Message(message))
+            case .hole(let hole): return .gap(Gap(hole))
+            case .end(let failure?): throw BroadcastError(failure)
+            case .end(nil): return nil
+            case nil: await mailbox.wait(isolation: actor)
+            }
+        }
+        return nil
+    }
+
     /// Takes messages from the subscription's buffer, and waits for more.
     public struct Iterator: AsyncIteratorProtocol {
-        fileprivate let subscription: Subscription
+        @usableFromInline let subscription: Subscription
 
         /// The next message; nil at the end. Does not leave the caller's actor while there is one.
+        @inlinable
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(BroadcastError) -> Message? {
-            while !Task.isCancelled {
-                // What is in hand is taken without a further call that could leave the actor.
-                switch subscription.mailbox.poll() {
-                case .message(let message): return Message(message)
-                case .hole: continue
-                case .end(let failure?): throw BroadcastError(failure)
-                case .end(nil): return nil
-                case nil: await subscription.mailbox.wait(isolation: actor)
-                }
+            // Inlined, so that a loop over what is in hand makes no asynchronous call: a quarter of what receiving took.
+            if let message = subscription.takeInHand() { return message }
+            while let event = try await subscription.next(isolation: actor) {
+                if case .message(let message) = event { return message }
             }
             return nil
         }
@@ -90,22 +108,15 @@ public final class Subscription: AsyncSequence, Sendable {
 
         /// Takes messages and gaps from the subscription's buffer, and waits for more.
         public struct Iterator: AsyncIteratorProtocol {
-            fileprivate let subscription: Subscription
+            @usableFromInline let subscription: Subscription
 
             /// The next message or gap; nil at the end.
+            @inlinable
             public mutating func next(
                 isolation actor: isolated (any Actor)? = #isolation
             ) async throws(BroadcastError) -> SubscriptionEvent? {
-                while !Task.isCancelled {
-                    switch subscription.mailbox.poll() {
-                    case .message(let message): return .message(Message(message))
-                    case .hole(let hole): return .gap(Gap(hole))
-                    case .end(let failure?): throw BroadcastError(failure)
-                    case .end(nil): return nil
-                    case nil: await subscription.mailbox.wait(isolation: actor)
-                    }
-                }
-                return nil
+                if let message = subscription.takeInHand() { return .message(message) }
+                return try await subscription.next(isolation: actor)
             }
         }
     }

@@ -81,6 +81,11 @@ package final class Mailbox: Sendable {
         state.withLock { $0.content.next() }
     }
 
+    /// The next delivery, if it is a message of the block that messages are being taken from.
+    package func pollInHand() -> DeliveredMessage? {
+        state.withLock { $0.content.nextInHand() }
+    }
+
     package var isReady: Bool { state.withLock { $0.content.isReady } }
 
     /// Returns when there may be something for `poll`, or the task is cancelled; on the caller's actor.

@@ -128,6 +128,11 @@ package struct MailboxState: Sendable {
         }
     }
 
+    /// The next of the sequence, if it is a message of the open block.
+    package mutating func nextInHand() -> DeliveredMessage? {
+        fallen == 0 ? nextOfOpened() : nil
+    }
+
     /// There is something for `next`.
     package var isReady: Bool {
         if fallen > 0 || opened != nil || end != nil { return true }

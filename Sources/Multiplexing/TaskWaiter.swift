@@ -4,11 +4,23 @@
 /// of the checked one is known at run time only, and copying whatever holds it was a third of what publishing
 /// many messages took. Who owns a waiter takes it out under a lock before resuming it, in one place.
 @safe struct TaskWaiter<Value: Sendable>: Sendable {
+    /// Suspends the task, on the actor of its caller, until `body`'s waiter is resumed.
+    static func wait(
+        isolation: isolated (any Actor)?, _ body: (TaskWaiter) -> Void
+    ) async -> Value {
+        guard isolation === MainActor.shared else {
+            return await suspend(isolation: isolation, body)
+        }
+        return await withTaskExecutorPreference(PassThroughExecutor.shared, isolation: isolation) {
+            _ = isolation
+            return await suspend(isolation: isolation, body)
+        }
+    }
+
     #if DEBUG
         private let continuation: CheckedContinuation<Value, Never>
 
-        /// Suspends the task, on the actor of its caller, until `body`'s waiter is resumed.
-        static func wait(
+        private static func suspend(
             isolation: isolated (any Actor)?, _ body: (TaskWaiter) -> Void
         ) async -> Value {
             await withCheckedContinuation(isolation: isolation) {
@@ -22,7 +34,7 @@
     #else
         private let continuation: UnsafeContinuation<Value, Never>
 
-        static func wait(
+        private static func suspend(
             isolation: isolated (any Actor)?, _ body: (TaskWaiter) -> Void
         ) async -> Value {
             await unsafe withUnsafeContinuation(isolation: isolation) {
@@ -34,4 +46,18 @@
             unsafe continuation.resume(returning: value)
         }
     #endif
+}
+
+/// Takes a task that is resumed straight back to the main actor.
+///
+/// A continuation resumes its task on the pool's threads, whichever actor it waits on, and only from there it goes to
+/// its actor (swift_continuation_init of Swift 6.3): two wake-ups of threads for each. With this as what the task
+/// prefers while it waits, that step is done by the thread that resumes it. For the main actor alone: another actor may
+/// be entered by the thread at hand, and a subscriber's code would run on the event loop.
+private final class PassThroughExecutor: TaskExecutor {
+    static let shared = PassThroughExecutor()
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        unsafe job.runSynchronously(on: asUnownedTaskExecutor())
+    }
 }

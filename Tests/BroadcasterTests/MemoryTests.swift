@@ -270,6 +270,40 @@ struct MemoryTests {
             #expect(broadcast.statistics.subscribers == 0)
         }
     }
+
+    /// Each message finds the subscriber waiting: it is woken by the publisher's thread, and must go on on its actor.
+    @MainActor
+    @Test func isWokenOnTheActorThatWaits() async throws {
+        try await withBroadcast("memory://") { broadcast in
+            let (there, back) = (
+                try await broadcast.subscribe(to: "there"),
+                try await broadcast.subscribe(to: "back")
+            )
+            let player = Player()
+            let playing = Task { try await player.play(there, "back", on: broadcast) }
+            for number in 0..<200 {
+                try await broadcast.publish("\(number)", to: "there")
+                MainActor.assertIsolated()
+                var iterator = back.makeAsyncIterator()
+                #expect(try await iterator.next()?.text == "\(number)")
+                MainActor.assertIsolated()
+            }
+            there.cancel()
+            try await playing.value
+        }
+    }
+}
+
+/// Sends back what comes.
+private actor Player {
+    func play(_ subscription: Subscription, _ channel: String, on broadcast: Broadcast) async throws
+    {
+        for try await message in subscription {
+            assertIsolated()
+            try await broadcast.publish(message.text, to: channel)
+            assertIsolated()
+        }
+    }
 }
 
 /// A backend of a user's own.
