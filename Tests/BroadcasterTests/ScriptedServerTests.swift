@@ -217,6 +217,27 @@ struct ScriptedServerTests {
         await broadcast.disconnect()
     }
 
+    /// Answers that are numbers, and no `Int`; or end in the middle of one.
+    @Test(arguments: [
+        ":99999999999999999999\r\n", ":" + String(repeating: "9", count: 10_000) + "\r\n",
+        ":-99999999999999999999\r\n", ":\r\n", ":1\n", ":12345678901x\r\n",
+    ])
+    func anAnswerThatIsNoNumberIsAViolation(answer: String) async throws {
+        let server = try server { client, text in
+            if text.contains("PUBLISH") { client.send(answer) }
+        }
+        let broadcast = try broadcast(to: server)
+        try await broadcast.connect()
+        let error = await #expect(throws: BroadcastError.self) {
+            try await broadcast.publish("x", to: "c")
+        }
+        guard case .outcomeUnknown? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        await broadcast.disconnect()
+    }
+
     @Test func aConnectionLostBeforeTheAnswerLeavesTheOutcomeUnknown() async throws {
         let server = try server { client, text in
             if text.contains("PUBLISH") { client.close() }

@@ -11,10 +11,12 @@ enum AnswerScanner {
         var index = position + 1
         var number = 0
         while index < bytes.count, case let digit = bytes[index] &- UInt8(ascii: "0"), digit < 10 {
+            // A number of any length may come from a hostile server.
+            guard index - position < 10 else { return nil }
             number = number * 10 + Int(digit)
             index += 1
         }
-        guard (2...10).contains(index - position), index + 1 < bytes.count,
+        guard index - position > 1, index + 1 < bytes.count,
             bytes[index] == UInt8(ascii: "\r"), bytes[index + 1] == UInt8(ascii: "\n")
         else { return nil }
         position = index + 2
