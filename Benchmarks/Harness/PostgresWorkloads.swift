@@ -60,13 +60,16 @@ struct PostgresWorkloads {
 
     private func publish(_ tasks: Int, count: Int, peer: String, limit: Double) async throws {
         let url = address
+        func own(_ name: String, on place: String) -> Measurement.Subject {
+            bench.worker(
+                name, count: count, "publish", "url=\(url)", "tasks=\(tasks)", "size=64",
+                "by=task", "text=different", "on=\(place)")
+        }
+        let subjects = [own("tasks", on: "any"), own("on the loop", on: "loop")]
         try await bench.measure(
             Measurement(
                 title: "W7 publish to Postgres, \(tasks) at once, 64 B × \(count)",
-                subjects: [
-                    bench.worker(
-                        "tasks", count: count, "publish", "url=\(url)", "tasks=\(tasks)",
-                        "size=64", "by=task", "text=different"),
+                subjects: subjects + [
                     bench.peers.native(
                         peer, bench.peers.libpq, count: count,
                         ["publish", url, "\(tasks)", "\(count)", "64"]),
@@ -74,6 +77,6 @@ struct PostgresWorkloads {
                         ["asyncpg-publish", url, "\($0)", "64", "\(tasks)"]
                     },
                 ], metrics: [.rate, .cpuPerMessage, .peak],
-                targets: [.atLeast(limit, .rate, of: "tasks", times: peer)]))
+                targets: subjects.map { .atLeast(limit, .rate, of: $0.name, times: peer) }))
     }
 }

@@ -16,6 +16,13 @@ enum BenchmarkClient {
         return broadcast
     }
 
+    /// With `on=loop`, the thread that serves the connection; else none in particular.
+    static func executor(
+        _ arguments: WorkerArguments, _ broadcast: Broadcast
+    ) -> (any TaskExecutor)? {
+        (try? arguments.text("on")) == "loop" ? broadcast.executor : nil
+    }
+
     /// A text of so many bytes.
     static func payload(_ size: Int) -> String {
         String(repeating: "x", count: size)

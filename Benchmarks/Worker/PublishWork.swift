@@ -3,8 +3,8 @@ import Broadcaster
 /// Tasks that each publish and await, all on one connection; with `batch`, one task that publishes
 /// that many by one call.
 ///
-/// `text=different` numbers the messages, as an application's are: Postgres delivers equal ones of a transaction once, so
-/// equal ones cannot share a commit.
+/// With `text=different` each task has a text of its own, as an application's differ: Postgres delivers equal ones of a
+/// transaction once, so equal ones cannot share a commit.
 struct PublishWork {
     private let arguments: WorkerArguments
     private let count: Int
@@ -24,13 +24,15 @@ struct PublishWork {
         let broadcast = try await BenchmarkClient.connect(arguments)
         try await broadcast.publish("first", to: "bench")
         let isBatch = try arguments.text("by") == "contentsOf"
-        let meter = Meter()
-        if isBatch {
-            try await publishBatches(broadcast)
-        } else {
-            try await publishSingly(broadcast)
+        try await withTaskExecutorPreference(BenchmarkClient.executor(arguments, broadcast)) {
+            let meter = Meter()
+            if isBatch {
+                try await publishBatches(broadcast)
+            } else {
+                try await publishSingly(broadcast)
+            }
+            meter.report(messages: count)
         }
-        meter.report(messages: count)
         guard broadcast.statistics.published == count + 1 else {
             throw WorkerError("published \(broadcast.statistics.published - 1) of \(count)")
         }
@@ -50,11 +52,9 @@ struct PublishWork {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for task in 0..<tasks {
                 let share = count / tasks + (task < count % tasks ? 1 : 0)
+                let own = areDifferent ? "\(task)" + text.dropFirst("\(task)".count) : text
                 group.addTask {
-                    for number in 0..<share {
-                        let text = areDifferent ? "\(task):\(number)" + text.dropFirst(10) : text
-                        try await broadcast.publish(text, to: "bench")
-                    }
+                    for _ in 0..<share { try await broadcast.publish(own, to: "bench") }
                 }
             }
             try await group.waitForAll()

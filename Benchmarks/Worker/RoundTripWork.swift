@@ -17,8 +17,7 @@ struct RoundTripWork {
     @concurrent
     func run() async throws {
         let broadcast = try await BenchmarkClient.connect(arguments)
-        let isOnLoop = (try? arguments.text("on")) == "loop"
-        try await withTaskExecutorPreference(isOnLoop ? broadcast.executor : nil) {
+        try await withTaskExecutorPreference(BenchmarkClient.executor(arguments, broadcast)) {
             try await run(broadcast)
         }
         await broadcast.disconnect()

@@ -38,10 +38,26 @@ struct PublishGroup: Sendable {
         let texts: [[UInt8]]
     }
 
+    /// What Postgres compares.
+    private struct Notification: Hashable {
+        let channel: String
+        let text: [UInt8]
+
+        static func == (one: Notification, other: Notification) -> Bool {
+            one.text.span.isEqual(to: other.text.span)
+                && one.channel.utf8.span.isEqual(to: other.channel.utf8.span)
+        }
+
+        /// Without the channel: equal texts on several are rare.
+        func hash(into hasher: inout Hasher) {
+            text.span.hash(into: &hasher)
+        }
+    }
+
     private(set) var members: [Member] = []
     /// It has failed once for a reason that may pass.
     var isRetry = false
-    private var texts: Set<[UInt8]> = []
+    private var notifications: Set<Notification> = []
     private var size = 0
 
     /// A large message has a transaction to itself.
@@ -57,8 +73,8 @@ struct PublishGroup: Sendable {
         guard members.isEmpty || member.texts.count == 1 && size + bytes <= PublishGroup.largestSize
         else { return false }
         if let text = member.texts.first, member.texts.count == 1 {
-            let key = Array(member.publication.channel.utf8) + [0] + text
-            guard texts.insert(key).inserted else { return false }
+            let notification = Notification(channel: member.publication.channel, text: text)
+            guard notifications.insert(notification).inserted else { return false }
         }
         members.append(member)
         size += bytes
