@@ -19,7 +19,7 @@ final class Bench: Sendable {
     /// The library's own side of a measurement.
     func worker(_ name: String, count: Int, _ words: String...) -> Measurement.Subject {
         Measurement.Subject(
-            name: name, words: [PeerPrograms.worker] + words + ["count=\(count)"], count: count)
+            name: name, words: [peers.worker] + words + ["count=\(count)"], count: count)
     }
 
     /// Runs every subject in turn, as often as is wanted, so that what happens on the machine meanwhile

@@ -23,7 +23,7 @@ struct RedisWorkloads: Sendable {
         func own(_ name: String, _ words: String...) -> Measurement.Subject {
             Measurement.Subject(
                 name: name,
-                words: [PeerPrograms.worker, "receive", url, "count=\(count)", "size=\(size)"]
+                words: [bench.peers.worker, "receive", url, "count=\(count)", "size=\(size)"]
                     + words, count: count)
         }
         var targets: [Target] = [
@@ -65,14 +65,14 @@ struct RedisWorkloads: Sendable {
 
     /// The publisher in C, or, without a compiler, our own.
     func feed(channels: Int, size: Int) -> @Sendable (Int) async throws -> Void {
-        let (port, url, publisher) = (port, url, bench.peers.publisher)
+        let (port, url, publisher, worker) = (port, url, bench.peers.publisher, bench.peers.worker)
         return { count in
             let words: [String] =
                 switch publisher {
                 case .program(let path): [path, port, "\(channels)", "\(count)", "\(size)"]
                 case .missing:
                     [
-                        PeerPrograms.worker, "feed", url, "channels=\(channels)",
+                        worker, "feed", url, "channels=\(channels)",
                         "count=\(count)", "size=\(size)",
                     ]
                 }

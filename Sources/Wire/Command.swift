@@ -46,7 +46,7 @@ package enum Payload: Sendable, Hashable {
 
     package func append(to bytes: inout [UInt8]) {
         switch self {
-        case .text(let text): bytes.append(contentsOf: text.utf8)
+        case .text(let text): bytes.append(text.utf8.span, 0..<text.utf8.count)
         case .bytes(let payload): bytes.append(contentsOf: payload)
         }
     }

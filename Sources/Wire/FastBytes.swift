@@ -14,18 +14,21 @@ extension [UInt8] {
         unsafe Swift.withUnsafeBytes(of: number.littleEndian) { unsafe append(contentsOf: $0) }
     }
 
-    /// Adds `number` in decimal.
+    /// Adds `number` in decimal. What is not negative needs no `String`.
     package mutating func appendDecimal(_ number: Int) {
-        if (0..<10).contains(number) {
-            append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number))
-        } else {
-            append(contentsOf: String(number).utf8)
+        guard number >= 0 else { return append(contentsOf: String(number).utf8) }
+        var divisor = 1
+        while number / divisor >= 10 { divisor *= 10 }
+        while divisor > 0 {
+            append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number / divisor % 10))
+            divisor /= 10
         }
     }
 
     package mutating func appendCRLF() {
-        append(UInt8(ascii: "\r"))
-        append(UInt8(ascii: "\n"))
+        unsafe Swift.withUnsafeBytes(of: UInt16(0x0a0d).littleEndian) {
+            unsafe append(contentsOf: $0)
+        }
     }
 }
 

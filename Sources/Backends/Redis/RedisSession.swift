@@ -96,8 +96,8 @@ struct RedisSession: Session {
             }
             end(RedisRole.cannotPublish, into: &output)
         case .publish(let publications):
+            RESPEncoder.publish(publications, to: &output[.main])
             for publication in publications {
-                RESPEncoder.publish(publication, to: &output[.main])
                 lanes[0].expected.append(.publication(ticket: publication.ticket))
             }
         case .ping: ping(.main, isAsked: true, into: &output)
@@ -372,7 +372,7 @@ struct RedisSession: Session {
     private mutating func sendProbe(into output: inout SessionOutput) {
         let publication = Publication(
             ticket: 0, channel: probe.topic.name.text, payload: .bytes([]))
-        RESPEncoder.publish(publication, to: &output[.main])
+        RESPEncoder.publish([publication], to: &output[.main])
         lanes[0].expected.append(.probe)
     }
 
