@@ -97,7 +97,7 @@ let testTargets = [
     tests("Multiplexing", uses: ["Multiplexing", "Sockets", "Wire"]),
     tests("Backend", uses: ["Wire"] + backends),
     tests("Broadcaster", uses: ["", "Testing", "Wire", "Redis"]),
-    tests("Chat", uses: ["ChatDemo", "Authentication"]),
+    tests("Chat", uses: ["", "ChatDemo", "Authentication", "Sockets"]),
     tests("Integration", uses: ["", "Testing"]),
 ]
 

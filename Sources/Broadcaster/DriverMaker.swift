@@ -11,6 +11,7 @@ func driverMaker(
 ) -> DriverMaker {
     let limits = LinkLimits(
         connectTimeout: common.connectTimeout, publishTimeout: common.publishTimeout,
+        patience: max(common.publishTimeout, common.pingInterval * 2),
         waitsForServer: options.waitsForServer, shutdownTimeout: options.shutdownTimeout,
         unsentBytes: options.unsentBytes,
         unparsedBytes: options.unparsedBytes ?? common.maximumMessageSize + (2 << 20))

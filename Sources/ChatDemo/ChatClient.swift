@@ -117,7 +117,7 @@ actor ChatClient {
     private func take(_ event: WebSocketEvent) {
         switch event {
         case .text(let bytes), .binary(let bytes): hand(bytes)
-        case .ping(let payload): write(WebSocketEncoder.pong(payload))
+        case .ping(let payload): tell(WebSocketEncoder.pong(payload))
         case .pong: break
         case .close(let code): close(code ?? 1000)
         }
@@ -217,7 +217,9 @@ actor ChatClient {
     private func watch() {
         guard let registration else { return }
         var wanted: Readiness = unsent.isEmpty ? [] : .writable
-        if inbox.count < ChatClient.inboxLimit { wanted.insert(.readable) }
+        if inbox.count < ChatClient.inboxLimit, unsent.count <= ChatClient.unsentLimit {
+            wanted.insert(.readable)
+        }
         guard wanted != interest else { return }
         interest = wanted
         try? loop.change(registration, to: wanted)

@@ -14,12 +14,7 @@ struct ChatRoom: Sendable {
         do {
             let subscription = try await broadcast.subscribe(to: name, buffer: ChatRoom.buffer)
             let sending = Task {
-                for try await event in subscription.events {
-                    guard await client.send(WebSocketEncoder.text(ChatEvent(event).json)) else {
-                        break
-                    }
-                }
-                await client.close(1001, "the server ends")
+                await send(subscription, to: client) { WebSocketEncoder.text($0.json) }
             }
             _ = try? await broadcast.publish(ChatEvent.joined(person), to: name)
             while let text = await client.receive() {
@@ -50,12 +45,28 @@ struct ChatRoom: Sendable {
                 // There is no history to resume from: what was said meanwhile is missing.
                 _ = await client.send(ChatEvent.missed.serverSent)
             }
-            for try await event in subscription.events {
-                guard await client.send(ChatEvent(event).serverSent) else { return }
-            }
-            await client.close(1001)
+            let sending = Task { await send(subscription, to: client) { $0.serverSent } }
+            // A client of an event stream says nothing; this ends when it leaves, also from a room where nobody speaks.
+            while await client.receive() != nil {}
+            subscription.cancel()
+            sending.cancel()
         } catch {
             await client.answer(HTTPResponse.error(.unavailable, "\(error)"))
+        }
+    }
+
+    /// Sends what is said in the room until the client has left, or the room ends.
+    private func send(
+        _ subscription: Subscription, to client: ChatClient,
+        as encode: (ChatEvent) -> [UInt8]
+    ) async {
+        do {
+            for try await event in subscription.events {
+                guard await client.send(encode(ChatEvent(event))) else { return }
+            }
+            await client.close(1001, "the server ends")
+        } catch {
+            await client.close(1011, "\(error)")
         }
     }
 }

@@ -89,7 +89,8 @@ struct WebSocketDecoder: Sendable {
         let lengthSize = second & 0x7f == 126 ? 2 : second & 0x7f == 127 ? 8 : 0
         guard bytes.count >= start + 2 + lengthSize else { return nil }
         let length = try length(second & 0x7f, bytes[start + 2..<start + 2 + lengthSize])
-        guard (message?.payload.count ?? 0) + length <= WebSocketDecoder.messageLimit else {
+        let before = opcode.isControl ? 0 : message?.payload.count ?? 0
+        guard before + length <= WebSocketDecoder.messageLimit else {
             throw WebSocketError(
                 code: 1009, reason: "a message has at most \(WebSocketDecoder.messageLimit) bytes")
         }
@@ -164,7 +165,10 @@ enum WebSocketEncoder {
     static func pong(_ payload: [UInt8]) -> [UInt8] { frame(10, payload) }
 
     static func close(_ code: UInt16, _ reason: String = "") -> [UInt8] {
-        frame(8, [UInt8(code >> 8), UInt8(code & 0xff)] + Array(reason.utf8.prefix(123)))
+        // A control frame has 125 bytes at most (RFC 6455 §5.5), and its text is whole.
+        var reason = String(reason.prefix(123))
+        while reason.utf8.count > 123 { reason.removeLast() }
+        return frame(8, [UInt8(code >> 8), UInt8(code & 0xff)] + Array(reason.utf8))
     }
 
     private static func frame(_ opcode: UInt8, _ payload: [UInt8]) -> [UInt8] {

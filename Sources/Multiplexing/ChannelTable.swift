@@ -80,7 +80,7 @@ package struct ChannelTable: Sendable {
             unique.append(topic)
             entries[place]?.audience.append(subscriber)
             if entries[place]?.server != .confirmed { unconfirmed += 1 }
-            changed.append(place)
+            mark(place)
         }
         members[subscriber.id] = Membership(
             mailbox: mailbox, topics: unique, unconfirmed: unconfirmed,
@@ -95,7 +95,7 @@ package struct ChannelTable: Sendable {
         for name in membership.topics {
             guard let id = ids[name] else { continue }
             entries[id]?.audience.remove(subscriber)
-            changed.append(id)
+            mark(id)
             releaseIfUnused(id)
         }
         return membership.mailbox
@@ -118,6 +118,11 @@ package struct ChannelTable: Sendable {
         if id == entries.count { entries.append(entry) } else { entries[id] = entry }
         ids[name] = id
         return id
+    }
+
+    /// Without a connection there is nothing to ask for; the next one begins with all there is.
+    private mutating func mark(_ id: Int) {
+        if isConnected { changed.append(id) }
     }
 
     /// Forgets a topic that nobody wants, once the server does not know it either.
@@ -160,7 +165,7 @@ package struct ChannelTable: Sendable {
     package mutating func confirmed(_ id: Int) -> [Outcome] {
         guard entries.indices.contains(id), entries[id]?.server == .subscribing else { return [] }
         entries[id]?.server = .confirmed
-        changed.append(id)
+        mark(id)
         return audience(of: id).compactMap { confirmed(for: $0.id) }
     }
 
@@ -177,7 +182,7 @@ package struct ChannelTable: Sendable {
     package mutating func unsubscribed(_ id: Int) {
         guard entries.indices.contains(id), entries[id]?.server == .unsubscribing else { return }
         entries[id]?.server = .absent
-        changed.append(id)
+        mark(id)
         releaseIfUnused(id)
     }
 

@@ -5,7 +5,7 @@ import BroadcasterWire
 struct LaneSet {
     private let loop: EventLoop
     private var transports: [Transport?] = [nil, nil]
-    private var dialers: [Dialer] = []
+    private var dialers: [Dialer?] = [nil, nil]
 
     init(on loop: EventLoop) {
         self.loop = loop
@@ -19,12 +19,12 @@ struct LaneSet {
     var unsentCount: Int { transports.reduce(0) { $0 + ($1?.unsentCount ?? 0) } }
 
     mutating func dial(
-        _ endpoint: Endpoint, deadline: Instant, completion: @escaping Dialer.Completion
+        _ lane: Lane, _ endpoint: Endpoint, deadline: Instant,
+        completion: @escaping Dialer.Completion
     ) {
-        dialers.append(
-            Dialer(
-                to: Destination(endpoint), on: loop, deadline: deadline.onClock,
-                completion: completion))
+        dialers[lane.index] = Dialer(
+            to: Destination(endpoint), on: loop, deadline: deadline.onClock,
+            completion: completion)
     }
 
     mutating func add(
@@ -34,10 +34,6 @@ struct LaneSet {
         transports[lane.index] = Transport(socket, registration)
     }
 
-    func flush() throws(SocketError) {
-        for case let transport? in transports { try transport.flush(loop) }
-    }
-
     /// FIN on all lanes; what the server still sends is read.
     func finishWriting() {
         for case let transport? in transports { transport.socket.finishWriting() }
@@ -45,6 +41,7 @@ struct LaneSet {
 
     /// Closes one lane. What is still to be sent goes out first, as far as the kernel takes it; then FIN.
     mutating func finish(_ lane: Lane) {
+        dialers[lane.index].take()?.cancel()
         guard let transport = transports[lane.index].take() else { return }
         try? transport.flush(loop)
         transport.socket.finishWriting()
@@ -53,9 +50,8 @@ struct LaneSet {
 
     /// Closes everything at once.
     mutating func close() {
-        for dialer in dialers { dialer.cancel() }
-        dialers = []
         for index in transports.indices {
+            dialers[index].take()?.cancel()
             guard let transport = transports[index].take() else { continue }
             loop.unwatch(transport.registration)
         }

@@ -25,7 +25,7 @@ actor Link {
     var generation = 0
     var endpoint = 0
     var timer: (at: Instant, timer: EventLoop.Timer)?
-    var pings: [CheckedContinuation<LinkFailure?, Never>] = []
+    var pings: [(deadline: Instant, continuation: CheckedContinuation<LinkFailure?, Never>)] = []
     private var isFlushScheduled = false
     /// The server has answered for a topic, and what is wanted of it may be something else by now.
     private var hasTopicsChanged = false
@@ -67,9 +67,12 @@ actor Link {
     // MARK: Connecting
 
     func start() {
+        let decision = state.start(at: .now)
+        // Not when it has begun before, or has ended.
+        guard case .connect = decision else { return }
         hub.open()
         publishes.open()
-        follow(state.start(at: .now))
+        follow(decision)
     }
 
     func follow(_ decision: LinkState.Decision) {
@@ -90,7 +93,7 @@ actor Link {
     private func dial(_ lane: Lane, deadline: Instant) {
         let endpoints = backend.endpoints
         let generation = generation
-        lanes.dial(endpoints[endpoint % endpoints.count], deadline: deadline) {
+        lanes.dial(lane, endpoints[endpoint % endpoints.count], deadline: deadline) {
             [weak self] result in
             self?.assumeIsolated { $0.dialed(lane, generation, result) }
         }
@@ -105,7 +108,7 @@ actor Link {
                 self?.assumeIsolated { $0.ready(lane, generation, readiness) }
             }
         } catch {
-            return lose(.unreachable(error.description))
+            return lose(lane, .unreachable(error.description))
         }
         session?.opened(lane, at: .now, into: &output)
         settle()
@@ -124,14 +127,23 @@ actor Link {
             let before = transport.received.count
             switch try transport.read() {
             case .wouldBlock: return
-            case .end: return lose(.lost("the server closed the connection"))
+            case .end: return lose(lane, .lost("the server closed the connection"))
             case .bytes(let count):
                 received(count, before, transport, lane)
                 if count >= Transport.muchAtOnce { loop.rest() }
             }
         } catch {
-            lose(.lost(error.description))
+            lose(lane, .lost(error.description))
         }
+    }
+
+    /// One of the session's connections is gone.
+    private func lose(_ lane: Lane, _ failure: LinkFailure) {
+        guard lane != .main, session?.lost(lane, into: &output) == true else {
+            return lose(failure)
+        }
+        lanes.finish(lane)
+        settle()
     }
 
     private func received(_ count: Int, _ before: Int, _ transport: Transport, _ lane: Lane) {
@@ -229,13 +241,14 @@ actor Link {
 
     /// False if the connection was found to be lost.
     private func flush() -> Bool {
-        do throws(SocketError) {
-            try lanes.flush()
-            return true
-        } catch {
-            lose(.lost(error.description))
-            return false
+        for lane in LaneSet.all {
+            do throws(SocketError) {
+                try lanes[lane]?.flush(loop)
+            } catch {
+                lose(lane, .lost(error.description))
+            }
         }
+        return session != nil
     }
 
     private func handle(_ event: Event) {
@@ -256,7 +269,8 @@ actor Link {
             hasTopicsChanged = true
         case .ready(let identity): becameReady(identity)
         case .rejected(let rejection): lose(.rejected(rejection))
-        case .answered: if !pings.isEmpty { pings.removeFirst().resume(returning: nil) }
+        case .answered:
+            if !pings.isEmpty { pings.removeFirst().continuation.resume(returning: nil) }
         }
     }
 
@@ -318,7 +332,7 @@ actor Link {
 
     func ping(_ continuation: CheckedContinuation<LinkFailure?, Never>) {
         guard state.isReady else { return continuation.resume(returning: .closed) }
-        pings.append(continuation)
+        pings.append((.now + limits.patience, continuation))
         perform(.ping)
         settle()
     }
@@ -329,6 +343,7 @@ actor Link {
     private func rearm() {
         let next = [
             state.deadline, session?.deadline, publishes.nextDeadline, stopping?.deadline,
+            answerDeadline,
         ].compactMap { $0 }.min()
         // A timer that comes too early finds nothing to do and arms the next one; that is cheaper than
         // a new timer for every publish.
@@ -340,6 +355,12 @@ actor Link {
         timer = (next, scheduled)
     }
 
+    /// When a server that goes on sending, which satisfies its heartbeat, and answers nothing is given up.
+    private var answerDeadline: Instant? {
+        [publishes.oldestSentDeadline.map { $0 + limits.patience }, pings.first?.deadline]
+            .compactMap { $0 }.min()
+    }
+
     private func timeReached() {
         timer = nil
         let now = Instant.now
@@ -348,6 +369,9 @@ actor Link {
             lose(.timedOut("not connected within \(limits.connectTimeout)"))
         }
         if let stopping, now >= stopping.deadline { return end(.closed) }
+        if let answerDeadline, now >= answerDeadline {
+            lose(.lost("the server sends, but has not answered for \(limits.patience)"))
+        }
         if let deadline = session?.deadline, now >= deadline {
             do throws(ProtocolError) {
                 try session?.timeReached(now, into: &output)

@@ -6,6 +6,8 @@ internal import Synchronization
 package struct LinkLimits: Hashable, Sendable {
     package var connectTimeout: Duration
     package var publishTimeout: Duration
+    /// How long an answer may be overdue before the connection is given up.
+    package var patience: Duration
     package var waitsForServer: Bool
     /// How long `stop` may take.
     package var shutdownTimeout: Duration
@@ -15,11 +17,13 @@ package struct LinkLimits: Hashable, Sendable {
     package var unparsedBytes: Int
 
     package init(
-        connectTimeout: Duration, publishTimeout: Duration, waitsForServer: Bool,
+        connectTimeout: Duration, publishTimeout: Duration, patience: Duration,
+        waitsForServer: Bool,
         shutdownTimeout: Duration, unsentBytes: Int, unparsedBytes: Int
     ) {
         self.connectTimeout = connectTimeout
         self.publishTimeout = publishTimeout
+        self.patience = patience
         self.waitsForServer = waitsForServer
         self.shutdownTimeout = shutdownTimeout
         self.unsentBytes = unsentBytes

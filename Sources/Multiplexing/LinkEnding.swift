@@ -38,7 +38,7 @@ extension Link {
     }
 
     private func failPings(_ failure: LinkFailure) {
-        for ping in pings { ping.resume(returning: failure) }
+        for ping in pings { ping.continuation.resume(returning: failure) }
         pings = []
     }
 

@@ -235,31 +235,33 @@ package struct MailboxState: Sendable {
     /// Adds a hole at the end. Holes of one kind with no message between them are one, so there are
     /// never more than a few for each message that waits.
     private mutating func addHole(_ hole: Entry) {
-        for index in (0..<entries.count).reversed() {
-            guard let other = entries[index], remainder(at: index) == nil else { break }
-            if let folded = MailboxState.fold(other, hole) {
-                entries[index] = folded
-                return
-            }
-        }
-        entries.append(hole)
+        if !fold(hole, intoThoseBefore: entries.count) { entries.append(hole) }
     }
 
     /// After the messages between them fell, the holes at the front may be foldable.
     private mutating func foldFirstHoles() {
-        guard entries.count > 1, remainder(at: 0) == nil, remainder(at: 1) == nil else { return }
-        var holes: [Entry] = []
-        while let entry = entries.first {
-            if case .block = entry { break }
-            holes.append(entry)
-            _ = entries.removeFirst()
+        var index = 1
+        while index < entries.count, remainder(at: index - 1) == nil, remainder(at: index) == nil,
+            let hole = entries[index]
+        {
+            if fold(hole, intoThoseBefore: index) {
+                entries.remove(at: index)
+            } else {
+                index += 1
+            }
         }
-        let rest = entries
-        entries.removeAll()
-        for hole in holes { addHole(hole) }
-        for index in 0..<rest.count {
-            if let entry = rest[index] { entries.append(entry) }
+    }
+
+    /// Makes the hole one with another of the holes right before `index`, if there is one of its kind.
+    private mutating func fold(_ hole: Entry, intoThoseBefore index: Int) -> Bool {
+        for other in (0..<index).reversed() {
+            guard remainder(at: other) == nil, let entry = entries[other] else { return false }
+            if let folded = MailboxState.fold(entry, hole) {
+                entries[other] = folded
+                return true
+            }
         }
+        return false
     }
 
     private static func fold(_ first: Entry, _ second: Entry) -> Entry? {

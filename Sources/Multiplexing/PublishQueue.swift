@@ -143,6 +143,9 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         return [sentDeadline, unsent.first?.deadline].compactMap { $0 }.min()
     }
 
+    /// Until when the answer that is due next was waited for.
+    package var oldestSentDeadline: Instant? { sent.first?.deadline }
+
     /// The task that waits for these messages was cancelled.
     package mutating func cancel(_ ids: Range<UInt64>) -> [Settled] {
         var settled: [Settled] = []
@@ -326,6 +329,7 @@ package final class PublishQueue: Sendable {
     }
 
     package var nextDeadline: Instant? { state.withLock { $0.queue.nextDeadline } }
+    package var oldestSentDeadline: Instant? { state.withLock { $0.queue.oldestSentDeadline } }
     package var hasUnsent: Bool { state.withLock { $0.queue.hasUnsent } }
     package var isIdle: Bool { state.withLock { $0.queue.isIdle } }
     package var published: Int { state.withLock { $0.queue.published } }

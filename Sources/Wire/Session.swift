@@ -28,6 +28,9 @@ package protocol Session: Sendable {
         _ buffer: inout ReceiveBuffer, on lane: Lane, into output: inout SessionOutput
     ) throws(ProtocolError)
 
+    /// `lane`, which is not `.main`, could not be connected or has ended. False if the session cannot go on without.
+    mutating func lost(_ lane: Lane, into output: inout SessionOutput) -> Bool
+
     /// A command of the core's. Only sent after `.ready`.
     mutating func perform(_ command: Command, into output: inout SessionOutput)
 
@@ -46,4 +49,7 @@ package protocol Session: Sendable {
 extension Session {
     /// Protocols that pipeline take all there is.
     package var publishCapacity: Int { .max }
+
+    /// Few have a lane that they can do without.
+    package mutating func lost(_ lane: Lane, into output: inout SessionOutput) -> Bool { false }
 }

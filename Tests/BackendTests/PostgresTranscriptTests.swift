@@ -211,6 +211,49 @@ struct LyingServerTests {
     private let nonce = "abcdefghijklmnopqrstuvwx"
     private let salt = "s=W22ZaJ0SNY7soEsUEjb6gQ=="
 
+    /// The probe's own connection is all that is lost with it.
+    @Test func aPoolerWithoutASecondConnectionIsBelieved() throws {
+        var session = try session("postgres://user@h/d", nonce: nonce)
+        var output = SessionOutput()
+        var now = Instant.now
+        func hear(_ messages: [ServerMessage]) throws -> [Event] {
+            var bytes: [UInt8] = []
+            for message in messages { message.append(to: &bytes) }
+            var buffer = ReceiveBuffer(bytes)
+            try session.receive(&buffer, on: .main, into: &output)
+            return output.takeEvents()
+        }
+        session.opened(.main, at: now, into: &output)
+        let ready = ServerMessage.readyForQuery(.idle)
+        // The process is another one than that of the greeting: there is a pooler.
+        let events = try hear([
+            .authentication(.ok), .parameterStatus(name: "client_encoding", value: "UTF8"),
+            .backendKeyData(process: 42, key: [1, 2, 3, 4]), ready, .parseComplete, .parseComplete,
+            ready, .parseComplete, .bindComplete, .dataRow([text("43")]),
+            .commandComplete("SELECT 1"), ready,
+        ])
+        guard case .ready? = events.last else {
+            Issue.record("\(events)")
+            return
+        }
+        session.perform(.subscribe([Topic(id: 7, name: .channel("c"))]), into: &output)
+        let listened: [ServerMessage] = [
+            .parseComplete, .bindComplete, .commandComplete("LISTEN"), ready,
+        ]
+        _ = try hear(listened + listened)
+        #expect(output.takeWantedLanes() == [.subscriber])
+        let goesOn = session.lost(.subscriber, into: &output)
+        #expect(goesOn)
+        for _ in 0..<10 {
+            now += .milliseconds(1)
+            try session.timeReached(now, into: &output)
+        }
+        let subscribed = output.takeEvents().contains { event in
+            if case .subscribed(topic: 7) = event { true } else { false }
+        }
+        #expect(subscribed)
+    }
+
     private func say(_ messages: [ServerMessage]) throws -> (sent: [UInt8], events: [Event]) {
         var session = try session("postgres://user:hunter2@h/d", nonce: nonce)
         var output = SessionOutput()

@@ -195,6 +195,23 @@ struct RESPDecoderTests {
         #expect(error?.description.contains("CRLF within 65536 bytes") == true)
     }
 
+    @Test func aLineWhoseEndHasComeIsBoundedToo() {
+        let line = "+" + String(repeating: "x", count: 70_000) + "\r\n"
+        let error = #expect(throws: ProtocolError.self) { try decode(Array(line.utf8), .whole) }
+        #expect(error?.description.contains("CRLF within 65536 bytes") == true)
+    }
+
+    @Test(arguments: ["+", "-", "("])
+    func linesTogetherAreBounded(type: String) {
+        let line = type + String(repeating: "7", count: 60_000) + "\r\n"
+        let error = #expect(throws: ProtocolError.self) {
+            try decode(
+                Array(("*20\r\n" + String(repeating: line, count: 20)).utf8), .whole,
+                limits: .init(stringLength: 1000))
+        }
+        #expect(error?.description.contains("bytes in a value") == true)
+    }
+
     @Test func stringsBeyondTheLimitAreRefusedByTheirHeader() throws {
         let limits = RESPDecoder.Limits(stringLength: 10)
         #expect(try decode(Array("$10\r\n0123456789\r\n".utf8), .whole, limits: limits).left == 0)

@@ -238,6 +238,74 @@ struct ScriptedServerTests {
         await broadcast.disconnect()
     }
 
+    /// What it says keeps its heartbeat; what it owes decides.
+    @Test func aServerThatTalksAndAnswersNothingIsGivenUp() async throws {
+        let server = try server { client, text in
+            if text.contains("PING") { client.send(">2\r\n+x\r\n+y\r\n") }
+        }
+        var options = ScriptedServerTests.patient
+        options.publishTimeout = .milliseconds(100)
+        options.pingInterval = .milliseconds(200)
+        let broadcast = try Broadcast("redis://127.0.0.1:\(server.port)", options: options)
+        try await broadcast.connect()
+        let error = await #expect(throws: BroadcastError.self) {
+            try await broadcast.publish("x", to: "c")
+        }
+        guard case .outcomeUnknown? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        await #expect(throws: BroadcastError.self) { _ = try await broadcast.ping() }
+        while server.connections < 2 { await Task.yield() }
+        await broadcast.disconnect()
+    }
+
+    /// What was not sent to a replica is not unknown.
+    @Test func aReplicaIsSentNothingOfALargeBatch() async throws {
+        let server = try ScriptedServer { happening, client in
+            guard case .received(let bytes) = happening else { return }
+            if String(decoding: bytes, as: UTF8.self).contains("HELLO") {
+                client.send("%3\r\n+version\r\n+7.0.15\r\n+proto\r\n:3\r\n+role\r\n+replica\r\n")
+            }
+        }
+        let broadcast = try broadcast(to: server, "publish_timeout=1s")
+        try await broadcast.connect()
+        let texts = Array(repeating: String(repeating: "x", count: 100), count: 2000)
+        let error = await #expect(throws: BroadcastError.self) {
+            try await broadcast.publish(contentsOf: texts, to: "c")
+        }
+        guard case .incomplete(let outcomes)? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        for outcome in outcomes {
+            if case .failure(.outcomeUnknown(let reason)) = outcome { Issue.record("\(reason)") }
+        }
+        await broadcast.disconnect()
+    }
+
+    /// Names that match a pattern are anybody's to choose; a subscriber's buffer counts payloads.
+    @Test func aChannelWithAnEndlessNameIsAGap() async throws {
+        let name = String(repeating: "n", count: 16_385)
+        let server = try server { client, text in
+            guard text.contains("PSUBSCRIBE") else { return }
+            client.send(">3\r\n$10\r\npsubscribe\r\n$1\r\n*\r\n:1\r\n")
+            client.send(">4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$16385\r\n\(name)\r\n$1\r\nx\r\n")
+            client.send(">4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\nc\r\n$1\r\ny\r\n")
+        }
+        let broadcast = try broadcast(to: server)
+        try await broadcast.connect()
+        var events = try await broadcast.subscribe(toPatterns: "*").events.makeAsyncIterator()
+        guard case .gap(let gap)? = try await events.next(), case .incomplete = gap.reason,
+            case .message(let message)? = try await events.next()
+        else {
+            Issue.record("no gap and message")
+            return
+        }
+        #expect(message.text == "y")
+        await broadcast.disconnect()
+    }
+
     @Test func aConnectionLostBeforeTheAnswerLeavesTheOutcomeUnknown() async throws {
         let server = try server { client, text in
             if text.contains("PUBLISH") { client.close() }

@@ -60,6 +60,12 @@ private let rows: [CodecRow] = [
         "a ping between fragments", frame(0x01, text("a")) + frame(0x89, []) + frame(0x80, []),
         [.ping([]), .text(text("a"))]),
     .init(
+        "a ping inside of a message of the largest size",
+        frame(0x02, .init(repeating: 7, count: 65_500))
+            + frame(0x89, .init(repeating: 1, count: 125))
+            + frame(0x80, .init(repeating: 7, count: 36)),
+        [.ping(.init(repeating: 1, count: 125)), .binary(.init(repeating: 7, count: 65_536))]),
+    .init(
         "UTF-8 split between fragments",
         frame(0x01, [0xc3]) + frame(0x80, [0xa9]), [.text(text("é"))]),
     .init("close without a code", frame(0x88, []), [.close(code: nil)]),

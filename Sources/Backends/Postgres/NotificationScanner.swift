@@ -69,9 +69,10 @@ struct NotificationScanner: Sendable {
     private mutating func readName(
         _ bytes: Span<UInt8>, _ range: Range<Int>, _ topics: TopicIndex
     ) -> Bool {
-        guard let end = range.first(where: { bytes[$0] == 0 }) else { return false }
-        entry = topics.find(bytes, range.lowerBound..<end)
-        guard entry != nil else { return false }
+        guard let end = range.first(where: { bytes[$0] == 0 }),
+            let found = topics.find(bytes, range.lowerBound..<end)
+        else { return false }
+        entry = found
         name.removeAll(keepingCapacity: true)
         name.append(bytes, range.lowerBound..<end + 1)
         return true

@@ -11,6 +11,8 @@ struct PostgresProbe: Sendable {
         case idle
         /// The second connection logs in, and waits for the pooler to give it one to the server.
         case connecting(deadline: Instant?)
+        /// There is no second connection to be had.
+        case givenUp
         /// Our own connection sends it, after what was asked for before.
         case sending
         /// The server has taken the notification. The deadline is set when the session is next told the time.
@@ -67,7 +69,7 @@ struct PostgresProbe: Sendable {
     mutating func returned() -> Bool {
         switch step {
         case .idle, .over: return false
-        case .connecting, .sending, .sent:
+        case .connecting, .givenUp, .sending, .sent:
             step = .over
             return true
         }
@@ -107,11 +109,13 @@ struct PostgresProbe: Sendable {
     }
 
     private mutating func giveUp(into output: inout SessionOutput) {
-        // The moment is past: `timeReached` accepts.
-        if case .connecting(let deadline) = step, let deadline {
-            step = .connecting(deadline: deadline - .seconds(3600))
-        }
+        lost()
         leave(into: &output)
+    }
+
+    /// The second connection is gone, or never was.
+    mutating func lost() {
+        if case .connecting = step { step = .givenUp }
     }
 
     private func leave(into output: inout SessionOutput) {
@@ -123,13 +127,16 @@ struct PostgresProbe: Sendable {
 
     /// The session must be told the time at once.
     var wantsTime: Bool {
-        step == .connecting(deadline: nil) || step == .sent(deadline: nil) || handshake.hasWork
+        switch step {
+        case .connecting(nil), .sent(nil), .givenUp: true
+        default: handshake.hasWork
+        }
     }
 
     var deadline: Instant? {
         switch step {
         case .connecting(let deadline), .sent(let deadline): deadline
-        case .idle, .sending, .over: nil
+        case .idle, .givenUp, .sending, .over: nil
         }
     }
 
@@ -141,6 +148,9 @@ struct PostgresProbe: Sendable {
         case .connecting(let deadline?) where now >= deadline:
             step = .over
             output.finish(.subscriber)
+            return .accepted
+        case .givenUp:
+            step = .over
             return .accepted
         case .sent(let deadline?) where now >= deadline:
             step = .idle

@@ -293,6 +293,12 @@ struct PostgresSession: Session {
 
     // MARK: The probe
 
+    /// Only the probe uses another lane than the first.
+    mutating func lost(_ lane: Lane, into output: inout SessionOutput) -> Bool {
+        probe.lost()
+        return true
+    }
+
     private mutating func sendProbe(into output: inout SessionOutput) {
         run("LISTEN \(Quoting.identifier(probe.channel))", into: &output)
         sync(.probe(isNotification: false), into: &output)

@@ -56,7 +56,7 @@ package struct RESPDecoder: Sendable {
     /// How many bytes of an unfinished line have been searched for its end.
     private var searched = 0
     private var elements = 0
-    /// How many bytes the strings of the open value have together.
+    /// How many bytes the strings and lines of the open value have together.
     private var size = 0
     /// How long the streamed string is so far.
     private var streamedLength = 0
@@ -152,7 +152,15 @@ package struct RESPDecoder: Sendable {
         guard elements <= limits.elements else {
             throw line.error(expected: "at most \(limits.elements) elements", found: "one more")
         }
+        try grow(by: line.content.count, line)
         return try read(line)
+    }
+
+    private mutating func grow(by count: Int, _ line: Line) throws(ProtocolError) {
+        size += count
+        guard size <= limits.valueSize else {
+            throw line.error(expected: "at most \(limits.valueSize) bytes in a value")
+        }
     }
 
     /// The index of the CR that ends the line at the buffer's start.
@@ -177,13 +185,13 @@ package struct RESPDecoder: Sendable {
             }
             if byte == UInt8(ascii: "\n") { throw lineError(buffer, "CR before LF", byte, index) }
             index += 1
+            if index - buffer.start > limits.lineLength {
+                throw ProtocolError(
+                    reading: "RESP line", expected: "CRLF within \(limits.lineLength) bytes",
+                    found: "none", at: buffer.streamOffset(of: buffer.start))
+            }
         }
         searched = index - buffer.start
-        if searched > limits.lineLength {
-            throw ProtocolError(
-                reading: "RESP line", expected: "CRLF within \(limits.lineLength) bytes",
-                found: "none", at: buffer.streamOffset(of: buffer.start))
-        }
         return nil
     }
 
@@ -324,10 +332,7 @@ package struct RESPDecoder: Sendable {
                 throw line.error(expected: "pieces of at most \(limits.stringLength) bytes in all")
             }
         }
-        size += Int(length)
-        guard size <= limits.valueSize else {
-            throw line.error(expected: "at most \(limits.valueSize) bytes in a value")
-        }
+        try grow(by: Int(length), line)
         string = OpenString(kind: kind, length: Int(length))
         return .opened
     }

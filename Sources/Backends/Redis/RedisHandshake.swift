@@ -52,14 +52,15 @@ struct RedisHandshake: Sendable {
         switch reply {
         case .error(let text), .blobError(let text):
             // Some servers repeat the arguments of a command that they do not know.
-            let shown = TranscriptLine.mask(text, url.password)
+            let shown = TranscriptLine.mask(
+                Array(text.prefix(Rejection.readLimit)), url.password)
             return refused(String(decoding: shown, as: UTF8.self), lane, into: &output)
         case .map(let fields) where step == .hello:
             read(fields)
             return advance(past: .setName, lane, into: &output)
         case .bulkString(let text) where step == .information || step == .role,
             .verbatimString(_, let text) where step == .information || step == .role:
-            readInformation(String(decoding: text, as: UTF8.self))
+            readInformation(text)
             role.learn(lines: text)
             return advance(past: step, lane, into: &output)
         case .simpleString where step != .hello && step != .information && step != .role:
@@ -132,17 +133,28 @@ struct RedisHandshake: Sendable {
         }
     }
 
-    private mutating func readInformation(_ text: String) {
-        for line in text.split(whereSeparator: \.isNewline) {
-            let parts = line.split(separator: ":", maxSplits: 1)
-            guard parts.count == 2 else { continue }
-            switch parts[0] {
-            case "server_name": product = Rejection.printable(String(parts[1]))
-            case "redis_version" where version == "unknown":
-                version = Rejection.printable(String(parts[1]))
-            case "valkey_version": version = Rejection.printable(String(parts[1]))
+    private mutating func readInformation(_ text: [UInt8]) {
+        for (name, value) in RedisInformation.fields(of: text) {
+            switch name {
+            case "server_name": product = Rejection.printable(value)
+            case "redis_version" where version == "unknown": version = Rejection.printable(value)
+            case "valkey_version": version = Rejection.printable(value)
             default: break
             }
+        }
+    }
+}
+
+/// The answer to INFO: lines of `name:value`.
+enum RedisInformation {
+    /// A section has 2 KB or so (Redis 8.2); what a hostile server adds is not looked at.
+    private static let readLimit = 65_536
+
+    static func fields(of text: [UInt8]) -> [(name: String, value: String)] {
+        let text = String(decoding: text.prefix(readLimit), as: UTF8.self)
+        return text.split(whereSeparator: \.isNewline).compactMap { line in
+            let parts = line.split(separator: ":", maxSplits: 1)
+            return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
         }
     }
 }
@@ -160,8 +172,11 @@ extension Rejection {
         }
     }
 
+    /// Far more than is shown of an error; it may have 64 MiB.
+    static let readLimit = 4096
+
     init(redis text: [UInt8]) {
-        let message = String(decoding: text, as: UTF8.self)
+        let message = String(decoding: text.prefix(Rejection.readLimit), as: UTF8.self)
         self.init(kind: Rejection.kind(of: message), message: message)
     }
 }

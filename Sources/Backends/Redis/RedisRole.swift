@@ -59,10 +59,7 @@ struct RedisRole: Sendable {
     }
 
     mutating func learn(lines text: [UInt8]) {
-        for line in String(decoding: text, as: UTF8.self).split(whereSeparator: \.isNewline) {
-            let parts = line.split(separator: ":", maxSplits: 1)
-            if parts.count == 2 { learn(parts[0], parts[1]) }
-        }
+        for (name, value) in RedisInformation.fields(of: text) { learn(name, value) }
     }
 
     /// True if it is time to ask.

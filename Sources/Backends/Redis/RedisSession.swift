@@ -83,6 +83,9 @@ struct RedisSession: Session {
 
     // MARK: Commands
 
+    /// What comes when the end is near waits for the next connection, unsent.
+    var publishCapacity: Int { phase == .open ? .max : 0 }
+
     mutating func perform(_ command: Command, into output: inout SessionOutput) {
         guard phase == .open else { return }
         switch command {
@@ -249,6 +252,9 @@ struct RedisSession: Session {
         }
     }
 
+    /// Names that match a pattern are anybody's to choose, and stay in memory with each message.
+    private static let channelLength = 16_384
+
     private mutating func receivePatternMessage(
         _ texts: [[UInt8]], into output: inout SessionOutput
     ) {
@@ -257,6 +263,11 @@ struct RedisSession: Session {
         guard let entry = patterns.find(pattern.span, pattern.indices),
             !channel.starts(with: RedisProbe.prefix.utf8)
         else { return }
+        guard channel.count <= RedisSession.channelLength else {
+            return output.append(
+                .undeliverable(
+                    topic: entry.topic, "a channel's name has \(channel.count) bytes"))
+        }
         let origin = Origin(
             channel: String(decoding: channel, as: UTF8.self), pattern: entry.origin.channel)
         output.append(

@@ -1,0 +1,75 @@
+import Broadcaster
+import BroadcasterSockets
+import BroadcasterTestSupport
+import Testing
+
+@testable import BroadcasterChatDemo
+
+/// Clients that behave as no browser does.
+@Suite(.timeLimit(.minutes(1)))
+struct ChatServerTests {
+    /// A chat in memory, and a connection to it that has sent `request`.
+    private func withConnection(
+        _ request: String, _ body: (Broadcast, Socket?) async throws -> Void
+    ) async throws {
+        let broadcast = try Broadcast("memory://")
+        try await broadcast.connect()
+        let server = try ChatServer(broadcast, host: "127.0.0.1", port: 0)
+        let port = server.address.split(separator: ":").last.flatMap { UInt16($0.dropLast()) }
+        let address = try NameResolution.resolve(host: "127.0.0.1", port: try #require(port))[0]
+        let socket = try Socket(family: address.family)
+        _ = try socket.connect(to: address)
+        let running = Task { await server.run() }
+        try await send(Array(request.utf8), to: socket)
+        try await body(broadcast, socket)
+        running.cancel()
+        await broadcast.disconnect()
+    }
+
+    private func send(_ bytes: [UInt8], to socket: Socket) async throws {
+        var sent = 0
+        while sent < bytes.count {
+            let count = try socket.write(bytes, from: sent)
+            sent += count
+            if count == 0 { await Task.yield() }
+        }
+    }
+
+    private func waitForSubscribers(_ number: Int, _ broadcast: Broadcast) async {
+        while broadcast.statistics.subscribers != number { await Task.yield() }
+    }
+
+    @Test(arguments: [
+        "GET /events/quiet HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /ws/quiet HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    ])
+    func whoLeavesAQuietRoomLeavesNothingBehind(request: String) async throws {
+        try await withConnection(request) { broadcast, socket in
+            await waitForSubscribers(1, broadcast)
+            socket?.finishWriting()
+            await waitForSubscribers(0, broadcast)
+        }
+    }
+
+    /// The answers to pings wait for nobody: the server stops reading when they are not taken.
+    @Test func pingsOfAClientThatDoesNotReadAreBounded() async throws {
+        let upgrade =
+            "GET /ws/pings HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        try await withConnection(upgrade) { broadcast, socket in
+            await waitForSubscribers(1, broadcast)
+            let ping: [UInt8] = [0x89, 0xfd, 0, 0, 0, 0] + Array(repeating: 7, count: 125)
+            let pings = Array(repeatElement(ping, count: 1000).joined())
+            var (sent, refusals) = (0, 0)
+            // The kernel's own buffers take some megabytes each way.
+            while refusals < 20_000, sent < 64 << 20 {
+                let count = try socket?.write(pings, from: sent % pings.count) ?? 0
+                sent += count
+                refusals = count == 0 ? refusals + 1 : 0
+                if count == 0 { await Task.yield() }
+            }
+            #expect(sent < 64 << 20)
+        }
+    }
+}
