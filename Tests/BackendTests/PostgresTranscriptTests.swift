@@ -211,6 +211,31 @@ struct LyingServerTests {
     private let nonce = "abcdefghijklmnopqrstuvwx"
     private let salt = "s=W22ZaJ0SNY7soEsUEjb6gQ=="
 
+    /// Fault 65: what a server says beside the point is read, cut and forgotten.
+    @Test func noticesWithoutEndAreForgotten() throws {
+        let long = ServerMessage.noticeResponse(
+            ServerError(
+                severity: "WARNING", code: "01000",
+                message: String(repeating: "x", count: 1_000_000))
+        )
+        let short = ServerMessage.noticeResponse(
+            ServerError(severity: "NOTICE", code: "00000", message: "x"))
+        let said = try say(
+            [.authentication(.ok)] + Array(repeating: short, count: 20_000) + [long, long])
+        #expect(said.events.isEmpty)
+        let refusal = try say([
+            .errorResponse(
+                ServerError(
+                    severity: "FATAL", code: "53300",
+                    message: String(repeating: "y", count: 1_000_000)))
+        ])
+        guard case .rejected(let rejection)? = refusal.events.first else {
+            Issue.record("\(refusal.events)")
+            return
+        }
+        #expect(rejection.message.count <= Rejection.messageLimit + 20)
+    }
+
     /// The probe's own connection is all that is lost with it.
     @Test func aPoolerWithoutASecondConnectionIsBelieved() throws {
         var session = try session("postgres://user@h/d", nonce: nonce)

@@ -59,6 +59,55 @@ struct ProcessFaultTests {
         #expect(await process.waitForExit() == 0)
     }
 
+    /// Fault 53: the kernel has no memory for what is to be sent.
+    @Test(.enabled(if: Programs.canTrace, "needs strace, and leave to trace"))
+    func aConnectionThatTheKernelDoesNotServeIsAGap() async throws {
+        let server = try await RedisServer()
+        // After HELLO and SUBSCRIBE: the first sign of life.
+        let process = try await subscriber(
+            server, "ping=500ms",
+            before: [
+                "strace", "-f", "-qq", "-o", "/dev/null", "-e",
+                "inject=sendto:error=ENOBUFS:when=3",
+            ])
+        #expect(await process.line(containing: "\"gap\"")?.contains("reconnected") == true)
+        for number in 1...50 { _ = try await server.command("PUBLISH", "c", "m\(number)") }
+        for number in 1...50 {
+            #expect(await process.line(containing: "\"m\(number)\"") != nil)
+        }
+        #expect(await process.waitForExit() == 0)
+    }
+
+    /// Fault 58: the wall clock jumps a day forward, and two back.
+    @Test(.enabled(if: Programs.areAvailable(Programs.fakeTime), "needs libfaketime"))
+    func aWallClockThatJumpsChangesNothing() async throws {
+        let server = try await RedisServer()
+        let folder = try TemporaryFolder.make()
+        defer { TemporaryFolder.remove(folder) }
+        let clock = folder + "/clock"
+        TemporaryFolder.write("+0\n", to: clock)
+        let process = try await subscriber(
+            server, "ping=500ms",
+            before: [
+                "/usr/bin/env", "LD_PRELOAD=\(Programs.fakeTime)", "DONT_FAKE_MONOTONIC=1",
+                "FAKETIME_NO_CACHE=1", "FAKETIME_TIMESTAMP_FILE=\(clock)",
+                // Else it changes the environment, from which Swift finds the command line.
+                "FAKETIME_SHARED=none none",
+            ])
+        for number in 1...50 {
+            if number == 10 { TemporaryFolder.write("+86400\n", to: clock) }
+            if number == 30 { TemporaryFolder.write("-86400\n", to: clock) }
+            // Longer than the connection may be silent, on the server's clock.
+            if number == 20 || number == 40 {
+                _ = try await server.command("BLPOP", "nothing", "2")
+            }
+            _ = try await server.command("PUBLISH", "c", "m\(number)")
+            let line = await process.line(containing: "{")
+            #expect(line?.contains("\"m\(number)\"") == true, "\(line ?? "nothing")")
+        }
+        #expect(await process.waitForExit() == 0)
+    }
+
     /// Faults 53, 54 and 56: system calls that are interrupted, or take a part, change nothing.
     @Test(
         .enabled(if: Programs.canTrace, "needs strace, and leave to trace"),

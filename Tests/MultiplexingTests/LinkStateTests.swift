@@ -1,4 +1,5 @@
 import BroadcasterMultiplexing
+import BroadcasterTestSupport
 import BroadcasterWire
 import Testing
 
@@ -86,6 +87,32 @@ struct LinkStateTests {
         }
         #expect(delays.prefix(4) == [50, 100, 200, 400].map { .milliseconds($0) }[...])
         #expect(delays.last == .seconds(5))
+    }
+
+    /// Fault 68: two hundred processes that lose a server together do not come back together.
+    @Test func manyProcessesSpreadOverTheInterval() {
+        var random = SeededRandom()
+        var tenths = Array(repeating: 0, count: 10)
+        for _ in 0..<200 {
+            var state = LinkState(connectTimeout: .seconds(5), waitsForServer: true)
+            _ = state.start(at: start)
+            var now = start
+            // The eighth attempt and later ones: the interval is 5 s.
+            for _ in 0..<10 {
+                let before = now
+                let chance = Double.random(in: 0...1, using: &random)
+                guard case .wait(let until) = state.failed(.lost("x"), at: now, chance: chance)
+                else { continue }
+                now = until
+                _ = state.timeReached(now)
+                let tenth = min(Int((until - before) / .milliseconds(500)), 9)
+                tenths[tenth] += before == start ? 0 : 1
+            }
+        }
+        // The first attempts are short; the last two of each process are spread evenly.
+        for count in tenths[1...] {
+            #expect((20...400).contains(count), "\(tenths) \(random.seed)")
+        }
     }
 
     @Test func jitterNeverMakesABusyLoop() {

@@ -108,6 +108,11 @@ package enum Programs {
     package static let canTrace: Bool =
         system("strace -f -o /dev/null true >/dev/null 2>&1") == 0
 
+    /// The library of libfaketime for programs with threads.
+    package static let fakeTime: String =
+        ["x86_64", "aarch64"].map { "/usr/lib/\($0)-linux-gnu/faketime/libfaketimeMT.so.1" }
+        .first { access($0, R_OK) == 0 } ?? "libfaketimeMT.so.1"
+
     package static var curl: String { path("curl", variable: "BROADCASTER_CURL") }
     package static var chromium: String { path("chromium", variable: "BROADCASTER_CHROMIUM") }
     package static var chromedriver: String {
@@ -160,6 +165,13 @@ package enum TemporaryFolder {
         guard mkdtemp(&name) != nil else { throw SocketError("mkdtemp", code: errno) }
         let path = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
         return String(decoding: path, as: UTF8.self)
+    }
+
+    /// Writes a whole small file.
+    package static func write(_ text: String, to path: String) {
+        guard let file = fopen(path, "w") else { return }
+        fputs(text, file)
+        fclose(file)
     }
 
     package static func remove(_ path: String) {
