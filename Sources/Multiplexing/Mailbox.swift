@@ -81,7 +81,7 @@ package final class Mailbox: Sendable {
         state.withLock { $0.content.next() }
     }
 
-    /// The next delivery, if it is a message of the block that messages are being taken from.
+    /// The next delivery, if it is a message.
     package func pollInHand() -> DeliveredMessage? {
         state.withLock { $0.content.nextInHand() }
     }

@@ -113,24 +113,26 @@ package struct MailboxState: Sendable {
                 defer { fallen = 0 }
                 return .hole(.overflow(lost: fallen))
             }
-            if let message = nextOfOpened() { return .message(message) }
+            if let message = nextInHand() { return .message(message) }
             switch entries.first {
-            case .block(let block):
-                _ = entries.removeFirst()
-                opened = block
             case .hole(let hole):
                 _ = entries.removeFirst()
                 return .hole(hole)
             case .openHole where end == nil: return nil
             case .openHole: _ = entries.removeFirst()
-            case nil: return end.map { .end($0) }
+            case .block, nil: return end.map { .end($0) }
             }
         }
     }
 
-    /// The next of the sequence, if it is a message of the open block.
+    /// The next of the sequence, if it is a message.
     package mutating func nextInHand() -> DeliveredMessage? {
-        fallen == 0 ? nextOfOpened() : nil
+        guard fallen == 0 else { return nil }
+        if let message = nextOfOpened() { return message }
+        guard case .block(let block)? = entries.first else { return nil }
+        _ = entries.removeFirst()
+        opened = block
+        return nextOfOpened()
     }
 
     /// There is something for `next`.
