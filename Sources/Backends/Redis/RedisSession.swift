@@ -23,14 +23,12 @@ struct RedisSession: Session {
 
     private let url: RedisURL
     private let options: CommonOptions
-    private var scanner = MessageScanner()
     private var phase = Phase.greeting
     /// A moment that has passed: a deadline that is due at once.
     private var openedAt = Instant.now
     private var dialect: RedisURL.Dialect
     private var lanes: [Connection] = []
-    private var channels = TopicIndex()
-    private var patterns = TopicIndex()
+    private var messages: MessageReader
     private var role = RedisRole()
     private var probe: RedisProbe
 
@@ -40,6 +38,7 @@ struct RedisSession: Session {
         self.options = options
         dialect = url.dialect
         probe = RedisProbe(nonce: nonce, interval: options.pingInterval)
+        messages = MessageReader(limit: options.maximumMessageSize, passingOver: probe.topic)
     }
 
     // MARK: Opening
@@ -119,13 +118,7 @@ struct RedisSession: Session {
     private mutating func request(
         _ topics: [Topic], isSubscribing: Bool, into output: inout SessionOutput
     ) {
-        scanner.forget()
-        for topic in topics where isSubscribing {
-            switch topic.name {
-            case .channel: channels.insert(topic)
-            case .pattern: patterns.insert(topic)
-            }
-        }
+        if isSubscribing { messages.insert(topics) }
         for isPattern in [false, true] {
             let verb = SubscriptionVerb(isPattern: isPattern, isSubscribing: isSubscribing)
             let mine = topics.filter { $0.name.isPattern == isPattern }
@@ -173,7 +166,9 @@ struct RedisSession: Session {
         var start: Int
         repeat {
             start = buffer.start
-            if lane == subscriberLane { scanMessages(&buffer, into: &output) }
+            if lane == subscriberLane, messages.takeRuns(from: &buffer, dialect, into: &output) {
+                probe.arrived()
+            }
             if lane == .main { scanAnswers(&buffer, into: &output) }
         } while buffer.start > start
     }
@@ -191,19 +186,6 @@ struct RedisSession: Session {
             output.append(published: ticket, receivers: receivers)
         }
         buffer.consume(upTo: position)
-    }
-
-    /// Whole messages of subscribed channels.
-    private mutating func scanMessages(
-        _ buffer: inout ReceiveBuffer, into output: inout SessionOutput
-    ) {
-        let received = buffer.bytes
-        let end = scanner.scan(
-            received.span, from: buffer.start, dialect: dialect,
-            limit: options.maximumMessageSize, topics: channels, passingOver: probe.topic,
-            into: &output)
-        if end > buffer.start { probe.arrived() }
-        buffer.consume(upTo: end)
     }
 
     private mutating func receive(
@@ -234,14 +216,11 @@ struct RedisSession: Session {
         let texts = items.map { $0.plain.text ?? [] }
         switch (String(decoding: word, as: UTF8.self), items.count) {
         case ("message", 3):
-            let (name, message) = (texts[1], texts[2])
             probe.arrived()
-            if let entry = channels.find(name.span, name.indices), entry.topic != probe.topic.id {
-                output.append(
-                    messageIn: message.span, at: message.indices, topic: entry.topic,
-                    origin: entry.origin)
-            }
-        case ("pmessage", 4): receivePatternMessage(texts, into: &output)
+            messages.take(texts[2], on: texts[1], into: &output)
+        case ("pmessage", 4):
+            probe.arrived()
+            messages.take(texts[3], on: texts[2], matching: texts[1], into: &output)
         case ("pong", _) where dialect == .resp2:
             try receiveReply(.simpleString(word), on: lane, into: &output)
         case (let text, 3):
@@ -250,28 +229,6 @@ struct RedisSession: Session {
             try receiveConfirmation(verb, name: texts[1], on: lane, into: &output)
         default: break
         }
-    }
-
-    /// Names that match a pattern are anybody's to choose, and stay in memory with each message.
-    private static let channelLength = 16_384
-
-    private mutating func receivePatternMessage(
-        _ texts: [[UInt8]], into output: inout SessionOutput
-    ) {
-        let (pattern, channel, message) = (texts[1], texts[2], texts[3])
-        probe.arrived()
-        guard let entry = patterns.find(pattern.span, pattern.indices),
-            !channel.starts(with: RedisProbe.prefix.utf8)
-        else { return }
-        guard channel.count <= RedisSession.channelLength else {
-            return output.append(
-                .undeliverable(
-                    topic: entry.topic, "a channel's name has \(channel.count) bytes"))
-        }
-        let origin = Origin(
-            channel: String(decoding: channel, as: UTF8.self), pattern: entry.origin.channel)
-        output.append(
-            messageIn: message.span, at: message.indices, topic: entry.topic, origin: origin)
     }
 
     private mutating func receiveConfirmation(
@@ -294,18 +251,12 @@ struct RedisSession: Session {
         } else if verb.isSubscribing {
             output.append(.subscribed(topic: topic.id))
         } else {
-            forget(topic)
+            messages.remove(topic)
             output.append(.unsubscribed(topic: topic.id))
         }
-        if !hasTopics, probe.leave() {
+        if !messages.hasTopics, probe.leave() {
             self.request([probe.topic], isSubscribing: false, into: &output)
         }
-    }
-
-    private mutating func forget(_ topic: Topic) {
-        scanner.forget()
-        let name = topic.name.text
-        topic.name.isPattern ? patterns.remove(name) : channels.remove(name)
     }
 
     private mutating func receiveReply(
@@ -345,10 +296,10 @@ struct RedisSession: Session {
         } else if topics.count > 1 {
             for topic in topics { send(request.verb, [topic], into: &output) }
         } else if topics.first == probe.topic {
-            forget(probe.topic)
+            messages.remove(probe.topic)
             probe.refuse()
         } else if let topic = topics.first {
-            forget(topic)
+            messages.remove(topic)
             output.append(
                 request.verb.isSubscribing
                     ? .subscriptionRefused(topic: topic.id, rejection)
@@ -363,11 +314,6 @@ struct RedisSession: Session {
 
     // MARK: The probe
 
-    /// There are channels beside the probe's.
-    private var hasTopics: Bool {
-        channels.count + patterns.count > (channels.contains(probe.topic) ? 1 : 0)
-    }
-
     private mutating func receiveProbeConfirmation(
         _ verb: SubscriptionVerb, into output: inout SessionOutput
     ) {
@@ -375,7 +321,7 @@ struct RedisSession: Session {
             probe.subscribed()
             sendProbe(into: &output)
         } else {
-            forget(probe.topic)
+            messages.remove(probe.topic)
             probe.unsubscribed()
         }
     }
@@ -417,7 +363,7 @@ struct RedisSession: Session {
             }
         }
         if role.timeReached(now, interval: options.pingInterval) { askForRole(into: &output) }
-        switch try probe.timeReached(now, isNeeded: hasTopics) {
+        switch try probe.timeReached(now, isNeeded: messages.hasTopics) {
         case .wait: break
         case .subscribe: request([probe.topic], isSubscribing: true, into: &output)
         case .publish: sendProbe(into: &output)

@@ -1,0 +1,76 @@
+import BroadcasterWire
+
+/// Makes messages of what comes on the channels and patterns that are subscribed; all but those on the probe's.
+struct MessageReader: Sendable {
+    private let limit: Int
+    private let hidden: Topic
+    private var scanner = MessageScanner()
+    private var channels = TopicIndex()
+    private var patterns = TopicIndex()
+
+    /// Names that match a pattern are anybody's to choose, and stay in memory with each message.
+    private static let channelLength = 16_384
+
+    /// - Parameter limit: bytes of a message, at most.
+    init(limit: Int, passingOver hidden: Topic) {
+        self.limit = limit
+        self.hidden = hidden
+    }
+
+    mutating func insert(_ topics: [Topic]) {
+        scanner.forget()
+        for topic in topics {
+            topic.name.isPattern ? patterns.insert(topic) : channels.insert(topic)
+        }
+    }
+
+    mutating func remove(_ topic: Topic) {
+        scanner.forget()
+        let name = topic.name.text
+        topic.name.isPattern ? patterns.remove(name) : channels.remove(name)
+    }
+
+    /// There are topics beside the hidden one.
+    var hasTopics: Bool {
+        channels.count + patterns.count > (channels.contains(hidden) ? 1 : 0)
+    }
+
+    /// Takes whole messages on channels from the front of the buffer: the fast way for what comes by the million. True
+    /// if there was any.
+    mutating func takeRuns(
+        from buffer: inout ReceiveBuffer, _ dialect: RedisURL.Dialect,
+        into output: inout SessionOutput
+    ) -> Bool {
+        let received = buffer.bytes
+        let end = scanner.scan(
+            received.span, from: buffer.start, dialect: dialect, limit: limit, topics: channels,
+            passingOver: hidden, into: &output)
+        defer { buffer.consume(upTo: end) }
+        return end > buffer.start
+    }
+
+    func take(_ message: [UInt8], on channel: [UInt8], into output: inout SessionOutput) {
+        guard let entry = channels.find(channel.span, channel.indices), entry.topic != hidden.id
+        else { return }
+        output.append(
+            messageIn: message.span, at: message.indices, topic: entry.topic, origin: entry.origin)
+    }
+
+    func take(
+        _ message: [UInt8], on channel: [UInt8], matching pattern: [UInt8],
+        into output: inout SessionOutput
+    ) {
+        guard let entry = patterns.find(pattern.span, pattern.indices),
+            !channel.starts(with: RedisProbe.prefix.utf8)
+        else { return }
+        guard channel.count <= MessageReader.channelLength else {
+            return output.append(
+                .undeliverable(
+                    topic: entry.topic, "a channel's name has \(channel.count) bytes"))
+        }
+        let origin = Origin(
+            channel: String(decoding: channel, as: UTF8.self), pattern: entry.origin.channel)
+        output.append(
+            messageIn: message.span, at: message.indices, topic: entry.topic, origin: origin)
+    }
+}
