@@ -183,28 +183,25 @@ public final class Broadcast: Sendable {
     private func publish(
         _ payload: Payload, to channel: String, _ retry: PublishRetry
     ) async throws(BroadcastError) -> Int? {
-        if retry == .never { return try await publish(payload, to: channel) }
-        let deadline = try connectedDriver().now + publishTimeout
-        while true {
-            do throws(BroadcastError) {
-                return try await publish(payload, to: channel)
-            } catch .outcomeUnknown(let reason) {
-                let isOver = try connectedDriver().now >= deadline
-                if isOver || Task.isCancelled { throw .outcomeUnknown(reason) }
-            }
-        }
-    }
-
-    private func publish(
-        _ payload: Payload, to channel: String
-    ) async throws(BroadcastError) -> Int? {
         if let refusal = backend.refusal(ofPublishing: payload, to: channel) {
             throw .invalid(refusal)
         }
         let driver = try connectedDriver()
-        switch await driver.publish(payload, to: channel, isolation: #isolation) {
-        case .success(let receivers): return receivers
-        case .failure(let failure): throw BroadcastError(failure)
+        let end = retry == .never ? nil : driver.now + publishTimeout
+        var unknown: String?
+        while true {
+            switch await driver.publish(payload, to: channel, isolation: #isolation) {
+            case .success(let receivers): return receivers
+            case .failure(.refused(let rejection)): throw BroadcastError(rejection)
+            case .failure(.outcomeUnknown(let reason)):
+                unknown = reason
+                guard let end, driver.now < end, !Task.isCancelled else {
+                    throw .outcomeUnknown(reason)
+                }
+            case .failure(let failure):
+                // That it was not sent again says nothing of the first time.
+                throw unknown.map { .outcomeUnknown($0) } ?? BroadcastError(failure)
+            }
         }
     }
 

@@ -171,7 +171,12 @@ struct PublishRetryTests {
         let publishing = Task { try await broadcast.publish("x", to: "c", retry: .atLeastOnce) }
         await connection.clock.sleepers(1)
         connection.clock.advance(by: .seconds(5))
-        await #expect(throws: BroadcastError.self) { try await publishing.value }
+        // Not that nothing was sent: that is true of the second time alone.
+        let error = await #expect(throws: BroadcastError.self) { try await publishing.value }
+        guard case .outcomeUnknown? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
     }
 
     @Test func thereAreNotMoreChannelsThanAllowed() async throws {
