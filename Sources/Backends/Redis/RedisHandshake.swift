@@ -77,7 +77,7 @@ struct RedisHandshake: Sendable {
     ) -> Outcome {
         let code = message.prefix { $0 != " " }
         switch step {
-        case .hello where code == "NOPROTO" || message.lowercased().contains("unknown command"):
+        case .hello where code == "NOPROTO" || message.lowercased().mentions("unknown command"):
             dialect = .resp2
             return advance(past: .hello, lane, into: &output)
         default:
@@ -166,8 +166,8 @@ extension Rejection {
         case "WRONGPASS", "NOAUTH": .authentication
         case "NOPERM": .permission
         case "LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN": .temporary
-        case "ERR" where message.contains("max number of clients"): .temporary
-        case "ERR" where message.contains("invalid password"): .authentication
+        case "ERR" where message.mentions("max number of clients"): .temporary
+        case "ERR" where message.mentions("invalid password"): .authentication
         default: .permanent
         }
     }
