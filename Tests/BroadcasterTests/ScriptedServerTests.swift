@@ -28,6 +28,18 @@ struct ScriptedServerTests {
             "redis://127.0.0.1:\(server.port)?\(query)", options: ScriptedServerTests.patient)
     }
 
+    private func expectUnknownOutcome(
+        of publishing: () async throws -> Void, at location: SourceLocation = #_sourceLocation
+    ) async {
+        let error = await #expect(throws: BroadcastError.self, sourceLocation: location) {
+            try await publishing()
+        }
+        guard case .outcomeUnknown? = error else {
+            Issue.record("\(String(describing: error))", sourceLocation: location)
+            return
+        }
+    }
+
     /// A test may run on a machine that is busy with all the others.
     private static let patient: BroadcastOptions = {
         var options = BroadcastOptions()
@@ -208,11 +220,7 @@ struct ScriptedServerTests {
         let first = Task { try await broadcast.publish("first", to: "c") }
         for await _ in asked { break }
         first.cancel()
-        let error = await #expect(throws: BroadcastError.self) { try await first.value }
-        guard case .outcomeUnknown? = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
+        await expectUnknownOutcome { _ = try await first.value }
         #expect(try await broadcast.publish("second", to: "c") == 2)
         await broadcast.disconnect()
     }
@@ -228,13 +236,7 @@ struct ScriptedServerTests {
         }
         let broadcast = try broadcast(to: server)
         try await broadcast.connect()
-        let error = await #expect(throws: BroadcastError.self) {
-            try await broadcast.publish("x", to: "c")
-        }
-        guard case .outcomeUnknown? = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
+        await expectUnknownOutcome { _ = try await broadcast.publish("x", to: "c") }
         await broadcast.disconnect()
     }
 
@@ -306,13 +308,7 @@ struct ScriptedServerTests {
         }
         let broadcast = try broadcast(to: server)
         try await broadcast.connect()
-        let error = await #expect(throws: BroadcastError.self) {
-            try await broadcast.publish("x", to: "c")
-        }
-        guard case .outcomeUnknown? = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
+        await expectUnknownOutcome { _ = try await broadcast.publish("x", to: "c") }
         await broadcast.disconnect()
     }
 
@@ -320,13 +316,7 @@ struct ScriptedServerTests {
         let server = try server { _, _ in }
         let broadcast = try broadcast(to: server, "publish_timeout=50ms")
         try await broadcast.connect()
-        let error = await #expect(throws: BroadcastError.self) {
-            try await broadcast.publish("x", to: "c")
-        }
-        guard case .outcomeUnknown? = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
+        await expectUnknownOutcome { _ = try await broadcast.publish("x", to: "c") }
         await broadcast.disconnect()
     }
 
