@@ -252,30 +252,23 @@ package final class PublishQueue: Sendable {
     private func add(
         _ payloads: [Payload], to channel: String, _ ids: Range<UInt64>, waiter: (Int) -> Waiter
     ) {
-        var added = 0
-        var isOpen = true
-        while isOpen, added < payloads.count {
-            let end = min(added + PublishQueue.addedAtOnce, payloads.count)
-            let mustSignal = state.withLock { state in
-                // Under the lock, so that deadlines ascend.
-                let deadline = Instant.now + timeout
-                while added < end {
-                    isOpen = state.queue.add(
-                        payloads[added], to: channel, id: ids.lowerBound + UInt64(added),
-                        deadline: deadline, waiter: waiter(added))
-                    guard isOpen else { break }
-                    added += 1
-                }
-                defer { state.isSignalled = true }
-                return !state.isSignalled
+        let (accepted, mustSignal) = state.withLock { state in
+            // Under the lock, so that deadlines ascend.
+            let deadline = Instant.now + timeout
+            var accepted = 0
+            for payload in payloads {
+                let isAdded = state.queue.add(
+                    payload, to: channel, id: ids.lowerBound + UInt64(accepted),
+                    deadline: deadline, waiter: waiter(accepted))
+                if !isAdded { break }
+                accepted += 1
             }
-            if mustSignal { signal() }
+            defer { state.isSignalled = true }
+            return (accepted, !state.isSignalled)
         }
-        settle((added..<payloads.count).map { (waiter($0), .failure(.closed)) })
+        settle((accepted..<payloads.count).map { (waiter($0), .failure(.closed)) })
+        if mustSignal { signal() }
     }
-
-    /// Messages: while more are added, the driver sends these.
-    private static let addedAtOnce = 128
 
     private func cancel(_ ids: Range<UInt64>) {
         settle(state.withLock { $0.queue.cancel(ids) })
