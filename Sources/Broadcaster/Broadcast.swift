@@ -192,14 +192,13 @@ public final class Broadcast: Sendable {
         while true {
             switch await driver.publish(payload, to: channel, isolation: #isolation) {
             case .success(let receivers): return receivers
-            case .failure(.refused(let rejection)): throw BroadcastError(rejection)
             case .failure(.outcomeUnknown(let reason)):
                 unknown = reason
                 guard let end, driver.now < end, !Task.isCancelled else {
                     throw .outcomeUnknown(reason)
                 }
             case .failure(let failure):
-                // That it was not sent again says nothing of the first time.
+                // That it was refused or not sent again says nothing of the first time.
                 throw unknown.map { .outcomeUnknown($0) } ?? BroadcastError(failure)
             }
         }

@@ -10,7 +10,7 @@ import BroadcasterWire
 actor Link {
     nonisolated let loop: EventLoop
     private nonisolated let backend: any Backend
-    private nonisolated let limits: LinkLimits
+    nonisolated let limits: LinkLimits
     nonisolated let hub: Hub
     nonisolated let publishes: PublishQueue
     nonisolated let observers: Observers
@@ -25,7 +25,11 @@ actor Link {
     var generation = 0
     var endpoint = 0
     var timer: (at: Instant, timer: EventLoop.Timer)?
-    var pings: [(deadline: Instant, continuation: CheckedContinuation<LinkFailure?, Never>)] = []
+    var pings: [(since: Instant, continuation: CheckedContinuation<LinkFailure?, Never>)] = []
+    /// Topics that the server was asked for, and has not answered.
+    var topicsAsked: (count: Int, since: Instant) = (0, .now)
+    /// When the server last answered anything, or took bytes that had waited.
+    var lastProgress = Instant.now
     private var isFlushScheduled = false
     /// The server has answered for a topic, and what is wanted of it may be something else by now.
     private var hasTopicsChanged = false
@@ -121,7 +125,9 @@ actor Link {
         do throws(SocketError) {
             if readiness.contains(.writable) {
                 try transport.flush(loop)
+                lastProgress = .now
                 afterWriting()
+                guard generation == self.generation, lanes[lane] === transport else { return }
             }
             if readiness.isDisjoint(with: [.readable, .failed]) { return }
             let before = transport.received.count
@@ -165,7 +171,7 @@ actor Link {
     }
 
     /// What the session understood before the fault still counts.
-    private func violated(_ error: ProtocolError) {
+    func violated(_ error: ProtocolError) {
         observers.trace?(TranscriptLine.error(error))
         let generation = generation
         settle()
@@ -181,7 +187,7 @@ actor Link {
     // MARK: The session's output
 
     /// Carries out what the session wants: lanes, bytes, events.
-    private func settle() {
+    func settle() {
         for lane in output.takeWantedLanes() {
             dial(lane, deadline: state.connectDeadline ?? .now + limits.connectTimeout)
         }
@@ -255,23 +261,34 @@ actor Link {
         switch event {
         case .messages(let block): hub.deliver(block)
         case .undeliverable(let topic, let reason): hub.undeliverable(topic, reason)
-        case .published(let acceptance): publishes.accepted(acceptance)
-        case .publishRefused(let ticket, let rejection): publishes.refused(ticket, rejection)
+        case .published(let acceptance):
+            lastProgress = .now
+            publishes.accepted(acceptance)
+        case .publishRefused(let ticket, let rejection):
+            lastProgress = .now
+            publishes.refused(ticket, rejection)
         case .subscribed(let topic):
-            hub.confirmed(topic, at: .now)
-            hasTopicsChanged = true
+            answered(topic)
+            hub.confirmed(topic, at: lastProgress)
         case .unsubscribed(let topic):
+            answered(topic)
             hub.unsubscribed(topic)
-            hasTopicsChanged = true
         case .subscriptionRefused(let topic, let rejection):
+            answered(topic)
             if let name = hub.name(of: topic) { observers.log(.refused(name, rejection)) }
-            hub.refused(topic, rejection, at: .now)
-            hasTopicsChanged = true
+            hub.refused(topic, rejection, at: lastProgress)
         case .ready(let identity): becameReady(identity)
         case .rejected(let rejection): lose(.rejected(rejection))
         case .answered:
+            lastProgress = .now
             if !pings.isEmpty { pings.removeFirst().continuation.resume(returning: nil) }
         }
+    }
+
+    private func answered(_ topic: Int) {
+        lastProgress = .now
+        topicsAsked.count -= 1
+        hasTopicsChanged = true
     }
 
     private func becameReady(_ identity: ServerIdentity) {
@@ -302,6 +319,8 @@ actor Link {
     private func reconcile() {
         hasTopicsChanged = false
         let requests = hub.takeRequests()
+        if topicsAsked.count == 0 { topicsAsked.since = .now }
+        topicsAsked.count += requests.subscribe.count + requests.unsubscribe.count
         if !requests.subscribe.isEmpty { perform(.subscribe(requests.subscribe)) }
         if !requests.unsubscribe.isEmpty { perform(.unsubscribe(requests.unsubscribe)) }
         send()
@@ -311,9 +330,11 @@ actor Link {
     /// queue, where their publishers wait.
     private func sendPublishes() {
         while state.isReady {
-            let room = min(limits.unsentBytes - lanes.unsentCount, Link.publishedAtOnce)
-            let publications = publishes.takeUnsent(
-                limit: room, count: session?.publishCapacity ?? 0)
+            let capacity = session?.publishCapacity ?? 0
+            var room = limits.unsentBytes - lanes.unsentCount
+            // Where a number of messages belongs together, they stay together.
+            if capacity == .max { room = min(room, Link.publishedAtOnce) }
+            let publications = publishes.takeUnsent(limit: room, count: capacity)
             if publications.isEmpty { return }
             perform(.publish(publications))
             send()
@@ -332,54 +353,8 @@ actor Link {
 
     func ping(_ continuation: CheckedContinuation<LinkFailure?, Never>) {
         guard state.isReady else { return continuation.resume(returning: .closed) }
-        pings.append((.now + limits.patience, continuation))
+        pings.append((.now, continuation))
         perform(.ping)
         settle()
-    }
-
-    // MARK: Time
-
-    /// One timer for all: the state's, the session's and the publishers' next deadline.
-    private func rearm() {
-        let next = [
-            state.deadline, session?.deadline, publishes.nextDeadline, stopping?.deadline,
-            answerDeadline,
-        ].compactMap { $0 }.min()
-        // A timer that comes too early finds nothing to do and arms the next one; that is cheaper than
-        // a new timer for every publish.
-        guard let next, timer.map({ next < $0.at }) ?? true else { return }
-        if let timer { loop.cancel(timer.timer) }
-        let scheduled = loop.schedule(at: next.onClock) { [weak self] in
-            self?.assumeIsolated { $0.timeReached() }
-        }
-        timer = (next, scheduled)
-    }
-
-    /// When a server that goes on sending, which satisfies its heartbeat, and answers nothing is given up.
-    private var answerDeadline: Instant? {
-        [publishes.oldestSentDeadline.map { $0 + limits.patience }, pings.first?.deadline]
-            .compactMap { $0 }.min()
-    }
-
-    private func timeReached() {
-        timer = nil
-        let now = Instant.now
-        publishes.expire(at: now, downReason)
-        if let deadline = state.connectDeadline, now >= deadline {
-            lose(.timedOut("not connected within \(limits.connectTimeout)"))
-        }
-        if let stopping, now >= stopping.deadline { return end(.closed) }
-        if let answerDeadline, now >= answerDeadline {
-            lose(.lost("the server sends, but has not answered for \(limits.patience)"))
-        }
-        if let deadline = session?.deadline, now >= deadline {
-            do throws(ProtocolError) {
-                try session?.timeReached(now, into: &output)
-                settle()
-            } catch {
-                violated(error)
-            }
-        }
-        follow(state.timeReached(now))
     }
 }

@@ -14,6 +14,7 @@ extension Link {
         let now = Instant.now
         closeLanes()
         session = nil
+        topicsAsked.count = 0
         lastFailure = failure
         if stopping != nil { return end(.closed) }
         if wasReady {

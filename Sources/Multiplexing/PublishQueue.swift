@@ -67,7 +67,10 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         return true
     }
 
-    /// Messages for the session, in order, at most `count`, until they have `limit` bytes together.
+    /// What a message takes on the wire beside its bytes and its channel's name, or so.
+    private static var frameSize: Int { 32 }
+
+    /// Messages for the session, in order, at most `count`, until they take `limit` bytes together.
     package mutating func takeUnsent(limit: Int, count: Int = .max) -> [Publication] {
         var publications: [Publication] = []
         var size = 0
@@ -76,7 +79,7 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
             sent.append(Sent(id: entry.id, deadline: entry.deadline, waiter: entry.waiter))
             publications.append(
                 Publication(ticket: ticket, channel: entry.channel, payload: entry.payload))
-            size += entry.payload.byteCount
+            size += entry.payload.byteCount + entry.channel.utf8.count + Self.frameSize
         }
         return publications
     }

@@ -18,6 +18,8 @@ public final class FaultyProxy: Sendable {
         public var slice: Int?
         /// Cuts all connections after this many more bytes from the server, once.
         public var cutAfter: Int?
+        /// `cutAfter` holds for each connection in turn, until it is changed.
+        public var cutsAgain = false
         /// Passes on later.
         public var delay: Duration?
         /// Swallows what the server sends; connections stay.
@@ -132,8 +134,12 @@ public final class FaultyProxy: Sendable {
         let (faults, passed) = state.withLock { state in
             if fromServer { state.passed += bytes.count }
             let faults = state.faults
-            if let limit = faults.cutAfter, state.passed >= limit { state.faults.cutAfter = nil }
-            return (faults, state.passed)
+            let passed = state.passed
+            if let limit = faults.cutAfter, passed >= limit {
+                if !faults.cutsAgain { state.faults.cutAfter = nil }
+                state.passed = 0
+            }
+            return (faults, passed)
         }
         if fromServer ? faults.swallowsFromServer : faults.swallowsFromClient { return }
         if fromServer, let limit = faults.cutAfter, passed >= limit {

@@ -236,6 +236,44 @@ struct LyingServerTests {
         #expect(rejection.message.count <= Rejection.messageLimit + 20)
     }
 
+    /// A pooler without prepared statements: all that went out by name goes out again, and none is refused.
+    @Test func publishesGoOnWithoutThePreparedStatement() throws {
+        var session = try session("postgres://user@h/d", nonce: nonce)
+        var output = SessionOutput()
+        func hear(_ messages: [ServerMessage]) throws -> [Event] {
+            var bytes: [UInt8] = []
+            for message in messages { message.append(to: &bytes) }
+            var buffer = ReceiveBuffer(bytes)
+            try session.receive(&buffer, on: .main, into: &output)
+            return output.takeEvents()
+        }
+        session.opened(.main, at: .now, into: &output)
+        let ready = ServerMessage.readyForQuery(.idle)
+        _ = try hear([
+            .authentication(.ok), .parameterStatus(name: "client_encoding", value: "UTF8"),
+            .backendKeyData(process: 42, key: [1, 2, 3, 4]), ready, .parseComplete, .parseComplete,
+            ready, .parseComplete, .bindComplete, .dataRow([text("42")]),
+            .commandComplete("SELECT 1"), ready,
+        ])
+        // Equal, so each in a transaction of its own, all on their way at once.
+        let publications = (0..<3).map {
+            Publication(ticket: UInt64($0), channel: "c", payload: .text("same"))
+        }
+        session.perform(.publish(publications), into: &output)
+        let gone = ServerMessage.errorResponse(
+            ServerError(severity: "ERROR", code: "26000", message: "no such statement"))
+        let refused = try hear([gone, ready, gone, ready, gone, ready])
+        #expect(refused.isEmpty)
+        let done: [ServerMessage] = [
+            .parseComplete, .bindComplete, .dataRow([[]]), .commandComplete("SELECT 1"), ready,
+        ]
+        var published = 0
+        for case .published(let acceptance) in try hear(done + done + done) {
+            published += acceptance.count
+        }
+        #expect(published == 3)
+    }
+
     /// The probe's own connection is all that is lost with it.
     @Test func aPoolerWithoutASecondConnectionIsBelieved() throws {
         var session = try session("postgres://user@h/d", nonce: nonce)

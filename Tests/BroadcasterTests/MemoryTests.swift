@@ -294,6 +294,29 @@ struct MemoryTests {
     }
 }
 
+extension MemoryTests {
+    /// The cancellation resumes the task, on the thread that cancels it.
+    @MainActor
+    @Test func whoWaitsOnTheMainActorCanBeCancelledFromAnywhere() async throws {
+        try await withBroadcast("memory://") { broadcast in
+            for number in 0..<200 {
+                let subscription = try await broadcast.subscribe(to: "quiet")
+                let waiting = Task { @MainActor in
+                    for try await _ in subscription { MainActor.assertIsolated() }
+                    MainActor.assertIsolated()
+                }
+                if number.isMultiple(of: 3) { await Task.yield() }
+                if number.isMultiple(of: 2) {
+                    waiting.cancel()
+                } else {
+                    await Task.detached { waiting.cancel() }.value
+                }
+                try await waiting.value
+            }
+        }
+    }
+}
+
 /// Sends back what comes.
 private actor Player {
     func play(_ subscription: Subscription, _ channel: String, on broadcast: Broadcast) async throws

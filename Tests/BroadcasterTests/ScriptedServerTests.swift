@@ -256,6 +256,43 @@ struct ScriptedServerTests {
         await broadcast.disconnect()
     }
 
+    /// The same for channels: nobody stays without a gap on a connection that never has them.
+    @Test func aServerThatNeverConfirmsIsGivenUp() async throws {
+        let server = try server { client, text in
+            if client.number == 0, text.contains("SUBSCRIBE") {
+                client.send(">3\r\n+subscribe\r\n+c\r\n:1\r\n")
+                client.close()
+            }
+            if client.number == 2, text.contains("SUBSCRIBE") {
+                client.send(">3\r\n+subscribe\r\n+c\r\n:1\r\n")
+            }
+            if text.contains("PING") { client.send(">2\r\n+x\r\n+y\r\n") }
+        }
+        let broadcast = try broadcast(to: server, "ping=1s&publish_timeout=1s")
+        try await broadcast.connect()
+        var events = try await broadcast.subscribe(to: "c").events.makeAsyncIterator()
+        guard case .gap? = try await events.next() else {
+            Issue.record("no gap")
+            return
+        }
+        #expect(server.connections == 3)
+        await broadcast.disconnect()
+    }
+
+    /// That it is refused the second time says nothing of the first.
+    @Test func atLeastOnceThatIsRefusedLaterIsUnknown() async throws {
+        let server = try server { client, text in
+            guard text.contains("PUBLISH") else { return }
+            client.number == 0 ? client.close() : client.send("-NOPERM no\r\n")
+        }
+        let broadcast = try broadcast(to: server)
+        try await broadcast.connect()
+        await expectUnknownOutcome {
+            _ = try await broadcast.publish("x", to: "c", retry: .atLeastOnce)
+        }
+        await broadcast.disconnect()
+    }
+
     /// What was not sent to a replica is not unknown.
     @Test func aReplicaIsSentNothingOfALargeBatch() async throws {
         let server = try ScriptedServer { happening, client in

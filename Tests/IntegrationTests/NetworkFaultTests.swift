@@ -106,14 +106,17 @@ struct NetworkFaultTests {
         let names = (0..<2000).map { "channel-\($0)" }
         var sight = Sight(try await broadcast.subscribe(to: names))
         // Far enough to be connected, not far enough to have all channels.
-        scene.proxy.set { $0.cutAfter = 6000 }
+        scene.proxy.set {
+            $0.cutAfter = 6000
+            $0.cutsAgain = true
+        }
         scene.proxy.cut()
         for _ in 0..<3 {
             _ = await broadcast.waitUntilDown()
             await broadcast.waitFor { if case .ready = $0 { true } else { false } }
-            scene.proxy.set { $0.cutAfter = 6000 }
         }
-        scene.proxy.set { $0.cutAfter = nil }
+        _ = await broadcast.waitUntilDown()
+        scene.proxy.set { $0 = FaultyProxy.Faults() }
         #expect(try await sight.next().hasPrefix("gap"))
         try await broadcast.publish("after", to: "channel-1999")
         #expect(try await sight.next() == "after")

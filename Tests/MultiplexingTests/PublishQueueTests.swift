@@ -64,9 +64,15 @@ struct PublishQueueTests {
         #expect(queue.answered(1, .success(nil))?.waiter == 2)
     }
 
+    /// Also messages without a byte are bytes on the wire.
+    @Test func emptyMessagesDoNotGoAllAtOnce() {
+        var queue = queue(1000)
+        #expect((1...40).contains(queue.takeUnsent(limit: 1000).count))
+    }
+
     @Test func aLostConnectionSplitsSentFromUnsent() throws {
         var queue = queue(4)
-        _ = queue.takeUnsent(limit: 2)
+        _ = queue.takeUnsent(limit: 1000, count: 2)
         let lost = queue.connectionLost("x")
         #expect(lost.map(\.waiter) == [0, 1])
         #expect(lost.allSatisfy { $0.result == .failure(.outcomeUnknown("x")) })
@@ -78,7 +84,7 @@ struct PublishQueueTests {
 
     @Test func deadlinesPassInOrderAndSentOnesKeepTheirPlaces() {
         var queue = queue(4)
-        _ = queue.takeUnsent(limit: 2)
+        _ = queue.takeUnsent(limit: 1000, count: 2)
         #expect(queue.nextDeadline == start)
         let expired = queue.expire(at: start + .seconds(2), "down")
         #expect(expired.map(\.waiter) == [0, 1, 2])
@@ -130,7 +136,7 @@ struct PublishQueueTests {
                     .text("\(added)"), to: "c", id: id, deadline: now + .seconds(1), waiter: added)
                 added += 1
             case 5..<7:
-                for message in queue.takeUnsent(limit: 5) {
+                for message in queue.takeUnsent(limit: 100) {
                     guard case .text(let text) = message.payload else { continue }
                     wire.append((message.ticket, Int(text) ?? -1))
                 }

@@ -57,6 +57,8 @@ struct PublishGroup: Sendable {
     private(set) var members: [Member] = []
     /// It has failed once for a reason that may pass.
     var isRetry = false
+    /// It was sent by the name of a prepared statement.
+    var isNamed = false
     private var notifications: Set<Notification> = []
     private var size = 0
 

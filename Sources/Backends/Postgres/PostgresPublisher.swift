@@ -105,7 +105,7 @@ struct PostgresPublisher: Sendable {
             return verdict
         }
         let isStatementGone = ["26000", "42P05", "08P01"].contains(error.code)
-        if isStatementGone, usesPreparedStatement {
+        if isStatementGone, group.isNamed {
             usesPreparedStatement = false
             verdict.again = [group]
         } else if error.code == "54000", !group.isRetry {

@@ -113,6 +113,8 @@ struct PostgresSession: Session {
     }
 
     private mutating func send(_ group: PublishGroup, into output: inout SessionOutput) {
+        var group = group
+        group.isNamed = publisher.usesPreparedStatement
         publisher.append(group, to: &output[.main])
         sync(.publish(group), into: &output)
     }

@@ -1,0 +1,60 @@
+import BroadcasterSockets
+import BroadcasterWire
+
+/// What a link does when a moment comes: deadlines of its own, of the session and of publishers.
+extension Link {
+    /// One timer for all: the state's, the session's and the publishers' next deadline.
+    func rearm() {
+        let next = [
+            state.deadline, session?.deadline, publishes.nextDeadline, stopping?.deadline,
+            answerDeadline,
+        ].compactMap { $0 }.min()
+        // A timer that comes too early finds nothing to do and arms the next one; that is cheaper than
+        // a new timer for every publish.
+        guard let next, timer.map({ next < $0.at }) ?? true else { return }
+        if let timer { loop.cancel(timer.timer) }
+        let scheduled = loop.schedule(at: next.onClock) { [weak self] in
+            self?.assumeIsolated { $0.timeReached() }
+        }
+        timer = (next, scheduled)
+    }
+
+    /// When a server that goes on sending, which satisfies its heartbeat, and answers nothing is given up. One that answers
+    /// slowly is not.
+    private var answerDeadline: Instant? {
+        var since = [publishes.oldestSentDeadline, pings.first?.since].compactMap { $0 }.min()
+        if topicsAsked.count > 0 {
+            // A session may look into what was confirmed before it says so.
+            let topics = topicsAsked.since + max(.zero, .seconds(10) - limits.patience)
+            since = min(topics, since ?? topics)
+        }
+        return since.map { max($0, lastProgress) + limits.patience }
+    }
+
+    private func timeReached() {
+        timer = nil
+        let now = Instant.now
+        publishes.expire(at: now, downReason)
+        if let deadline = state.connectDeadline, now >= deadline {
+            lose(.timedOut("not connected within \(limits.connectTimeout)"))
+        }
+        if let stopping, now >= stopping.deadline { return end(.closed) }
+        if let due = answerDeadline, now >= due {
+            // Much too late: it was we who were stopped. What has come meanwhile is read first.
+            guard now - due < limits.patience else {
+                lastProgress = now
+                return rearm()
+            }
+            lose(.lost("the server sends, but has not answered for \(limits.patience)"))
+        }
+        if let deadline = session?.deadline, now >= deadline {
+            do throws(ProtocolError) {
+                try session?.timeReached(now, into: &output)
+                settle()
+            } catch {
+                violated(error)
+            }
+        }
+        follow(state.timeReached(now))
+    }
+}
