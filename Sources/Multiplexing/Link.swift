@@ -26,7 +26,7 @@ actor Link {
     var endpoint = 0
     var timer: (at: Instant, timer: EventLoop.Timer)?
     var pings: [(since: Instant, continuation: CheckedContinuation<LinkFailure?, Never>)] = []
-    /// Topics that the server was asked for, and has not answered.
+    /// Topics that the server was asked for and has not answered, and when it last answered one.
     var topicsAsked: (count: Int, since: Instant) = (0, .now)
     /// When the server last answered anything, or took bytes that had waited.
     var lastProgress = Instant.now
@@ -287,7 +287,7 @@ actor Link {
 
     private func answered(_ topic: Int) {
         lastProgress = .now
-        topicsAsked.count -= 1
+        topicsAsked = (max(topicsAsked.count - 1, 0), lastProgress)
         hasTopicsChanged = true
     }
 

@@ -22,13 +22,12 @@ extension Link {
     /// When a server that goes on sending, which satisfies its heartbeat, and answers nothing is given up. One that answers
     /// slowly is not.
     private var answerDeadline: Instant? {
-        var since = [publishes.oldestSentDeadline, pings.first?.since].compactMap { $0 }.min()
-        if topicsAsked.count > 0 {
-            // A session may look into what was confirmed before it says so.
-            let topics = topicsAsked.since + max(.zero, .seconds(10) - limits.patience)
-            since = min(topics, since ?? topics)
-        }
-        return since.map { max($0, lastProgress) + limits.patience }
+        let since = [publishes.oldestSentDeadline, pings.first?.since].compactMap { $0 }.min()
+        let answer = since.map { max($0, lastProgress) + limits.patience }
+        // A session may look into what was confirmed before it says so.
+        let topics =
+            topicsAsked.count > 0 ? topicsAsked.since + max(limits.patience, .seconds(10)) : nil
+        return [answer, topics].compactMap { $0 }.min()
     }
 
     private func timeReached() {
@@ -43,6 +42,7 @@ extension Link {
             // Much too late: it was we who were stopped. What has come meanwhile is read first.
             guard now - due < limits.patience else {
                 lastProgress = now
+                topicsAsked.since = now
                 return rearm()
             }
             lose(.lost("the server sends, but has not answered for \(limits.patience)"))
