@@ -268,13 +268,13 @@ actor Link {
             lastProgress = .now
             publishes.refused(ticket, rejection)
         case .subscribed(let topic):
-            answered(topic)
+            topicAnswered()
             hub.confirmed(topic, at: lastProgress)
         case .unsubscribed(let topic):
-            answered(topic)
+            topicAnswered()
             hub.unsubscribed(topic)
         case .subscriptionRefused(let topic, let rejection):
-            answered(topic)
+            topicAnswered()
             if let name = hub.name(of: topic) { observers.log(.refused(name, rejection)) }
             hub.refused(topic, rejection, at: lastProgress)
         case .ready(let identity): becameReady(identity)
@@ -285,7 +285,7 @@ actor Link {
         }
     }
 
-    private func answered(_ topic: Int) {
+    private func topicAnswered() {
         lastProgress = .now
         topicsAsked = (max(topicsAsked.count - 1, 0), lastProgress)
         hasTopicsChanged = true

@@ -236,25 +236,34 @@ struct LyingServerTests {
         #expect(rejection.message.count <= Rejection.messageLimit + 20)
     }
 
+    private let ready = ServerMessage.readyForQuery(.idle)
+
+    /// A greeting by process 42, and the answers to what comes before the first command.
+    private func login(process: String) -> [ServerMessage] {
+        [
+            .authentication(.ok), .parameterStatus(name: "client_encoding", value: "UTF8"),
+            .backendKeyData(process: 42, key: [1, 2, 3, 4]), ready, .parseComplete, .parseComplete,
+            ready, .parseComplete, .bindComplete, .dataRow([text(process)]),
+            .commandComplete("SELECT 1"), ready,
+        ]
+    }
+
+    private func hear(
+        _ messages: [ServerMessage], _ session: inout any Session, _ output: inout SessionOutput
+    ) throws -> [Event] {
+        var bytes: [UInt8] = []
+        for message in messages { message.append(to: &bytes) }
+        var buffer = ReceiveBuffer(bytes)
+        try session.receive(&buffer, on: .main, into: &output)
+        return output.takeEvents()
+    }
+
     /// A pooler without prepared statements: all that went out by name goes out again, and none is refused.
     @Test func publishesGoOnWithoutThePreparedStatement() throws {
         var session = try session("postgres://user@h/d", nonce: nonce)
         var output = SessionOutput()
-        func hear(_ messages: [ServerMessage]) throws -> [Event] {
-            var bytes: [UInt8] = []
-            for message in messages { message.append(to: &bytes) }
-            var buffer = ReceiveBuffer(bytes)
-            try session.receive(&buffer, on: .main, into: &output)
-            return output.takeEvents()
-        }
         session.opened(.main, at: .now, into: &output)
-        let ready = ServerMessage.readyForQuery(.idle)
-        _ = try hear([
-            .authentication(.ok), .parameterStatus(name: "client_encoding", value: "UTF8"),
-            .backendKeyData(process: 42, key: [1, 2, 3, 4]), ready, .parseComplete, .parseComplete,
-            ready, .parseComplete, .bindComplete, .dataRow([text("42")]),
-            .commandComplete("SELECT 1"), ready,
-        ])
+        _ = try hear(login(process: "42"), &session, &output)
         // Equal, so each in a transaction of its own, all on their way at once.
         let publications = (0..<3).map {
             Publication(ticket: UInt64($0), channel: "c", payload: .text("same"))
@@ -262,13 +271,13 @@ struct LyingServerTests {
         session.perform(.publish(publications), into: &output)
         let gone = ServerMessage.errorResponse(
             ServerError(severity: "ERROR", code: "26000", message: "no such statement"))
-        let refused = try hear([gone, ready, gone, ready, gone, ready])
+        let refused = try hear([gone, ready, gone, ready, gone, ready], &session, &output)
         #expect(refused.isEmpty)
         let done: [ServerMessage] = [
             .parseComplete, .bindComplete, .dataRow([[]]), .commandComplete("SELECT 1"), ready,
         ]
         var published = 0
-        for case .published(let acceptance) in try hear(done + done + done) {
+        for case .published(let acceptance) in try hear(done + done + done, &session, &output) {
             published += acceptance.count
         }
         #expect(published == 3)
@@ -279,22 +288,9 @@ struct LyingServerTests {
         var session = try session("postgres://user@h/d", nonce: nonce)
         var output = SessionOutput()
         var now = Instant.now
-        func hear(_ messages: [ServerMessage]) throws -> [Event] {
-            var bytes: [UInt8] = []
-            for message in messages { message.append(to: &bytes) }
-            var buffer = ReceiveBuffer(bytes)
-            try session.receive(&buffer, on: .main, into: &output)
-            return output.takeEvents()
-        }
         session.opened(.main, at: now, into: &output)
-        let ready = ServerMessage.readyForQuery(.idle)
         // The process is another one than that of the greeting: there is a pooler.
-        let events = try hear([
-            .authentication(.ok), .parameterStatus(name: "client_encoding", value: "UTF8"),
-            .backendKeyData(process: 42, key: [1, 2, 3, 4]), ready, .parseComplete, .parseComplete,
-            ready, .parseComplete, .bindComplete, .dataRow([text("43")]),
-            .commandComplete("SELECT 1"), ready,
-        ])
+        let events = try hear(login(process: "43"), &session, &output)
         guard case .ready? = events.last else {
             Issue.record("\(events)")
             return
@@ -303,7 +299,7 @@ struct LyingServerTests {
         let listened: [ServerMessage] = [
             .parseComplete, .bindComplete, .commandComplete("LISTEN"), ready,
         ]
-        _ = try hear(listened + listened)
+        _ = try hear(listened + listened, &session, &output)
         #expect(output.takeWantedLanes() == [.subscriber])
         let goesOn = session.lost(.subscriber, into: &output)
         #expect(goesOn)
