@@ -96,7 +96,7 @@ let testTargets = [
     tests("Sockets", uses: ["Sockets", "Testing"]),
     tests("Multiplexing", uses: ["Multiplexing", "Sockets", "Wire"]),
     tests("Backend", uses: ["Wire"] + backends),
-    tests("Broadcaster", uses: ["", "Testing", "Wire", "Redis"]),
+    tests("Broadcaster", uses: ["", "Testing", "Wire", "Redis", "Postgres"]),
     tests("Chat", uses: ["", "ChatDemo", "Authentication", "Sockets"]),
     tests("Integration", uses: ["", "Testing"]),
 ]

@@ -89,8 +89,8 @@ public struct SubscriptionBuffer: Hashable, Sendable {
 public enum PublishRetry: Hashable, Sendable {
     /// Throws `.outcomeUnknown`: the message is never sent twice.
     case never
-    /// Sends it again until it is accepted, or `publishTimeout` is over: it may come twice, and after
-    /// messages that were published later.
+    /// Sends it again until it is accepted: it may come twice, and after messages that were published later. The last
+    /// try begins within `publishTimeout` and may take as long itself.
     case atLeastOnce
 }
 
@@ -100,7 +100,7 @@ public struct BroadcastLogEntry: Hashable, Sendable, CustomStringConvertible {
     public enum Level: Hashable, Sendable {
         /// All is as it should be.
         case info
-        /// Something was lost or refused, and the library goes on.
+        /// Something was lost or refused, or the server warns; the library goes on.
         case warning
     }
 
@@ -126,6 +126,8 @@ extension BroadcastLogEntry {
                 level: .warning,
                 message:
                     "subscription to \(URLOptions.show(topic.text)) refused: \(rejection.message)")
+        case .warned(let text):
+            self.init(level: .warning, message: "the server warns: \(text)")
         case .closed: self.init(level: .info, message: "disconnected")
         }
     }

@@ -82,5 +82,7 @@ package enum LinkNote: Hashable, Sendable {
     case connected(ServerIdentity, Endpoint)
     case lost(LinkFailure, retryIn: Duration)
     case refused(TopicName, Rejection)
+    /// The server warns, in these words.
+    case warned(String)
     case closed
 }

@@ -33,6 +33,7 @@ actor Link {
     private var isFlushScheduled = false
     /// The server has answered for a topic, and what is wanted of it may be something else by now.
     private var hasTopicsChanged = false
+    private var lastWarning: Instant?
     var stopping: Stopping?
     var lastFailure: LinkFailure?
 
@@ -282,7 +283,16 @@ actor Link {
         case .answered:
             lastProgress = .now
             if !pings.isEmpty { pings.removeFirst().continuation.resume(returning: nil) }
+        case .warned(let text): warned(text)
         }
+    }
+
+    /// A line a second, whatever the server says.
+    private func warned(_ text: String) {
+        let now = Instant.now
+        guard lastWarning.map({ now - $0 >= .seconds(1) }) ?? true else { return }
+        lastWarning = now
+        observers.log(.warned(text))
     }
 
     private func topicAnswered() {

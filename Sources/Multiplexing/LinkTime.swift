@@ -5,9 +5,10 @@ import BroadcasterWire
 extension Link {
     /// One timer for all: the state's, the session's and the publishers' next deadline.
     func rearm() {
+        let publishing = publishes.deadlines
         let next = [
-            state.deadline, session?.deadline, publishes.nextDeadline, stopping?.deadline,
-            answerDeadline,
+            state.deadline, session?.deadline, publishing.next, stopping?.deadline,
+            answerDeadline(oldestSent: publishing.oldestSent),
         ].compactMap { $0 }.min()
         // A timer that comes too early finds nothing to do and arms the next one; that is cheaper than
         // a new timer for every publish.
@@ -21,8 +22,10 @@ extension Link {
 
     /// When a server that goes on sending, which satisfies its heartbeat, and answers nothing is given up. One that answers
     /// slowly is not.
-    private var answerDeadline: Instant? {
-        let since = [publishes.oldestSentDeadline, pings.first?.since].compactMap { $0 }.min()
+    ///
+    /// - Parameter oldestSent: until when the answer to a message that is due next was waited for.
+    private func answerDeadline(oldestSent: Instant?) -> Instant? {
+        let since = [oldestSent, pings.first?.since].compactMap { $0 }.min()
         let answer = since.map { max($0, lastProgress) + limits.patience }
         // A session may look into what was confirmed before it says so.
         let topics =
@@ -38,7 +41,7 @@ extension Link {
             lose(.timedOut("not connected within \(limits.connectTimeout)"))
         }
         if let stopping, now >= stopping.deadline { return end(.closed) }
-        if let due = answerDeadline, now >= due {
+        if let due = answerDeadline(oldestSent: publishes.deadlines.oldestSent), now >= due {
             // Much too late: it was we who were stopped. What has come meanwhile is read first.
             guard now - due < limits.patience else {
                 lastProgress = now

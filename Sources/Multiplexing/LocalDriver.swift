@@ -106,7 +106,7 @@ package final class LocalDriver: Driver {
             case .published(let acceptance): result = .success(acceptance[0])
             case .publishRefused(_, let rejection): result = .failure(.refused(rejection))
             case .undeliverable(let topic, let reason): hub.undeliverable(topic, reason)
-            case .ready, .rejected, .answered: break
+            case .ready, .rejected, .answered, .warned: break
             }
         }
         return result

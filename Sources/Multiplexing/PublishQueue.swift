@@ -331,8 +331,9 @@ package final class PublishQueue: Sendable {
         settle(state.withLock { $0.queue.close() })
     }
 
-    package var nextDeadline: Instant? { state.withLock { $0.queue.nextDeadline } }
-    package var oldestSentDeadline: Instant? { state.withLock { $0.queue.oldestSentDeadline } }
+    package var deadlines: (next: Instant?, oldestSent: Instant?) {
+        state.withLock { ($0.queue.nextDeadline, $0.queue.oldestSentDeadline) }
+    }
     package var hasUnsent: Bool { state.withLock { $0.queue.hasUnsent } }
     package var isIdle: Bool { state.withLock { $0.queue.isIdle } }
     package var published: Int { state.withLock { $0.queue.published } }

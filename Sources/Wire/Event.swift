@@ -15,6 +15,8 @@ package enum Event: Sendable {
     case publishRefused(ticket: UInt64, Rejection)
     /// The answer to `.ping`.
     case answered
+    /// Something that whoever runs the server should read, in its words, cut as a `Rejection`'s.
+    case warned(String)
 }
 
 /// Who answered the handshake.

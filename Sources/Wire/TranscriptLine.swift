@@ -67,6 +67,7 @@ package enum TranscriptLine {
         case .publishRefused(let ticket, let rejection):
             return ["! publish refused \(ticket) \(rejection.message)"]
         case .answered: return ["! answered"]
+        case .warned(let text): return ["! warned \(text)"]
         }
     }
 

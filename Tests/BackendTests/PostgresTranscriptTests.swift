@@ -258,6 +258,22 @@ struct LyingServerTests {
         return output.takeEvents()
     }
 
+    /// Fault 44, among others: whoever runs the server should know.
+    @Test func warningsAreToldAndNoticesAreNot() throws {
+        var session = try session("postgres://user@h/d", nonce: nonce)
+        var output = SessionOutput()
+        session.opened(.main, at: .now, into: &output)
+        _ = try hear(login(process: "42"), &session, &output)
+        let said = [("NOTICE", "truncated"), ("WARNING", "NOTIFY queue is 50% full")].map {
+            ServerMessage.noticeResponse(
+                ServerError(severity: $0.0, code: "01000", message: $0.1 + "\n"))
+        }
+        let warnings = try hear(said, &session, &output).map { event in
+            if case .warned(let text) = event { text } else { "\(event)" }
+        }
+        #expect(warnings == ["NOTIFY queue is 50% full\\n (SQLSTATE 01000)"])
+    }
+
     /// A pooler without prepared statements: all that went out by name goes out again, and none is refused.
     @Test func publishesGoOnWithoutThePreparedStatement() throws {
         var session = try session("postgres://user@h/d", nonce: nonce)

@@ -1,6 +1,7 @@
 import Broadcaster
 import BroadcasterTestSupport
 import Glibc
+import Synchronization
 import Testing
 
 /// The rows of the fault matrix in the DocC article `Faults`, on a real Postgres.
@@ -8,9 +9,12 @@ import Testing
     .enabled(if: Programs.areAvailable(Programs.postgres), "needs postgresql"),
     .serialized, .timeLimit(.minutes(5)))
 struct PostgresFaultTests {
-    private func connected(_ url: String) async throws -> Broadcast {
+    private func connected(
+        _ url: String, log: (@Sendable (BroadcastLogEntry) -> Void)? = nil
+    ) async throws -> Broadcast {
         // A test may run on a machine that is busy with all the others.
         var options = BroadcastOptions()
+        options.log = log
         options.connectTimeout = .seconds(60)
         options.publishTimeout = .seconds(60)
         options.subscribeTimeout = .seconds(60)
@@ -108,11 +112,28 @@ struct PostgresFaultTests {
         await broadcast.disconnect()
     }
 
+    @Test(.enabled(if: Programs.areAvailable(Programs.pgbouncer), "needs pgbouncer"))
+    func aPoolerThatRestartsIsOneGap() async throws {
+        let server = try await PostgresServer()
+        let pooler = try await PgBouncer(before: server, mode: "session")
+        let broadcast = try await connected(pooler.url)
+        var sight = Sight(try await broadcast.subscribe(to: "c"))
+        await pooler.stop()
+        try await pooler.start()
+        #expect(try await sight.next().hasPrefix("gap"))
+        try await broadcast.publish("after", to: "c")
+        #expect(try await sight.next() == "after")
+        await broadcast.disconnect()
+    }
+
     /// Postgres 17 and later can have a small queue. A listener that stays in a transaction fills it.
     @Test(.enabled(if: PostgresServer.hasQueueLimit, "needs Postgres 17 or later"))
     func aFullQueueIsSaidAndHeals() async throws {
         let server = try await PostgresServer(["max_notify_queue_pages=64"])
-        let broadcast = try await connected(server.url())
+        let lines = Mutex<[String]>([])
+        let broadcast = try await connected(server.url()) { line in
+            lines.withLock { $0.append("\(line)") }
+        }
         let sleeper = try ServerProcess([
             Programs.postgresFolder + "/psql", "-Xq", "-h", server.folder, "-p", "\(server.port)",
             "-U", "admin", "postgres",
@@ -129,6 +150,8 @@ struct PostgresFaultTests {
             }
         }
         #expect(failure?.description.contains("54000") == true, "\(String(describing: failure))")
+        let warnings = lines.withLock { $0 }
+        #expect(warnings.contains { $0.contains("queue is") && $0.contains("full") }, "\(warnings)")
         sleeper.write("COMMIT;\n\\echo done\n")
         #expect(await sleeper.line(containing: "done") != nil)
         // The listener has caught up; the queue is looked at, and the message sent again, once.

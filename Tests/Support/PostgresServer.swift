@@ -120,7 +120,7 @@ package final class PostgresServer: Sendable {
 package final class PgBouncer: Sendable {
     package let port: UInt16
     private let folder: String
-    private let process: ServerProcess
+    private let process = Mutex<ServerProcess?>(nil)
 
     /// - Parameter mode: `session` or `transaction`.
     package init(before server: PostgresServer, mode: String) async throws {
@@ -143,11 +143,24 @@ package final class PgBouncer: Sendable {
         fclose(file)
         chmod(folder, 0o755)
         chmod(path, 0o644)
+        try await start()
+    }
+
+    /// Starts it, on the same port as before; returns when it accepts connections.
+    package func start() async throws {
         let user = geteuid() == 0 ? ["-u", "postgres"] : []
-        process = try ServerProcess([Programs.pgbouncer] + user + [path])
-        guard await process.line(containing: "process up") != nil else {
+        let new = try ServerProcess([Programs.pgbouncer] + user + [folder + "/pgbouncer.ini"])
+        guard await new.line(containing: "process up") != nil else {
             throw SocketError("pgbouncer did not start")
         }
+        process.withLock { $0 = new }
+    }
+
+    /// Cuts everybody off.
+    package func stop() async {
+        let running = process.withLock { $0 }
+        running?.signal(SIGTERM)
+        _ = await running?.waitForExit()
     }
 
     deinit {

@@ -178,8 +178,9 @@ struct PostgresSession: Session {
                 probeIsOver(into: &output)
             }
         case .errorResponse(let error) where error.isFatal: end(error, into: &output)
+        case .noticeResponse(let notice) where notice.isFatal: end(notice, into: &output)
         case .noticeResponse(let notice):
-            if notice.isFatal { end(notice, into: &output) }
+            if notice.isWarning { output.append(.warned(notice.rejection.message)) }
         case .parameterStatus(let name, let value):
             if name == "client_encoding", value != "UTF8" {
                 throw unexpected("client_encoding UTF8", found: URLOptions.show(value))

@@ -41,6 +41,9 @@ package struct ServerError: Hashable, Sendable {
         severity == "FATAL" || severity == "PANIC" || code == "57P01" || code == "57P02"
     }
 
+    /// Worth a line in a log, such as "NOTIFY queue is 50% full".
+    var isWarning: Bool { severity == "WARNING" }
+
     package static func == (one: ServerError, other: ServerError) -> Bool {
         one.fields.map(\.type) == other.fields.map(\.type)
             && one.fields.map(\.value) == other.fields.map(\.value)
