@@ -1,4 +1,5 @@
 import Broadcaster
+import BroadcasterPostgres
 import BroadcasterTestSupport
 import BroadcasterTesting
 import Synchronization
@@ -16,7 +17,8 @@ struct ScriptedServerTests {
         try ScriptedServer { happening, client in
             guard case .received(let bytes) = happening else { return }
             let text = String(decoding: bytes, as: UTF8.self)
-            if text.contains("HELLO") { return client.send(hello) }
+            // Later ones, without a number, ask for the role, and are the script's.
+            if text.contains("HELLO\r\n$1") { return client.send(hello) }
             script(client, text)
         }
     }
@@ -46,6 +48,8 @@ struct ScriptedServerTests {
         options.connectTimeout = .seconds(50)
         options.publishTimeout = .seconds(50)
         options.subscribeTimeout = .seconds(50)
+        // Most scripts do not answer PING.
+        options.pingInterval = .seconds(100)
         return options
     }()
 
@@ -70,7 +74,7 @@ struct ScriptedServerTests {
         let server = try server { client, text in
             if text.contains("PUBLISH") { client.send(":1\r\n") }
         }
-        let broadcast = try broadcast(to: server, "ping=1000s")
+        let broadcast = try broadcast(to: server)
         #expect(broadcast.executor == nil)
         try await broadcast.connect()
         try await withTaskExecutorPreference(broadcast.executor) {
@@ -245,38 +249,58 @@ struct ScriptedServerTests {
         let server = try server { client, text in
             if text.contains("PING") { client.send(">2\r\n+x\r\n+y\r\n") }
         }
+        let verdict = Verdict()
         var options = ScriptedServerTests.patient
         options.publishTimeout = .milliseconds(200)
         options.pingInterval = .milliseconds(200)
+        options.log = { verdict.note($0) }
         let broadcast = try Broadcast("redis://127.0.0.1:\(server.port)", options: options)
         try await broadcast.connect()
-        await #expect(throws: BroadcastError.self) { try await broadcast.publish("x", to: "c") }
-        await #expect(throws: BroadcastError.self) { _ = try await broadcast.ping() }
-        while server.connections < 2 { await Task.yield() }
+        // Where the machine is so busy that PING has no answer in time, the connection is lost for that.
+        while !verdict.isFound {
+            _ = try? await broadcast.publish("x", to: "c")
+            _ = try? await broadcast.ping()
+        }
         await broadcast.disconnect()
     }
 
     /// The same for channels: nobody stays without a gap on a connection that never has them.
     @Test func aServerThatNeverConfirmsIsGivenUp() async throws {
+        let verdict = Verdict()
+        let hasConfirmed = Mutex(false)
         let server = try server { client, text in
-            if client.number == 0, text.contains("SUBSCRIBE") {
-                client.send(">3\r\n+subscribe\r\n+c\r\n:1\r\n")
-                client.close()
-            }
-            if client.number == 2, text.contains("SUBSCRIBE") {
-                client.send(">3\r\n+subscribe\r\n+c\r\n:1\r\n")
-            }
             if text.contains("PING") { client.send(">2\r\n+x\r\n+y\r\n") }
+            guard text.contains("SUBSCRIBE\r\n$1\r\nc\r\n") else { return }
+            let isFirst = hasConfirmed.withLock { flag in
+                defer { flag = true }
+                return !flag
+            }
+            guard isFirst || verdict.isFound else { return }
+            client.send(">3\r\n+subscribe\r\n+c\r\n:1\r\n")
+            if isFirst { client.close() }
         }
-        let broadcast = try broadcast(to: server, "ping=1s&publish_timeout=1s")
+        var options = ScriptedServerTests.patient
+        options.publishTimeout = .seconds(1)
+        options.pingInterval = .seconds(5)
+        options.log = { verdict.note($0) }
+        let broadcast = try Broadcast("redis://127.0.0.1:\(server.port)", options: options)
         try await broadcast.connect()
         var events = try await broadcast.subscribe(to: "c").events.makeAsyncIterator()
         guard case .gap? = try await events.next() else {
             Issue.record("no gap")
             return
         }
-        #expect(server.connections == 3)
         await broadcast.disconnect()
+    }
+
+    /// Notes, from a log, that a connection was given up for what its server owed.
+    private final class Verdict: Sendable {
+        private let found = Mutex(false)
+        var isFound: Bool { found.withLock { $0 } }
+
+        func note(_ entry: BroadcastLogEntry) {
+            if entry.message.contains("has not answered for") { found.withLock { $0 = true } }
+        }
     }
 
     /// That it is refused the second time says nothing of the first.
@@ -351,7 +375,7 @@ struct ScriptedServerTests {
 
     @Test func aServerThatDoesNotAnswerAPublishIsNotWaitedForForEver() async throws {
         let server = try server { _, _ in }
-        let broadcast = try broadcast(to: server, "publish_timeout=50ms")
+        let broadcast = try broadcast(to: server, "publish_timeout=1s")
         try await broadcast.connect()
         await expectUnknownOutcome { _ = try await broadcast.publish("x", to: "c") }
         await broadcast.disconnect()
@@ -487,6 +511,46 @@ struct ScriptedServerTests {
         // Ten messages, and what RESP adds to each, escaped.
         #expect(longest.withLock { $0 } <= 2000)
         await broadcast.disconnect()
+    }
+
+    /// What the server says beside the point comes into the log, but a flood of it does not.
+    @Test func warningsAreLoggedAndDoNotFloodTheLog() async throws {
+        func bytes(_ messages: [ServerMessage]) -> [UInt8] {
+            messages.reduce(into: []) { $1.append(to: &$0) }
+        }
+        let ready = ServerMessage.readyForQuery(.idle)
+        let greeting = bytes([
+            .authentication(.ok), .backendKeyData(process: 42, key: [1, 2, 3, 4]), ready,
+        ])
+        let prepared = bytes([
+            .parseComplete, .parseComplete, ready, .parseComplete, .bindComplete,
+            .dataRow([Array("42".utf8)]), .commandComplete("SELECT 1"), ready,
+        ])
+        let warning = ServerMessage.noticeResponse(
+            ServerError(severity: "WARNING", code: "01000", message: "NOTIFY queue is 50% full"))
+        let flood = bytes(Array(repeating: warning, count: 1000) + [.emptyQuery, ready])
+        let isGreeted = Mutex(false)
+        let server = try ScriptedServer { happening, client in
+            guard case .received(let bytes) = happening else { return }
+            // The empty query that `ping` is.
+            if bytes.starts(with: "Q".utf8) { return client.send(flood) }
+            client.send(isGreeted.withLock { $0 } ? prepared : greeting)
+            isGreeted.withLock { $0 = true }
+        }
+        let lines = Mutex<[BroadcastLogEntry]>([])
+        var options = ScriptedServerTests.patient
+        options.log = { entry in lines.withLock { $0.append(entry) } }
+        let broadcast = try Broadcast(
+            "postgres://someone@127.0.0.1:\(server.port)/d", options: options)
+        try await broadcast.connect()
+        _ = try await broadcast.ping()
+        await broadcast.disconnect()
+        let warnings = lines.withLock { $0.filter { $0.level == .warning } }
+        #expect(
+            warnings.first?.message
+                == "the server warns: NOTIFY queue is 50% full (SQLSTATE 01000)")
+        // One a second, however busy the machine is.
+        #expect(warnings.count < 100)
     }
 
     @Test func disconnectingWhileConnectingEnds() async throws {

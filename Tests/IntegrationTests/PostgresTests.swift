@@ -332,7 +332,8 @@ struct PostgresTests {
             """
         let broadcast = try await connected(server.url())
         let python = try ServerProcess([Programs.python, "-c", script, server.url()])
-        #expect(await python.line(containing: "") == "ready")
+        let greeting = await python.line(containing: "")
+        try #require(greeting == "ready")
         let subscription = try await broadcast.subscribe(to: "Chat Room")
         try await broadcast.publish("grüße", to: "Chat Room")
         let messages = try await take(2, of: subscription)
