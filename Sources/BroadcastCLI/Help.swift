@@ -90,6 +90,7 @@ enum Help {
         Connects, logs in, and prints the server, its version, the protocol and the round trip.
 
           --url URL             the server
+          --format text|json    json prints one object
           --trace               print the bytes sent and received to standard error
 
         \(url)

@@ -25,8 +25,17 @@ public final class Broadcast: Sendable {
 
     private struct State {
         var driver: (any Driver)?
+        /// Calls of `connect()` that wait for it.
+        var connecting = 0
         /// What drivers that are gone had counted.
         var past = DriverCounts()
+
+        /// Takes the driver out, and keeps its counts.
+        mutating func forget() -> (any Driver)? {
+            connecting = 0
+            if let driver { past.add(driver) }
+            return driver.take()
+        }
     }
 
     /// A broadcast over the server that `url` names; nothing is connected yet.
@@ -88,39 +97,36 @@ public final class Broadcast: Sendable {
         let driver = try existingOrNewDriver()
         do throws(LinkFailure) {
             _ = try await driver.start()
+            _ = finishConnecting(driver, nil)
         } catch {
-            // Another call may be waiting for the same driver.
-            if !driver.isWanted || error != .cancelled {
-                forget(driver)
-                await driver.stop()
-            }
+            if finishConnecting(driver, error) { await driver.stop() }
             throw BroadcastError(error)
+        }
+    }
+
+    /// One call of `connect()` waits no more. True if the driver is of no use to anybody, and to be stopped.
+    private func finishConnecting(_ driver: any Driver, _ failure: LinkFailure?) -> Bool {
+        state.withLock { state in
+            guard state.driver === driver else { return false }
+            state.connecting -= 1
+            switch failure {
+            case nil: return false
+            case .cancelled? where state.connecting > 0 || driver.isReady: return false
+            default: return state.forget() != nil
+            }
         }
     }
 
     private func existingOrNewDriver() throws(BroadcastError) -> any Driver {
         do throws(LinkFailure) {
             return try state.withLock { (state) throws(LinkFailure) in
-                if let driver = state.driver { return driver }
-                let new = try newDriver()
-                state.driver = new
-                return new
+                let driver = if let existing = state.driver { existing } else { try newDriver() }
+                state.driver = driver
+                state.connecting += 1
+                return driver
             }
         } catch {
             throw BroadcastError(error)
-        }
-    }
-
-    /// Takes the driver out, and keeps its counts.
-    @discardableResult
-    private func forget(_ driver: (any Driver)? = nil) -> (any Driver)? {
-        state.withLock { state in
-            guard let current = state.driver, driver == nil || driver === current else {
-                return nil
-            }
-            state.past.add(current)
-            state.driver = nil
-            return current
         }
     }
 
@@ -143,7 +149,7 @@ public final class Broadcast: Sendable {
     /// Ends every subscription after what it had received, waits for publishes under way, and says goodbye
     /// to the server; `BroadcastOptions.shutdownTimeout` bounds that. `connect()` may follow.
     public func disconnect() async {
-        await forget()?.stop()
+        await state.withLock { $0.forget() }?.stop()
     }
 
     /// Connects, stays until the task is cancelled, and disconnects: what a service of
@@ -302,9 +308,8 @@ public final class Broadcast: Sendable {
         isolation: isolated (any Actor)?
     ) async -> SubscriptionFailure? {
         let hub = driver.hub
-        let disarm = driver.schedule(at: driver.now + options.subscribeTimeout) {
-            hub.abandon(id, .timedOut)
-        }
+        let deadline = driver.now + options.subscribeTimeout
+        let disarm = driver.schedule(at: deadline) { hub.abandon(id, .timedOut) }
         defer { disarm() }
         return await withTaskCancellationHandler(
             operation: {
@@ -313,6 +318,8 @@ public final class Broadcast: Sendable {
                     hub.add(mailbox, as: id, to: topics, waiter: continuation)
                     driver.hubChanged()
                     if Task.isCancelled { hub.abandon(id, .cancelled) }
+                    // Both may have come before there was anything to abandon.
+                    if driver.now >= deadline { hub.abandon(id, .timedOut) }
                 }
             }, onCancel: { hub.abandon(id, .cancelled) }, isolation: isolation)
     }

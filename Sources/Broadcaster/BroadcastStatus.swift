@@ -102,6 +102,11 @@ final class StatusBoard: Sendable {
 
     private let state = Mutex(State())
 
+    /// Nobody will post any more.
+    deinit {
+        for watcher in state.withLock({ $0.watchers.values }) { watcher.finish() }
+    }
+
     var current: BroadcastStatus { state.withLock { $0.current } }
 
     func post(_ status: BroadcastStatus, from generation: Int) {

@@ -190,6 +190,8 @@ package struct ChannelTable: Sendable {
     package mutating func refused(_ id: Int, _ rejection: Rejection) -> [Outcome] {
         guard entries.indices.contains(id), let entry = entries[id] else { return [] }
         entries[id]?.server = .absent
+        // At once: taken out one by one, each would be looked for among the others.
+        entries[id]?.audience = Audience()
         let failure = SubscriptionFailure.refused(topic: entry.topic.name, rejection)
         let outcomes = entry.audience.compactMap { subscriber in
             remove(subscriber.id).map {

@@ -8,8 +8,8 @@ package protocol Driver: AnyObject, Sendable {
     /// Its subscribers. A hub lives and ends with its driver.
     var hub: Hub { get }
 
-    /// Somebody waits for the session, or it has been ready; and it has not ended.
-    var isWanted: Bool { get }
+    /// The session has been ready, and `stop` has not been called.
+    var isReady: Bool { get }
 
     /// The hub may have requests for the server.
     func hubChanged()

@@ -25,7 +25,7 @@ actor Link {
     var generation = 0
     var endpoint = 0
     var timer: (at: Instant, timer: EventLoop.Timer)?
-    var pings: [(since: Instant, continuation: CheckedContinuation<LinkFailure?, Never>)] = []
+    var pings: [Ping] = []
     /// Topics that the server was asked for and has not answered, and when it last answered one.
     var topicsAsked: (count: Int, since: Instant) = (0, .now)
     /// When the server last answered anything, or took bytes that had waited.
@@ -36,6 +36,13 @@ actor Link {
     private var lastWarning: Instant?
     var stopping: Stopping?
     var lastFailure: LinkFailure?
+
+    /// A call of `ping` that the server has not answered. Whoever called may be gone; the place stays.
+    struct Ping {
+        let number: Int
+        let since: Instant
+        var caller: CheckedContinuation<LinkFailure?, Never>?
+    }
 
     struct Stopping {
         let deadline: Instant
@@ -126,7 +133,11 @@ actor Link {
         do throws(SocketError) {
             if readiness.contains(.writable) {
                 try transport.flush(loop)
-                lastProgress = .now
+                if publishes.sentCount == 1 {
+                    // A large message is on its way, and answered when it is there.
+                    lastProgress = .now
+                    session?.wrote(on: lane)
+                }
                 afterWriting()
                 guard generation == self.generation, lanes[lane] === transport else { return }
             }
@@ -282,7 +293,7 @@ actor Link {
         case .rejected(let rejection): lose(.rejected(rejection))
         case .answered:
             lastProgress = .now
-            if !pings.isEmpty { pings.removeFirst().continuation.resume(returning: nil) }
+            if !pings.isEmpty { pings.removeFirst().caller?.resume(returning: nil) }
         case .warned(let text): warned(text)
         }
     }
@@ -361,10 +372,15 @@ actor Link {
         session?.perform(command, into: &output)
     }
 
-    func ping(_ continuation: CheckedContinuation<LinkFailure?, Never>) {
-        guard state.isReady else { return continuation.resume(returning: .closed) }
-        pings.append((.now, continuation))
+    func ping(_ number: Int, _ caller: CheckedContinuation<LinkFailure?, Never>) {
+        guard state.isReady else { return caller.resume(returning: .closed) }
+        pings.append(Ping(number: number, since: .now, caller: caller))
         perform(.ping)
         settle()
+    }
+
+    func abandonPing(_ number: Int) {
+        guard let place = pings.firstIndex(where: { $0.number == number }) else { return }
+        pings[place].caller.take()?.resume(returning: .cancelled)
     }
 }

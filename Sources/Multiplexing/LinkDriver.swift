@@ -40,6 +40,7 @@ package final class LinkDriver: Driver {
     private let gate = Gate()
     private let publishes: PublishQueue
     private let limits: LinkLimits
+    private let lastPing = Atomic<Int>(0)
 
     package init(
         _ backend: any Backend, limits: LinkLimits, hub: Hub, observers: Observers
@@ -75,7 +76,7 @@ package final class LinkDriver: Driver {
         return try result.get()
     }
 
-    package var isWanted: Bool { gate.isWanted }
+    package var isReady: Bool { gate.isReady }
 
     package func hubChanged() {
         link.post { $0.turn() }
@@ -95,8 +96,16 @@ package final class LinkDriver: Driver {
 
     package func ping() async throws(LinkFailure) -> Duration {
         let start = Instant.now
-        let failure = await withCheckedContinuation { continuation in
-            if !link.post({ $0.ping(continuation) }) { continuation.resume(returning: .closed) }
+        let number = lastPing.wrappingAdd(1, ordering: .relaxed).newValue
+        let failure = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                if !link.post({ $0.ping(number, continuation) }) {
+                    continuation.resume(returning: .closed)
+                }
+                if Task.isCancelled { link.post { $0.abandonPing(number) } }
+            }
+        } onCancel: {
+            link.post { $0.abandonPing(number) }
         }
         if let failure { throw failure }
         return .now - start
@@ -157,12 +166,10 @@ final class Gate: Sendable {
 
     var reconnects: Int { state.withLock { $0.reconnects } }
 
-    /// Somebody waits for the connection, or it has been there; and it has not ended.
-    var isWanted: Bool {
+    /// The connection has been there, and has not ended for good.
+    var isReady: Bool {
         state.withLock { state in
-            guard !state.isEnded else { return false }
-            if case .success = state.result { return true }
-            return !state.expected.isEmpty
+            if case .success = state.result { !state.isEnded } else { false }
         }
     }
 
@@ -198,7 +205,8 @@ final class Gate: Sendable {
     }
 
     func opened(_ waiter: Int) async -> Outcome {
-        await withCheckedContinuation { continuation in
+        defer { state.withLock { _ = $0.expected.remove(waiter) } }
+        return await withCheckedContinuation { continuation in
             let result: Outcome? = state.withLock { state in
                 if let result = state.result { return result }
                 if !state.expected.contains(waiter) { return .failure(.cancelled) }

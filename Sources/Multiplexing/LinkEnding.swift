@@ -39,7 +39,7 @@ extension Link {
     }
 
     private func failPings(_ failure: LinkFailure) {
-        for ping in pings { ping.continuation.resume(returning: failure) }
+        for ping in pings { ping.caller?.resume(returning: failure) }
         pings = []
     }
 
@@ -69,12 +69,13 @@ extension Link {
         stopping = nil
         if let timer { loop.cancel(timer.timer) }
         timer = nil
+        let isFirst = !state.isClosed
         state.close()
         failPings(failure)
         hub.close()
         publishes.close()
         observers.status(.closed)
-        observers.log(.closed)
+        if isFirst { observers.log(.closed) }
         gate.open(.failure(failure))
         gate.end()
     }

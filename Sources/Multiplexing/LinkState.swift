@@ -94,6 +94,8 @@ package struct LinkState: Sendable {
         if case .ready = phase { true } else { false }
     }
 
+    package var isClosed: Bool { phase == .closed }
+
     /// When an attempt under way is given up.
     package var connectDeadline: Instant? {
         if case .connecting(let deadline) = phase { deadline } else { nil }
@@ -106,8 +108,16 @@ package struct LinkState: Sendable {
 
     package mutating func start(at now: Instant) -> Decision {
         guard phase == .idle else { return .nothing }
-        let deadline = now + connectTimeout
-        firstDeadline = waitsForServer ? nil : deadline
+        firstDeadline = waitsForServer ? nil : now + connectTimeout
+        return connect(at: now)
+    }
+
+    /// Until the first success, the servers of a list share the time of `connect()`: the first may be silent.
+    private mutating func connect(at now: Instant) -> Decision {
+        var deadline = now + connectTimeout
+        if !hasBeenReady, let firstDeadline {
+            deadline = now + max(firstDeadline - now, .zero) / max(endpoints - tried, 1)
+        }
         phase = .connecting(deadline: deadline)
         return .connect(deadline: deadline)
     }
@@ -173,10 +183,7 @@ package struct LinkState: Sendable {
 
     package mutating func timeReached(_ now: Instant) -> Decision {
         guard case .waiting(let until) = phase, now >= until else { return .nothing }
-        let deadline = now + connectTimeout
-        let limit = hasBeenReady ? deadline : min(deadline, firstDeadline ?? deadline)
-        phase = .connecting(deadline: limit)
-        return .connect(deadline: limit)
+        return connect(at: now)
     }
 
     package mutating func close() {

@@ -38,7 +38,7 @@ extension Link {
         let now = Instant.now
         publishes.expire(at: now, downReason)
         if let deadline = state.connectDeadline, now >= deadline {
-            lose(.timedOut("not connected within \(limits.connectTimeout)"))
+            lose(.timedOut("the server did not finish the login in time"))
         }
         if let stopping, now >= stopping.deadline { return end(.closed) }
         if let due = answerDeadline(oldestSent: publishes.deadlines.oldestSent), now >= due {

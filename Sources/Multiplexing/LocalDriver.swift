@@ -11,6 +11,7 @@ package final class LocalDriver: Driver {
         var output = SessionOutput()
         var published = 0
         var identity: ServerIdentity?
+        var isStopped = false
         var isOpen: Bool { identity != nil }
     }
 
@@ -36,7 +37,8 @@ package final class LocalDriver: Driver {
 
     /// As `start`, at once.
     package func open() throws(LinkFailure) -> ServerIdentity {
-        let identity = state.withLock { state in
+        let identity = state.withLock { state -> ServerIdentity? in
+            if state.isStopped { return nil }
             state.session.opened(.main, at: clock(), into: &state.output)
             for case .ready(let identity) in state.output.takeEvents() { state.identity = identity }
             return state.identity
@@ -112,7 +114,7 @@ package final class LocalDriver: Driver {
         return result
     }
 
-    package var isWanted: Bool { state.withLock { $0.isOpen } }
+    package var isReady: Bool { state.withLock { $0.isOpen } }
 
     package func ping() async throws(LinkFailure) -> Duration {
         guard state.withLock({ $0.isOpen }) else { throw .closed }
@@ -127,7 +129,10 @@ package final class LocalDriver: Driver {
     }
 
     package func stop() async {
-        state.withLock { $0.identity = nil }
+        state.withLock { state in
+            state.identity = nil
+            state.isStopped = true
+        }
         hub.close()
         observers.status(.closed)
     }

@@ -20,17 +20,17 @@ package enum PublishFailure: Error, Hashable, Sendable {
 /// may leave; a sent message keeps its place all the same, since its answer will come and
 /// must not pass for another's (CVE-2023-28858).
 package struct PublishQueueState<Waiter: Sendable>: Sendable {
-    private struct Unsent: Sendable {
+    private struct Unsent: Numbered {
         let id: UInt64
         let deadline: Instant
         let channel: String
-        let payload: Payload
-        /// nil: nobody waits any more.
+        var payload: Payload
+        /// nil: cancelled, and passed over when its turn comes.
         var waiter: Waiter?
     }
 
     /// The answer is all that is waited for: the message itself is the session's.
-    private struct Sent: Sendable {
+    private struct Sent: Numbered {
         let id: UInt64
         let deadline: Instant
         var waiter: Waiter?
@@ -48,10 +48,15 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
     private var isOpen = false
     package private(set) var published = 0
 
+    /// Messages that are sent and not answered, at most: a server that takes them and does not answer
+    /// must not fill our memory. The others wait unsent.
+    package static var sentLimit: Int { 65_536 }
+
     package init() {}
 
     package var isIdle: Bool { unsent.isEmpty && sent.isEmpty }
     package var hasUnsent: Bool { !unsent.isEmpty }
+    package var sentCount: Int { sent.count }
 
     package mutating func open() {
         isOpen = true
@@ -74,7 +79,9 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
     package mutating func takeUnsent(limit: Int, count: Int = .max) -> [Publication] {
         var publications: [Publication] = []
         var size = 0
+        let count = min(count, Self.sentLimit - sent.count)
         while size < limit, publications.count < count, let entry = unsent.removeFirst() {
+            if entry.waiter == nil { continue }
             let ticket = firstTicket + UInt64(sent.count)
             sent.append(Sent(id: entry.id, deadline: entry.deadline, waiter: entry.waiter))
             publications.append(
@@ -152,24 +159,39 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
     /// The task that waits for these messages was cancelled.
     package mutating func cancel(_ ids: Range<UInt64>) -> [Settled] {
         var settled: [Settled] = []
-        for index in 0..<sent.count {
-            guard let entry = sent[index], ids.contains(entry.id), let waiter = entry.waiter else {
-                continue
-            }
+        for index in Self.places(of: ids, in: sent) {
+            guard let waiter = sent[index]?.waiter else { continue }
             sent[index]?.waiter = nil
             let failure = PublishFailure.outcomeUnknown("cancelled while waiting for the answer")
             settled.append((waiter, .failure(failure)))
         }
-        var kept = Queue<Unsent>()
-        while let entry = unsent.removeFirst() {
-            if ids.contains(entry.id) {
-                if let waiter = entry.waiter { settled.append((waiter, .failure(.cancelled))) }
+        for index in Self.places(of: ids, in: unsent) {
+            guard let waiter = unsent[index]?.waiter else { continue }
+            unsent[index]?.waiter = nil
+            unsent[index]?.payload = .bytes([])
+            settled.append((waiter, .failure(.cancelled)))
+        }
+        while let next = unsent.first, next.waiter == nil { _ = unsent.removeFirst() }
+        return settled
+    }
+
+    /// Where the messages with these numbers are. Numbers are drawn before the queue is locked, so they ascend but for
+    /// calls of the same moment: those not found where they belong are looked for everywhere.
+    private static func places<Entry: Numbered>(
+        of ids: Range<UInt64>, in queue: Queue<Entry>
+    ) -> [Int] {
+        var (start, end) = (0, queue.count)
+        while start < end {
+            let middle = start + (end - start) / 2
+            if let entry = queue[middle], entry.id < ids.lowerBound {
+                start = middle + 1
             } else {
-                kept.append(entry)
+                end = middle
             }
         }
-        unsent = kept
-        return settled
+        while end < queue.count, let entry = queue[end], ids.contains(entry.id) { end += 1 }
+        if end - start == ids.count { return Array(start..<end) }
+        return (0..<queue.count).filter { queue[$0].map { ids.contains($0.id) } ?? false }
     }
 
     /// Ends everything.
@@ -181,6 +203,11 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         }
         return settled
     }
+}
+
+/// What can be found by its number.
+private protocol Numbered: Sendable {
+    var id: UInt64 { get }
 }
 
 /// The lock around `PublishQueueState`, and the one place where its waiters are resumed.
@@ -336,6 +363,7 @@ package final class PublishQueue: Sendable {
     }
     package var hasUnsent: Bool { state.withLock { $0.queue.hasUnsent } }
     package var isIdle: Bool { state.withLock { $0.queue.isIdle } }
+    package var sentCount: Int { state.withLock { $0.queue.sentCount } }
     package var published: Int { state.withLock { $0.queue.published } }
 
     private func settle(_ settled: [Settled]) {

@@ -22,7 +22,7 @@ public final class MemoryConnection: Sendable {
     private struct State {
         var isLost = false
         var losesNextAnswer = false
-        var driver: MemoryConnectionDriver?
+        weak var driver: MemoryConnectionDriver?
     }
 
     /// The time of everything that a `Broadcast` on this connection does.

@@ -9,6 +9,8 @@ final class MemoryConnectionDriver: Driver {
     private struct State {
         /// nil while the connection is lost.
         var current: LocalDriver?
+        /// What becomes that when it is open.
+        var opening: LocalDriver?
         var isStopped = false
         var reconnects = 0
         /// Of drivers that are gone.
@@ -48,8 +50,23 @@ final class MemoryConnectionDriver: Driver {
     private func open() throws(LinkFailure) -> ServerIdentity {
         let clock = connection.clock
         let new = LocalDriver(makeSession(), hub: hub, observers: observers) { Instant(clock.now) }
-        state.withLock { $0.current = new }
-        return try new.open()
+        // Two calls of `connect()` at once open one driver.
+        let next = state.withLock { state -> LocalDriver? in
+            if state.isStopped { return nil }
+            let next = state.current ?? state.opening ?? new
+            if state.current == nil { state.opening = next }
+            return next
+        }
+        guard let next else { throw .closed }
+        let identity = try next.open()
+        state.withLock { state in
+            // Publishers find it from now on.
+            guard state.opening === next, !state.isStopped else { return }
+            state.current = state.opening.take()
+        }
+        // Whoever subscribed in between found nobody to tell.
+        hubChanged()
+        return identity
     }
 
     // MARK: What the test says
@@ -114,8 +131,10 @@ final class MemoryConnectionDriver: Driver {
             state.lastWaiter += 1
             return state.lastWaiter
         }
-        let timer = connection.clock.schedule(at: (now + publishTimeout).onClock) { [weak self] in
-            self?.end(number, .notSent("no connection in time: lost by the test"))
+        let deadline = now + publishTimeout
+        let late = PublishFailure.notSent("no connection in time: lost by the test")
+        let timer = connection.clock.schedule(at: deadline.onClock) { [weak self] in
+            self?.end(number, late)
         }
         defer { connection.clock.cancel(timer) }
         return await withTaskCancellationHandler {
@@ -128,6 +147,8 @@ final class MemoryConnectionDriver: Driver {
                 }
                 if let outcome { waiter.resume(returning: outcome) }
                 if Task.isCancelled { end(number, .cancelled) }
+                // The test may have moved the clock before there was anybody to wake.
+                if now >= deadline { end(number, late) }
             }
         } onCancel: {
             end(number, .cancelled)
@@ -140,7 +161,7 @@ final class MemoryConnectionDriver: Driver {
 
     // MARK: The rest of a driver
 
-    var isWanted: Bool { state.withLock { !$0.isStopped } }
+    var isReady: Bool { state.withLock { $0.current != nil } }
 
     func hubChanged() {
         state.withLock { $0.current }?.hubChanged()

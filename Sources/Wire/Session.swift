@@ -28,6 +28,9 @@ package protocol Session: Sendable {
         _ buffer: inout ReceiveBuffer, on lane: Lane, into output: inout SessionOutput
     ) throws(ProtocolError)
 
+    /// The peer has taken bytes that had waited: a sign of life while it cannot answer yet.
+    mutating func wrote(on lane: Lane)
+
     /// `lane`, which is not `.main`, could not be connected or has ended. False if the session cannot go on without.
     mutating func lost(_ lane: Lane, into output: inout SessionOutput) -> Bool
 
@@ -49,6 +52,9 @@ package protocol Session: Sendable {
 extension Session {
     /// Protocols that pipeline take all there is.
     package var publishCapacity: Int { .max }
+
+    /// Who needs no signs of life.
+    package mutating func wrote(on lane: Lane) {}
 
     /// Few have a lane that they can do without.
     package mutating func lost(_ lane: Lane, into output: inout SessionOutput) -> Bool { false }

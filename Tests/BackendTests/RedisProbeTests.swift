@@ -114,6 +114,28 @@ struct RedisProbeTests {
         #expect(error?.description.contains("silent") == true)
     }
 
+    /// It may be large, and the line slow.
+    @Test func whoTakesOurMessageIsAlive() throws {
+        var scene = try Scene()
+        try scene.subscribe()
+        scene.answers = [:]
+        for _ in 0..<10 {
+            _ = try scene.pass(.seconds(3))
+            scene.session.wrote(on: .main)
+        }
+        #expect(throws: ProtocolError.self) { _ = try scene.pass(.seconds(15)) }
+    }
+
+    /// INFO is refused while a script runs; the master may be demoted after that.
+    @Test func theRoleIsAskedAgainAfterABusyMoment() throws {
+        var scene = try Scene()
+        scene.answers["HELLO"] = "-BUSY Redis is busy running a script\r\n"
+        _ = try scene.pass(.seconds(11))
+        scene.answers["HELLO"] = Scene.hello("slave")
+        _ = try scene.pass(.seconds(11))
+        #expect(scene.rejections.count == 1)
+    }
+
     @Test func aBusyChannelIsProofEnough() throws {
         var scene = try Scene()
         try scene.subscribe()

@@ -303,6 +303,83 @@ struct ScriptedServerTests {
         }
     }
 
+    @Test func aPingCanBeCancelled() async throws {
+        let (asked, continuation) = AsyncStream<ScriptedServer.Client>.makeStream()
+        let server = try server { client, text in
+            if text.contains("PING") { continuation.yield(client) }
+            if text.contains("PUBLISH") { client.send("+PONG\r\n:1\r\n") }
+        }
+        let broadcast = try broadcast(to: server)
+        try await broadcast.connect()
+        let ping = Task { try await broadcast.ping() }
+        for await _ in asked { break }
+        ping.cancel()
+        await #expect(throws: BroadcastError.cancelled) { _ = try await ping.value }
+        // Its answer comes later, and is nobody else's.
+        #expect(try await broadcast.publish("x", to: "c") == 1)
+        await broadcast.disconnect()
+    }
+
+    /// Whoever is cancelled while connecting takes nobody along.
+    @Test func connectingBesideACancelledConnect() async throws {
+        let server = try server { _, _ in }
+        for _ in 0..<200 {
+            let broadcast = try broadcast(to: server)
+            let other = Task { try await broadcast.connect() }
+            let cancelled = Task { try? await broadcast.connect() }
+            cancelled.cancel()
+            try await other.value
+            await cancelled.value
+            guard case .ready = broadcast.currentStatus else {
+                Issue.record("\(broadcast.currentStatus)")
+                return
+            }
+            await broadcast.disconnect()
+        }
+    }
+
+    @Test func theStatusEndsWithItsBroadcast() async throws {
+        let status: AsyncStream<BroadcastStatus>
+        do {
+            let broadcast = try Broadcast("memory://")
+            status = broadcast.status
+            try await broadcast.connect()
+        }
+        for await _ in status {}
+    }
+
+    /// Beyond the limit that the user has set; what comes after it is delivered.
+    @Test(arguments: [
+        ("c", ">3\r\n+message\r\n+c\r\n$11\r\nhello world\r\n", "+"),
+        ("c", ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$11\r\nhello world\r\n", "$9\r\n"),
+        (
+            "*",
+            ">4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\nc\r\n$11\r\nhello world\r\n", "+p"
+        ),
+    ])
+    func aMessageBeyondTheLimitIsAGap(topic: String, message: String, kind: String) async throws {
+        let small = message.replacing("$11\r\nhello world", with: "$10\r\nhello, you")
+        let server = try server { client, text in
+            guard text.contains("SUBSCRIBE\r\n$1\r\n") else { return }
+            client.send(">3\r\n\(kind)subscribe\r\n+\(topic)\r\n:1\r\n" + message + small)
+        }
+        let broadcast = try broadcast(to: server, "max_message_size=10")
+        try await broadcast.connect()
+        let subscription =
+            topic == "*"
+            ? try await broadcast.subscribe(toPatterns: "*")
+            : try await broadcast.subscribe(to: topic)
+        var events = subscription.events.makeAsyncIterator()
+        guard case .gap(let gap)? = try await events.next(), case .incomplete = gap.reason,
+            case .message(let next)? = try await events.next()
+        else {
+            Issue.record("no gap and message")
+            return
+        }
+        #expect(next.text == "hello, you")
+        await broadcast.disconnect()
+    }
+
     /// That it is refused the second time says nothing of the first.
     @Test func atLeastOnceThatIsRefusedLaterIsUnknown() async throws {
         let server = try server { client, text in

@@ -56,6 +56,29 @@ struct TestingKitTests {
         }
     }
 
+    /// The deadline may pass before anybody waits for it.
+    @Test func aDeadlineThatHasPassedIsNoReasonToWait() async throws {
+        let connection = MemoryConnection()
+        var options = BroadcastOptions()
+        options.publishTimeout = .zero
+        let broadcast = Broadcast(connection, options: options)
+        try await broadcast.connect()
+        connection.lose()
+        await #expect(throws: BroadcastError.self) { try await broadcast.publish("x", to: "c") }
+    }
+
+    @Test func connectionsAreReleased() async throws {
+        weak var released: MemoryConnection?
+        do {
+            let connection = MemoryConnection()
+            released = connection
+            let broadcast = Broadcast(connection)
+            try await broadcast.connect()
+            await broadcast.disconnect()
+        }
+        #expect(released == nil)
+    }
+
     @Test func whatWaitsIsPublishedWhenTheConnectionIsBack() async throws {
         let connection = MemoryConnection()
         let broadcast = Broadcast(connection)

@@ -43,6 +43,22 @@ struct LinkStateTests {
         Issue.record("never gave up")
     }
 
+    /// Its host has no power, say: the second of the list must have its chance within the time of `connect()`.
+    @Test func aSilentServerLeavesTimeForTheNext() {
+        var state = LinkState(connectTimeout: .seconds(6), waitsForServer: false, endpoints: 3)
+        #expect(state.start(at: start) == .connect(deadline: start + .seconds(2)))
+        var now = start + .seconds(2)
+        let silent = LinkFailure.timedOut("no answer")
+        #expect(state.failed(silent, at: now, chance: 1) == .wait(until: now))
+        #expect(state.timeReached(now) == .connect(deadline: start + .seconds(4)))
+        // One that answers at once leaves its share to the last.
+        now += .seconds(1)
+        _ = state.failed(.unreachable("refused"), at: now, chance: 1)
+        #expect(state.timeReached(now) == .connect(deadline: start + .seconds(6)))
+        now = start + .seconds(6)
+        #expect(state.failed(silent, at: now, chance: 1) == .giveUp(silent))
+    }
+
     @Test func aServerThatIsNotThereYetIsWaitedForIfAskedTo() {
         var state = state(waits: true)
         guard case .wait = state.failed(.unreachable("x"), at: start + .seconds(60), chance: 1)

@@ -70,6 +70,40 @@ struct PublishQueueTests {
         #expect((1...40).contains(queue.takeUnsent(limit: 1000).count))
     }
 
+    /// A server that takes messages and answers none must not fill our memory.
+    @Test func noMoreIsSentThanMayBeUnanswered() {
+        let limit = PublishQueueState<Int>.sentLimit
+        var queue = queue(limit + 2)
+        #expect(queue.takeUnsent(limit: .max).count == limit)
+        #expect(queue.takeUnsent(limit: .max).isEmpty)
+        #expect(queue.hasUnsent)
+        _ = queue.answered(0, .success(nil))
+        #expect(queue.takeUnsent(limit: .max).map(\.payload) == [.text("\(limit)")])
+    }
+
+    /// Numbers are drawn before the queue is locked: what was drawn first may come last.
+    @Test func theCancelledAreFoundOutOfOrderToo() {
+        var queue = PublishQueueState<Int>()
+        queue.open()
+        for (waiter, id) in [7, 2, 9, 4, 3, 8].enumerated() {
+            _ = queue.add(
+                .text("\(id)"), to: "c", id: UInt64(id), deadline: start, waiter: waiter)
+        }
+        _ = queue.takeUnsent(limit: .max, count: 3)
+        #expect(queue.cancel(2..<4).map(\.waiter).sorted() == [1, 4])
+        #expect(queue.cancel(7..<8).map(\.waiter) == [0])
+        #expect(queue.cancel(1..<2).isEmpty)
+        #expect(queue.takeUnsent(limit: .max).map(\.payload) == [.text("4"), .text("8")])
+    }
+
+    @Test func aQueueOfCancelledMessagesIsIdle() {
+        var queue = queue(3)
+        #expect(queue.cancel(1..<3).count == 2)
+        #expect(!queue.isIdle)
+        #expect(queue.cancel(0..<1).count == 1)
+        #expect(queue.isIdle)
+    }
+
     @Test func aLostConnectionSplitsSentFromUnsent() throws {
         var queue = queue(4)
         _ = queue.takeUnsent(limit: 1000, count: 2)

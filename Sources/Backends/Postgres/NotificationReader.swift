@@ -65,6 +65,12 @@ struct NotificationReader: Sendable {
     private func append(
         _ payload: [UInt8], _ entry: TopicIndex.Entry, into output: inout SessionOutput
     ) {
+        guard payload.count <= limit else {
+            return output.append(
+                .undeliverable(
+                    topic: entry.topic,
+                    "a message has \(payload.count) bytes, \(limit) are allowed"))
+        }
         output.append(
             messageIn: payload.span, at: payload.indices, topic: entry.topic,
             origin: entry.origin)

@@ -159,6 +159,10 @@ struct PostgresSession: Session {
         if phase == .closing { buffer.consume(upTo: buffer.bytes.count) }
     }
 
+    mutating func wrote(on lane: Lane) {
+        if lane == .main { heartbeat.heard() }
+    }
+
     private mutating func takeNotifications(
         _ buffer: inout ReceiveBuffer, into output: inout SessionOutput
     ) {

@@ -50,7 +50,8 @@ struct MessageReader: Sendable {
     }
 
     func take(_ message: [UInt8], on channel: [UInt8], into output: inout SessionOutput) {
-        guard let entry = channels.find(channel.span, channel.indices), entry.topic != hidden.id
+        guard let entry = channels.find(channel.span, channel.indices), entry.topic != hidden.id,
+            isTaken(message, entry.topic, into: &output)
         else { return }
         output.append(
             messageIn: message.span, at: message.indices, topic: entry.topic, origin: entry.origin)
@@ -61,7 +62,8 @@ struct MessageReader: Sendable {
         into output: inout SessionOutput
     ) {
         guard let entry = patterns.find(pattern.span, pattern.indices),
-            !channel.starts(with: RedisProbe.prefix.utf8)
+            !channel.starts(with: RedisProbe.prefix.utf8),
+            isTaken(message, entry.topic, into: &output)
         else { return }
         guard channel.count <= MessageReader.channelLength else {
             return output.append(
@@ -72,5 +74,17 @@ struct MessageReader: Sendable {
             channel: String(decoding: channel, as: UTF8.self), pattern: entry.origin.channel)
         output.append(
             messageIn: message.span, at: message.indices, topic: entry.topic, origin: origin)
+    }
+
+    /// False for a message beyond the limit, which is told. (The decoder, whose limit is 1 MiB at least, ends the
+    /// connection for those beyond its own.)
+    private func isTaken(
+        _ message: [UInt8], _ topic: Int, into output: inout SessionOutput
+    ) -> Bool {
+        if message.count <= limit { return true }
+        output.append(
+            .undeliverable(
+                topic: topic, "a message has \(message.count) bytes, \(limit) are allowed"))
+        return false
     }
 }

@@ -45,6 +45,8 @@ struct RedisRole: Sendable {
         switch answer {
         case .map(let fields): learn(fields: fields)
         case .bulkString(let text), .verbatimString(_, let text): learn(lines: text)
+        // A script runs (-BUSY), for one: it is asked again.
+        case .error(let text) where Rejection(redis: text).kind == .temporary: break
         default: isRefused = true
         }
         return wasMaster && known == .replica

@@ -149,6 +149,8 @@ struct RedisSession: Session {
         _ buffer: inout ReceiveBuffer, on lane: Lane, into output: inout SessionOutput
     ) throws(ProtocolError) {
         lanes[lane.index].heartbeat.heard()
+        // A large message on its way is one that arrives.
+        if lane == subscriberLane, !lanes[lane.index].decoder.isAtBoundary { probe.arrived() }
         while phase != .closing {
             if phase == .open, lanes[lane.index].decoder.isAtBoundary {
                 scan(&buffer, lane, into: &output)
@@ -186,6 +188,10 @@ struct RedisSession: Session {
             output.append(published: ticket, receivers: receivers)
         }
         buffer.consume(upTo: position)
+    }
+
+    mutating func wrote(on lane: Lane) {
+        lanes[lane.index].heartbeat.heard()
     }
 
     private mutating func receive(
