@@ -20,18 +20,26 @@ struct ChatCommand {
 
     func run() async throws {
         let broadcast = try Broadcast(arguments.url, options: arguments.options())
+        let work = Task { try await serve(broadcast) }
+        Interruption.handle { work.cancel() }
+        let result = await work.result
+        await broadcast.disconnect()
+        do {
+            try result.get()
+        } catch BroadcastError.cancelled {
+            // A signal while connecting: the end that was asked for.
+        }
+    }
+
+    private func serve(_ broadcast: Broadcast) async throws {
         try await broadcast.connect()
         let server: ChatServer
         do {
             server = try ChatServer(broadcast, host: arguments["--host"] ?? "127.0.0.1", port: port)
         } catch {
-            await broadcast.disconnect()
             throw Failure(.other, "\(error); is another program there? --port 0 finds a free one")
         }
         Console.output("open \(server.address) in a browser")
-        let work = Task { await server.run() }
-        Interruption.handle { work.cancel() }
-        await work.value
-        await broadcast.disconnect()
+        await server.run()
     }
 }

@@ -45,7 +45,17 @@ enum Interruption {
             state.hasCome = true
             return state.action
         }
-        action?()
+        guard let action else { return }
+        action()
+        endSoon()
+    }
+
+    /// Long beside what any end takes. Where nobody reads what we write, none would ever be reached.
+    private static func endSoon() {
+        try? Thread.start("end") {
+            _ = poll(nil, 0, 2000)
+            exit(0)
+        }
     }
 
     /// What to do when one comes, or at once where one has come already.
@@ -54,6 +64,8 @@ enum Interruption {
             state.action = action
             return state.hasCome
         }
-        if hasCome { action() }
+        guard hasCome else { return }
+        action()
+        endSoon()
     }
 }

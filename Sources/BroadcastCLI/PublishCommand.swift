@@ -1,6 +1,7 @@
 import Broadcaster
 import BroadcasterChatDemo
 import Glibc
+import Synchronization
 
 /// `broadcast publish`: one message from the command line, or many from standard input.
 struct PublishCommand {
@@ -8,6 +9,7 @@ struct PublishCommand {
     private let format: Format
     private let channel: String
     private let message: String?
+    private let writing = Turnstile()
 
     init(_ words: [String]) throws {
         arguments = try Arguments(words, valued: ["--url", "--format"], flags: ["--trace"])
@@ -26,25 +28,36 @@ struct PublishCommand {
 
     func run() async throws {
         let broadcast = try Broadcast(arguments.url, options: arguments.options())
-        // Reading standard input blocks this task, so a signal ends the program from outside of it.
+        // Reading standard input blocks this task, so a signal ends the program from outside of it, once the outcomes
+        // of what is under way are written.
         Interruption.handle {
+            writing.close()
             Task {
                 await broadcast.disconnect()
+                await writing.ended()
                 exit(0)
             }
         }
         do {
             try await connect(broadcast)
             if let message {
-                try await publish([Array(message.utf8)], through: broadcast)
+                try await publishTurn([Array(message.utf8)], through: broadcast)
             } else {
                 try await publishLines(through: broadcast)
             }
         } catch {
+            await writing.stayIfClosed()
             await broadcast.disconnect()
             throw error
         }
         await broadcast.disconnect()
+    }
+
+    /// Publishes, and writes what became of it, if the end has not begun.
+    private func publishTurn(_ messages: [[UInt8]], through broadcast: Broadcast) async throws {
+        guard writing.begin() else { return await writing.stayIfClosed() }
+        defer { writing.end() }
+        try await publish(messages, through: broadcast)
     }
 
     private func connect(_ broadcast: Broadcast) async throws(BroadcastError) {
@@ -67,7 +80,7 @@ struct PublishCommand {
         var failure: (any Error)?
         while let lines = try reader.next() {
             do {
-                try await publish(lines, through: broadcast)
+                try await publishTurn(lines, through: broadcast)
             } catch {
                 // The next lines may come through; the first failure is what we end with.
                 failure = failure ?? error
@@ -129,10 +142,60 @@ struct PublishCommand {
     }
 }
 
+/// Lets one through at a time, until it is closed; then whoever closed it can wait for the last one.
+private final class Turnstile: Sendable {
+    private struct State {
+        var isBusy = false
+        var isClosed = false
+        var closer: CheckedContinuation<Void, Never>?
+    }
+
+    private let state = Mutex(State())
+
+    /// False if it is closed.
+    func begin() -> Bool {
+        state.withLock { state in
+            state.isBusy = !state.isClosed
+            return state.isBusy
+        }
+    }
+
+    func end() {
+        let closer = state.withLock { state in
+            state.isBusy = false
+            return state.closer.take()
+        }
+        closer?.resume()
+    }
+
+    func close() {
+        state.withLock { $0.isClosed = true }
+    }
+
+    /// Returns when nobody is inside.
+    func ended() async {
+        await withCheckedContinuation { continuation in
+            let isBusy = state.withLock { state in
+                if state.isBusy { state.closer = continuation }
+                return state.isBusy
+            }
+            if !isBusy { continuation.resume() }
+        }
+    }
+
+    /// Never returns if it is closed: the program is ended by whoever did that.
+    func stayIfClosed() async {
+        guard state.withLock({ $0.isClosed }) else { return }
+        let (forever, end) = AsyncStream<Never>.makeStream()
+        for await _ in forever {}
+        end.finish()
+    }
+}
+
 /// Standard input by lines, as many at a time as have come.
 struct LineReader {
-    /// The longest line: what the longest message may have by default.
-    private static let longestLine = 64 << 20
+    /// The longest line: a message cannot have more (`max_message_size`).
+    private static let longestLine = 512 << 20
 
     private var rest: [UInt8] = []
     private var hasEnded = false
@@ -155,7 +218,11 @@ struct LineReader {
     private mutating func fill() throws {
         var chunk = [UInt8](repeating: 0, count: 65_536)
         let count = unsafe read(STDIN_FILENO, &chunk, chunk.count)
-        if count < 0, errno != EINTR {
+        if count < 0, errno == EAGAIN {
+            // Whoever we share it with has made it non-blocking.
+            var wish = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+            _ = unsafe poll(&wish, 1, -1)
+        } else if count < 0, errno != EINTR {
             throw Failure(.other, "standard input cannot be read (errno \(errno))")
         }
         hasEnded = count == 0

@@ -49,13 +49,21 @@ struct SubscribeCommand {
     func run() async throws {
         let broadcast = try Broadcast(arguments.url, options: arguments.options())
         let work = Task { try await self.print(from: broadcast) }
-        Interruption.handle { work.cancel() }
+        Interruption.handle {
+            work.cancel()
+            // The work may be held up by whoever reads what we print; the server is told in any case.
+            Task { await broadcast.disconnect() }
+        }
         let hasTimedOut = Flag()
         let alarm = timeout.map { timeout in
             Task {
                 try await Task.sleep(for: timeout)
                 hasTimedOut.raise()
                 work.cancel()
+                await broadcast.disconnect()
+                try await Task.sleep(for: .seconds(2))
+                // Nobody reads what we print, and so the work does not end.
+                exit(Failure.Status.timedOut.rawValue)
             }
         }
         let result = await work.result

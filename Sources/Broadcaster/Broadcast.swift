@@ -25,6 +25,8 @@ public final class Broadcast: Sendable {
 
     private struct State {
         var driver: (any Driver)?
+        /// The one that is saying goodbye: another call of `disconnect()` waits for that too.
+        var leaving: (any Driver)?
         /// Calls of `connect()` that wait for it.
         var connecting = 0
         /// What drivers that are gone had counted.
@@ -149,7 +151,14 @@ public final class Broadcast: Sendable {
     /// Ends every subscription after what it had received, waits for publishes under way, and says goodbye
     /// to the server; `BroadcastOptions.shutdownTimeout` bounds that. `connect()` may follow.
     public func disconnect() async {
-        await state.withLock { $0.forget() }?.stop()
+        let leaving = state.withLock { state in
+            state.leaving = state.forget() ?? state.leaving
+            return state.leaving
+        }
+        await leaving?.stop()
+        state.withLock { state in
+            if state.leaving === leaving { state.leaving = nil }
+        }
     }
 
     /// Connects, stays until the task is cancelled, and disconnects: what a service of
@@ -359,36 +368,5 @@ public final class Broadcast: Sendable {
         } catch {
             throw BroadcastError(error)
         }
-    }
-}
-
-// MARK: Scoped forms
-
-/// Connects, runs `body`, and disconnects, whatever `body` does.
-public func withBroadcast<Result>(
-    _ url: String, options: BroadcastOptions = BroadcastOptions(),
-    _ body: (Broadcast) async throws -> Result
-) async throws -> Result {
-    let broadcast = try Broadcast(url, options: options)
-    try await broadcast.connect()
-    do {
-        let result = try await body(broadcast)
-        await broadcast.disconnect()
-        return result
-    } catch {
-        await broadcast.disconnect()
-        throw error
-    }
-}
-
-extension Broadcast {
-    /// Subscribes, runs `body`, and leaves the channels, whatever `body` does.
-    public func withSubscription<Result>(
-        to channels: String..., buffer: SubscriptionBuffer? = nil,
-        _ body: (Subscription) async throws -> Result
-    ) async throws -> Result {
-        let subscription = try await subscribe(to: channels, buffer: buffer)
-        defer { subscription.cancel() }
-        return try await body(subscription)
     }
 }

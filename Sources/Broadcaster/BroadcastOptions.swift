@@ -72,7 +72,7 @@ public struct SubscriptionBuffer: Hashable, Sendable {
 
     /// Messages. Default 1,024.
     public var messages: Int
-    /// Bytes of messages. Default 8 MiB.
+    /// Bytes of messages, and of the channels' names that a pattern matched. Default 8 MiB.
     public var bytes: Int
     /// Default `.dropOldest`.
     public var overflow: Overflow

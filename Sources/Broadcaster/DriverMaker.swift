@@ -11,9 +11,8 @@ func driverMaker(
 ) -> DriverMaker {
     let limits = LinkLimits(
         connectTimeout: common.connectTimeout, publishTimeout: common.publishTimeout,
-        patience: max(common.publishTimeout, common.pingInterval * 2),
-        waitsForServer: options.waitsForServer, shutdownTimeout: options.shutdownTimeout,
-        unsentBytes: options.unsentBytes,
+        patience: common.patience, waitsForServer: options.waitsForServer,
+        shutdownTimeout: options.shutdownTimeout, unsentBytes: options.unsentBytes,
         unparsedBytes: options.unparsedBytes ?? common.maximumMessageSize + (2 << 20))
     return { (hub, observers) throws(LinkFailure) in
         guard !backend.endpoints.isEmpty else {

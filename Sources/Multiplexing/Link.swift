@@ -168,7 +168,7 @@ actor Link {
         if let trace = observers.trace {
             let all = transport.received
             let new = all.bytes[(all.start + before)...]
-            trace(TranscriptLine.received(new, on: lane, secret: secret))
+            trace(TranscriptLine.received(new, on: lane, secret: secret(on: lane)))
         }
         do throws(ProtocolError) {
             try session?.receive(&transport.received, on: lane, into: &output)
@@ -187,7 +187,8 @@ actor Link {
         observers.trace?(TranscriptLine.error(error))
         let generation = generation
         settle()
-        if generation == self.generation { lose(.protocolViolation(error.description)) }
+        guard generation == self.generation else { return }
+        lose(error.isSilence ? .lost(error.description) : .protocolViolation(error.description))
     }
 
     /// There is room again: go on with what was held back.
@@ -234,15 +235,17 @@ actor Link {
         for lane in LaneSet.all {
             guard let transport = lanes[lane], !output[lane].isEmpty else { continue }
             if let trace = observers.trace {
-                trace(TranscriptLine.sent(output[lane], on: lane, secret: secret))
+                trace(TranscriptLine.sent(output[lane], on: lane, secret: secret(on: lane)))
             }
             transport.append(&output[lane])
             scheduleFlush()
         }
     }
 
-    /// Servers see it in the handshake, and some repeat it in an error.
-    private var secret: String? { state.isReady ? nil : backend.secret }
+    /// Servers see it in the handshake, and some repeat it in an error. A second lane may log in at any time.
+    private func secret(on lane: Lane) -> String? {
+        state.isReady && lane == .main ? nil : backend.secret
+    }
 
     /// One write a turn, however much was added in it.
     private func scheduleFlush() {

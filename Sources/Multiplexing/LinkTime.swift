@@ -33,12 +33,20 @@ extension Link {
         return [answer, topics].compactMap { $0 }.min()
     }
 
+    /// What has kept us from connecting, where it is known: a server that has too many clients, say.
+    private var lateReason: String {
+        switch lastFailure {
+        case .timedOut, nil: "not connected within \(limits.connectTimeout)"
+        case let failure?: "not connected within \(limits.connectTimeout): \(failure)"
+        }
+    }
+
     private func timeReached() {
         timer = nil
         let now = Instant.now
         publishes.expire(at: now, downReason)
         if let deadline = state.connectDeadline, now >= deadline {
-            lose(.timedOut("the server did not finish the login in time"))
+            lose(.timedOut(lateReason))
         }
         if let stopping, now >= stopping.deadline { return end(.closed) }
         if let due = answerDeadline(oldestSent: publishes.deadlines.oldestSent), now >= due {

@@ -29,6 +29,8 @@ package struct MailboxState: Sendable {
             offset = extent.start
         }
 
+        var nameSize: Int { block.origin(ofRun: Int(run)).nameSize }
+
         /// Takes the first message off.
         mutating func advance() -> Range<Int> {
             let message = block.message(at: offset)
@@ -46,6 +48,7 @@ package struct MailboxState: Sendable {
     private var fallen = 0
     private var end: SubscriptionFailure??
     package private(set) var count = 0
+    /// Of messages, and of names that a pattern has matched.
     package private(set) var byteCount = 0
     package private(set) var delivered = 0
     package private(set) var dropped = 0
@@ -149,7 +152,7 @@ package struct MailboxState: Sendable {
         else { return nil }
         if opened?.left == 0 { opened = nil }
         count -= 1
-        byteCount -= range.count
+        byteCount -= range.count + block.origin(ofRun: Int(run)).nameSize
         delivered += 1
         return DeliveredMessage(block: block, run: run, range: range)
     }
@@ -165,7 +168,7 @@ package struct MailboxState: Sendable {
         guard run.count > 0 else { return }
         entries.append(.block(Remainder(block, number, run)))
         count += run.count
-        byteCount += run.payloadSize
+        byteCount += run.payloadSize + run.count * block.origin(ofRun: number).nameSize
     }
 
     /// Adds as many messages of the run, from its first, as there is room for. The result is how many. They are copied,
@@ -173,7 +176,9 @@ package struct MailboxState: Sendable {
     private mutating func appendWhatFits(
         _ block: MessageBlock, _ number: Int, _ run: MessageBlock.Extent
     ) -> Int {
-        if count + run.count <= limits.messages, byteCount + run.payloadSize <= limits.bytes {
+        let nameSize = block.origin(ofRun: number).nameSize
+        let size = run.payloadSize + run.count * nameSize
+        if count + run.count <= limits.messages, byteCount + size <= limits.bytes {
             append(block, number, run)
             return run.count
         }
@@ -182,7 +187,7 @@ package struct MailboxState: Sendable {
         var offset = run.start
         while fitting < min(run.count, limits.messages - count) {
             let message = block.message(at: offset)
-            room -= message.count
+            room -= message.count + nameSize
             if room < 0, count + fitting > 0 { break }
             fitting += 1
             offset = message.upperBound
@@ -199,7 +204,7 @@ package struct MailboxState: Sendable {
         guard var current = opened ?? index.flatMap({ remainder(at: $0) }) else { return }
         let range = current.advance()
         count -= 1
-        byteCount -= range.count
+        byteCount -= range.count + current.nameSize
         dropped += 1
         // Told before everything here, also before a hole that stands first: between the two there is no
         // message, and the order within such a stretch says nothing.

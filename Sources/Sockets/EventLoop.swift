@@ -179,7 +179,10 @@ package final class EventLoop: SerialExecutor {
         let limit = sleepTime()
         if rests, limit != 0 { epoll.rest(microseconds: EventLoop.restTime) }
         do throws(SocketError) {
-            for event in try epoll.wait(milliseconds: limit) {
+            var events = try epoll.wait(milliseconds: limit)
+            // The wait may have ended long ago, if we were stopped: what has come since counts before deadlines.
+            if events.isEmpty, isTimerDue { events = try epoll.wait(milliseconds: 0) }
+            for event in events {
                 let handler = state.withLock { $0.handlers[event.token] }
                 handler?(event.readiness)
             }
@@ -193,6 +196,10 @@ package final class EventLoop: SerialExecutor {
         }
         for action in due { action() }
         runWork()
+    }
+
+    private var isTimerDue: Bool {
+        state.withLock { $0.timers.earliest.map { $0 <= .now } ?? false }
     }
 
     /// Also what the work itself leaves to the end of the turn; but sockets must have their turn too.

@@ -13,7 +13,8 @@ package struct Heartbeat: Sendable {
     private let quarter: Duration
     private let answerWithin: Duration
     private var wasHeard = false
-    private var isAsked = false
+    /// Until when the answer is waited for, where it was asked for.
+    private var answerDue: Instant?
     private var silentQuarters = 0
     /// When `timeReached` is next to be called.
     package private(set) var deadline: Instant?
@@ -27,7 +28,7 @@ package struct Heartbeat: Sendable {
 
     package mutating func start(at now: Instant) {
         wasHeard = false
-        isAsked = false
+        answerDue = nil
         silentQuarters = 0
         deadline = now + quarter
     }
@@ -42,14 +43,17 @@ package struct Heartbeat: Sendable {
             start(at: now)
             return .wait
         }
-        if isAsked { return .dead }
-        silentQuarters += 1
-        if silentQuarters < 3 {
-            deadline = now + quarter
+        if let answerDue {
+            if now >= answerDue { return .dead }
+            // An answer is noticed soon, so that the silence after it is counted from there.
+            deadline = min(now + quarter, answerDue)
             return .wait
         }
-        isAsked = true
-        deadline = now + answerWithin
+        silentQuarters += 1
+        deadline = now + quarter
+        if silentQuarters < 3 { return .wait }
+        answerDue = now + answerWithin
+        deadline = min(now + quarter, now + answerWithin)
         return .ask
     }
 }

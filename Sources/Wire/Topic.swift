@@ -45,9 +45,12 @@ package final class Origin: Sendable {
     package let channel: String
     /// The pattern that matched, for a subscription to a pattern.
     package let pattern: String?
+    /// What each message from here keeps in memory beside its bytes: the name, where it is this message's own.
+    package let nameSize: Int
 
     package init(channel: String, pattern: String? = nil) {
         self.channel = channel
         self.pattern = pattern
+        nameSize = pattern == nil ? 0 : channel.utf8.count
     }
 }

@@ -15,20 +15,25 @@ package enum TranscriptLine {
         "S\(mark(lane)): \(escape(mask(Array(bytes), secret)))"
     }
 
+    /// Also where only the beginning of a long secret stands: Redis cuts what it repeats after 128 bytes.
     package static func mask(_ bytes: [UInt8], _ secret: String?) -> [UInt8] {
         guard let secret = secret.map({ Array($0.utf8) }), !secret.isEmpty else { return bytes }
         var bytes = bytes
         var place = 0
-        while place + secret.count <= bytes.count {
-            if bytes[place..<place + secret.count].elementsEqual(secret) {
-                for index in place..<place + secret.count { bytes[index] = UInt8(ascii: "*") }
-                place += secret.count
+        while place < bytes.count {
+            let length = zip(bytes[place...], secret).prefix { $0 == $1 }.count
+            if length >= min(secret.count, recognizable) {
+                for index in place..<place + length { bytes[index] = UInt8(ascii: "*") }
+                place += length
             } else {
                 place += 1
             }
         }
         return bytes
     }
+
+    /// Bytes of a secret that are not there by chance.
+    private static let recognizable = 16
 
     package static func error(_ error: ProtocolError) -> String {
         "x \(error)"

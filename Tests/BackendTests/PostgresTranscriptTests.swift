@@ -145,6 +145,18 @@ struct PostgresMessageTests {
         #expect(error.rejection.message.contains(code))
     }
 
+    /// PgBouncer has one code for all of them.
+    @Test(arguments: [
+        ("SASL authentication failed", Rejection.Kind.authentication),
+        ("password authentication failed", .authentication),
+        ("no such user: someone", .authentication),
+        ("no such database: d", .permanent), ("server login has been failing", .temporary),
+    ])
+    func errorsOfPgBouncerAreSortedByTheirText(text: String, kind: Rejection.Kind) {
+        let error = ServerError(severity: "FATAL", code: "08P01", message: text)
+        #expect(error.rejection.kind == kind)
+    }
+
     @Test func theStartupMessageComesBack() throws {
         let message = ClientMessage.startup([("user", "ä"), ("database", "d")])
         var bytes: [UInt8] = []
@@ -249,12 +261,13 @@ struct LyingServerTests {
     }
 
     private func hear(
-        _ messages: [ServerMessage], _ session: inout any Session, _ output: inout SessionOutput
+        _ messages: [ServerMessage], _ session: inout any Session, _ output: inout SessionOutput,
+        on lane: Lane = .main
     ) throws -> [Event] {
         var bytes: [UInt8] = []
         for message in messages { message.append(to: &bytes) }
         var buffer = ReceiveBuffer(bytes)
-        try session.receive(&buffer, on: .main, into: &output)
+        try session.receive(&buffer, on: lane, into: &output)
         return output.takeEvents()
     }
 
@@ -297,6 +310,111 @@ struct LyingServerTests {
             published += acceptance.count
         }
         #expect(published == 3)
+    }
+
+    /// ReadyForQuery alone says nothing of the message.
+    @Test func aPublishThatWasNotCarriedOutIsNotAccepted() throws {
+        for answer in [[ready], [.noData, ready], [.parseComplete, .bindComplete, ready]] {
+            var session = try session("postgres://user@h/d", nonce: nonce)
+            var output = SessionOutput()
+            session.opened(.main, at: .now, into: &output)
+            _ = try hear(login(process: "42"), &session, &output)
+            let one = Publication(ticket: 0, channel: "c", payload: .text("x"))
+            session.perform(.publish([one]), into: &output)
+            #expect(throws: ProtocolError.self) { try hear(answer, &session, &output) }
+        }
+    }
+
+    /// What follows a group whose members may have to be sent again waits for it.
+    @Test func aGroupThatFailsDoesNotFallBehind() throws {
+        var session = try session("postgres://user@h/d", nonce: nonce)
+        var output = SessionOutput()
+        session.opened(.main, at: .now, into: &output)
+        _ = try hear(login(process: "42"), &session, &output)
+        let texts = ["1", "2", String(repeating: "3", count: 9000), "4", "5"]
+        let publications = texts.enumerated().map {
+            Publication(ticket: UInt64($0.offset), channel: "c", payload: .text($0.element))
+        }
+        session.perform(.publish(publications), into: &output)
+        let wrong = ServerMessage.errorResponse(
+            ServerError(severity: "ERROR", code: "22P05", message: "no such character"))
+        let done: [ServerMessage] = [
+            .bindComplete, .dataRow([[]]), .commandComplete("SELECT 1"), ready,
+        ]
+        var order: [UInt64] = []
+        var answer = [wrong, ready]
+        for _ in 0..<10 where session.publishCapacity == 0 {
+            for event in try hear(answer, &session, &output) {
+                guard case .published(let acceptance) = event else { continue }
+                order += (0..<acceptance.count).map { acceptance.firstTicket + UInt64($0) }
+            }
+            answer = done
+        }
+        #expect(order == [0, 1, 2, 3, 4])
+        #expect(session.publishCapacity > 0)
+    }
+
+    /// A session behind a pooler, whose probe waits for its second connection.
+    private func probing(
+        _ output: inout SessionOutput, at now: Instant
+    ) throws -> any Session {
+        var session = try session("postgres://user@h/d", nonce: nonce)
+        session.opened(.main, at: now, into: &output)
+        _ = try hear(login(process: "43"), &session, &output)
+        session.perform(.subscribe([Topic(id: 7, name: .channel("c"))]), into: &output)
+        let listened: [ServerMessage] = [
+            .parseComplete, .bindComplete, .commandComplete("LISTEN"), ready,
+        ]
+        _ = try hear(listened + listened, &session, &output)
+        #expect(output.takeWantedLanes() == [.subscriber])
+        try session.timeReached(now, into: &output)
+        return session
+    }
+
+    private let secondLogin: [ServerMessage] = [
+        .authentication(.ok), .parameterStatus(name: "client_encoding", value: "UTF8"),
+        .backendKeyData(process: 44, key: [1, 2, 3, 4]), .readyForQuery(.idle),
+    ]
+
+    /// The sure sign of a pooler in transaction mode: another connection gets what we listen to.
+    @Test func aNotificationThatAnotherConnectionGetsIsProof() throws {
+        var output = SessionOutput()
+        let now = Instant.now
+        var session = try probing(&output, at: now)
+        session.opened(.subscriber, at: now, into: &output)
+        _ = try hear(secondLogin, &session, &output, on: .subscriber)
+        let channel = "broadcaster_probe_" + nonce.prefix(24)
+        let stolen: [ServerMessage] = [
+            .parseComplete, .bindComplete, .dataRow([[]]), .commandComplete("SELECT 1"),
+            .notification(process: 44, channel: text(channel), payload: text(nonce)), ready,
+        ]
+        _ = try hear(stolen, &session, &output, on: .subscriber)
+        try session.timeReached(now, into: &output)
+        let isRefused = output.takeEvents().contains { event in
+            if case .subscriptionRefused(topic: 7, _) = event { true } else { false }
+        }
+        #expect(isRefused)
+    }
+
+    /// Where the second connection took 3 s, a notification may take longer than 2 s: a busy machine is no pooler.
+    @Test func aSlowMachineIsNoPooler() throws {
+        var output = SessionOutput()
+        var now = Instant.now
+        var session = try probing(&output, at: now)
+        now += .seconds(3)
+        session.opened(.subscriber, at: now, into: &output)
+        _ = try hear(secondLogin, &session, &output, on: .subscriber)
+        let done: [ServerMessage] = [
+            .parseComplete, .bindComplete, .dataRow([[]]), .commandComplete("SELECT 1"), ready,
+        ]
+        _ = try hear(done, &session, &output, on: .subscriber)
+        try session.timeReached(now, into: &output)
+        now += .seconds(15)
+        try session.timeReached(now, into: &output)
+        #expect(output.takeEvents().isEmpty)
+        now += .seconds(5)
+        try session.timeReached(now, into: &output)
+        #expect(output.takeEvents().count == 1)
     }
 
     /// The probe's own connection is all that is lost with it.

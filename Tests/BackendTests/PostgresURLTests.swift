@@ -161,9 +161,12 @@ struct PayloadCodecTests {
 
     @Test func missingPartsAreALossOnce() {
         var assembler = PartAssembler(limit: 1000)
-        #expect(add(&assembler, 2, of: 3) == .incomplete, "begun before we listened")
+        #expect(add(&assembler, 2, of: 4, id: 9) == .lost, "its beginning never came")
+        #expect(add(&assembler, 3, of: 4, id: 9) == .incomplete, "told already")
+        #expect(add(&assembler, 4, of: 4, id: 9) == .incomplete, "told already")
         #expect(add(&assembler, 1, of: 3) == .incomplete)
         #expect(add(&assembler, 3, of: 3) == .lost)
+        #expect(add(&assembler, 2, of: 3) == .incomplete, "told already")
         #expect(add(&assembler, 1, of: 2, id: 2) == .incomplete)
         let first = assembler.interrupted(by: 2, [1])
         let second = assembler.interrupted(by: 2, [1])

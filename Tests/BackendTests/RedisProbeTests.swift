@@ -136,6 +136,31 @@ struct RedisProbeTests {
         #expect(scene.rejections.count == 1)
     }
 
+    /// One probe falls into that moment; the next ones count.
+    @Test func aBusyMomentDoesNotEndTheProbes() throws {
+        var scene = try Scene()
+        try scene.subscribe()
+        scene.answers["PUBLISH"] = "-BUSY Redis is busy running a script\r\n"
+        _ = try scene.pass(.seconds(25))
+        scene.answers["PUBLISH"] = ":1\r\n"
+        let error = #expect(throws: ProtocolError.self) { _ = try scene.pass(.seconds(30)) }
+        #expect(error?.description.contains("does not come back") == true)
+    }
+
+    /// The way to the server is cut, and messages still come.
+    @Test func aServerThatSendsAndAnswersNothingIsGivenUp() throws {
+        var scene = try Scene()
+        try scene.subscribe()
+        scene.answers = [:]
+        let error = #expect(throws: ProtocolError.self) {
+            for _ in 0..<40 {
+                _ = try scene.pass(.seconds(1))
+                try scene.answer(">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nx\r\n")
+            }
+        }
+        #expect(error?.description.contains("has answered nothing") == true)
+    }
+
     @Test func aBusyChannelIsProofEnough() throws {
         var scene = try Scene()
         try scene.subscribe()

@@ -394,6 +394,21 @@ struct ScriptedServerTests {
         await broadcast.disconnect()
     }
 
+    /// Why there is no connection is told, not only that the time is over.
+    @Test func theReasonOfALateConnectIsTold() async throws {
+        let server = try ScriptedServer { happening, client in
+            guard case .received = happening else { return }
+            client.send("-ERR max number of clients reached\r\n")
+            client.close()
+        }
+        let error = await #expect(throws: BroadcastError.self) {
+            try await broadcast(to: server, "connect_timeout=300ms").connect()
+        }
+        #expect(
+            error?.description.contains("max number of clients") == true,
+            "\(String(describing: error))")
+    }
+
     /// What was not sent to a replica is not unknown.
     @Test func aReplicaIsSentNothingOfALargeBatch() async throws {
         let server = try ScriptedServer { happening, client in
@@ -493,7 +508,12 @@ struct ScriptedServerTests {
     }
 
     /// Faults 21 and 22 after a good beginning: the connection ends, the link comes back.
-    @Test(arguments: [":1\r\n", "*4611686018427387904\r\n", ">3\r\n$7\r\nmessage\r\n$-5\r\n", "@"])
+    @Test(arguments: [
+        ":1\r\n", "*4611686018427387904\r\n", ">3\r\n$7\r\nmessage\r\n$-5\r\n", "@",
+        ">3\r\n+message\r\n+c\r\n_\r\n", ">2\r\n+message\r\n+c\r\n",
+        ">4\r\n+message\r\n+c\r\n+x\r\n+y\r\n", ">3\r\n+message\r\n+c\r\n:5\r\n",
+        ">3\r\n+pmessage\r\n+c\r\n+x\r\n", ">4\r\n+subscribe\r\n+c\r\n:1\r\n:1\r\n",
+    ])
     func aViolationLaterOnIsAGapAndANewConnection(garbage: String) async throws {
         let server = try server { client, text in
             guard text.contains("SUBSCRIBE") else { return }

@@ -94,6 +94,89 @@ struct CommandTests {
     }
 }
 
+/// How the command ends when it is told to in a bad moment.
+@Suite(.serialized, .timeLimit(.minutes(2)))
+struct CommandEndTests {
+    /// Greets, and answers no PUBLISH and no PING.
+    private func silentServer(
+        _ heard: @escaping @Sendable (String) -> Void = { _ in }
+    ) throws -> ScriptedServer {
+        try ScriptedServer { happening, client in
+            guard case .received(let bytes) = happening else { return }
+            let text = String(decoding: bytes, as: UTF8.self)
+            if text.contains("HELLO") { client.send("%1\r\n+version\r\n+7.0.15\r\n") }
+            heard(text)
+        }
+    }
+
+    /// A line for each message that was sent, also then.
+    @Test func aSignalWhilePublishingTellsTheOutcomes() async throws {
+        let (sent, continuation) = AsyncStream<Void>.makeStream()
+        let server = try silentServer { if $0.contains("PUBLISH") { continuation.yield() } }
+        let process = try ServerProcess([
+            Programs.broadcast, "publish", "--format", "json", "--url",
+            "redis://127.0.0.1:\(server.port)?publish_timeout=60s", "c",
+        ])
+        process.write("one\ntwo\n")
+        for await _ in sent { break }
+        process.signal(SIGTERM)
+        let lines = await process.remainingLines()
+        #expect(lines.count == 2)
+        #expect(lines.allSatisfy { $0.contains("outcome-unknown") }, "\(lines)")
+        #expect(await process.waitForExit() == 0)
+    }
+
+    @Test func aSignalEndsAPingThatIsNotAnswered() async throws {
+        let (asked, continuation) = AsyncStream<Void>.makeStream()
+        let server = try silentServer { if $0.contains("PING") { continuation.yield() } }
+        let process = try ServerProcess([
+            Programs.broadcast, "ping", "--url", "redis://127.0.0.1:\(server.port)?ping=1000s",
+        ])
+        for await _ in asked { break }
+        process.signal(SIGINT)
+        #expect(await process.waitForExit() == 0)
+    }
+
+    @Test func aSignalEndsAChatThatIsConnecting() async throws {
+        let (asked, continuation) = AsyncStream<Void>.makeStream()
+        let server = try ScriptedServer { _, _ in continuation.yield() }
+        let process = try ServerProcess([
+            Programs.broadcast, "chat", "--port", "0", "--url",
+            "redis://127.0.0.1:\(server.port)?connect_timeout=1000s",
+        ])
+        for await _ in asked { break }
+        process.signal(SIGTERM)
+        #expect(await process.waitForExit() == 0)
+    }
+
+    /// Who reads its output has stopped reading.
+    @Test(arguments: [0, 75] as [Int32])
+    func aBlockedPipeHoldsNobody(status: Int32) async throws {
+        var pipe: [Int32] = [0, 0]
+        #expect(Glibc.pipe(&pipe) == 0)
+        defer { for end in pipe { close(end) } }
+        let (subscribed, continuation) = AsyncStream<ScriptedServer.Client>.makeStream()
+        let server = try ScriptedServer { happening, client in
+            guard case .received(let bytes) = happening else { return }
+            let text = String(decoding: bytes, as: UTF8.self)
+            if text.contains("HELLO") { client.send("%1\r\n+version\r\n+7.0.15\r\n") }
+            if text.contains("SUBSCRIBE\r\n$1\r\nc") {
+                client.send(">3\r\n+subscribe\r\n+c\r\n:1\r\n")
+                let message = String(repeating: "x", count: 100_000)
+                client.send(">3\r\n+message\r\n+c\r\n$100000\r\n\(message)\r\n")
+                continuation.yield(client)
+            }
+        }
+        let command =
+            "exec \(Programs.broadcast) subscribe --timeout \(status == 0 ? 1000 : 1)"
+            + " --url redis://127.0.0.1:\(server.port) c >/dev/fd/\(pipe[1])"
+        let process = try ServerProcess(["/bin/sh", "-c", command])
+        for await _ in subscribed { break }
+        if status == 0 { process.signal(SIGTERM) }
+        #expect(await process.waitForExit() == status)
+    }
+}
+
 /// The command against a real redis-server.
 @Suite(
     .enabled(if: Programs.areAvailable(Programs.redis, Programs.redisCLI), "needs redis-server"),

@@ -158,6 +158,29 @@ struct PostgresTests {
         await broadcast.disconnect()
     }
 
+    /// One of them cannot be written in the database's encoding; the others come, and in their order.
+    @Test func aMessageThatFailsDoesNotChangeTheOrder() async throws {
+        let server = try await PostgresServer()
+        try await server.sql(
+            "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'")
+        let broadcast = try await connected(
+            server.url().replacing("/postgres", with: "/latin"))
+        let subscription = try await broadcast.subscribe(to: "c")
+        let large = "4 " + String(repeating: "x", count: 9000)
+        let error = await #expect(throws: BroadcastError.self) {
+            try await broadcast.publish(
+                contentsOf: ["1", "2", "3 🎉", large, "5", "6"], to: "c")
+        }
+        guard case .incomplete(let outcomes)? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(outcomes.count { if case .success = $0 { true } else { false } } == 5)
+        let messages = try await take(5, of: subscription)
+        #expect(messages.map(\.text) == ["1", "2", large, "5", "6"])
+        await broadcast.disconnect()
+    }
+
     @Test func eightPublishersKeepTheirOrder() async throws {
         let server = try await PostgresServer()
         let broadcast = try await connected(server.url())

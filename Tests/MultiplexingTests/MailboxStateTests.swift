@@ -57,6 +57,23 @@ struct MailboxStateTests {
         #expect(drain(&mailbox) == ["-2", "2", "3", "4"])
     }
 
+    /// Each message that a pattern matches keeps a name of its own.
+    @Test(arguments: [MailboxLimits.Overflow.dropOldest, .dropNewest])
+    func namesThatAPatternMatchesCount(overflow: MailboxLimits.Overflow) {
+        var mailbox = MailboxState(limits: limits(1000, bytes: 10_000, overflow))
+        for number in 0..<100 {
+            var collector = MessageCollector()
+            let name = Origin(channel: String(repeating: "n", count: 992), pattern: "*")
+            let bytes = [UInt8](repeating: UInt8(number), count: 8)
+            _ = collector.add(bytes.span, bytes.indices, topic: 0, origin: name)
+            if let block = collector.finish() { mailbox.offer(block) }
+        }
+        #expect(mailbox.count == 10)
+        #expect(mailbox.byteCount == 10_000)
+        _ = drain(&mailbox)
+        #expect(mailbox.byteCount == 0)
+    }
+
     @Test func theNewestFallAndTheHoleStandsAfterTheRest() {
         var mailbox = MailboxState(limits: limits(3, .dropNewest))
         mailbox.offer(run(0..<2))

@@ -202,6 +202,28 @@ struct HeartbeatTests {
             }
         }
     }
+
+    /// The worst moment for a cut is right after an answer.
+    @Test(arguments: [(10.0, 15.0), (4, 8), (1, 2)])
+    func aCutRightAfterAnAnswerIsFoundAsSoon(interval: Double, limit: Double) {
+        for answers in 0..<5 {
+            var heartbeat = Heartbeat(interval: .seconds(interval))
+            heartbeat.start(at: start)
+            var lastHeard = start
+            var left = answers
+            while let due = heartbeat.deadline {
+                let verdict = heartbeat.timeReached(due)
+                if verdict == .ask, left > 0 {
+                    left -= 1
+                    heartbeat.heard()
+                    lastHeard = due
+                }
+                guard verdict == .dead else { continue }
+                #expect(due - lastHeard <= .seconds(limit), "after \(answers) answers")
+                break
+            }
+        }
+    }
 }
 
 struct TranscriptLineTests {
@@ -215,5 +237,16 @@ struct TranscriptLineTests {
     @Test func secretsAreMasked() {
         let line = TranscriptLine.sent(Array("AUTH pass\r\n".utf8), on: .main, secret: "pass")
         #expect(line == #"C: AUTH ****\r\n"#)
+    }
+
+    /// Redis repeats 128 bytes of what it does not know, and no more.
+    @Test func theBeginningOfALongSecretIsMasked() {
+        let secret = String(repeating: "s3cret", count: 30)
+        let text = "unknown command 'AUTH', with args beginning with: '\(secret.prefix(128))'"
+        let masked = TranscriptLine.mask(Array(text.utf8), secret)
+        let stars = String(repeating: "*", count: 128)
+        #expect(
+            String(decoding: masked, as: UTF8.self)
+                == "unknown command 'AUTH', with args beginning with: '\(stars)'")
     }
 }

@@ -50,6 +50,7 @@ struct NotificationReader: Sendable {
             if assembler.abandon() { lose(channel, into: &output) }
             append(payload, entry, into: &output)
         case .part(let id, let number, let count, let piece):
+            if number == 1, assembler.abandon() { lose(channel, into: &output) }
             switch assembler.add(
                 process: process, channel: channel, id: id, number: number, count: count,
                 piece: piece)

@@ -106,6 +106,8 @@ struct PartAssembler: Sendable {
 
     private let limit: Int
     private var open: Open?
+    /// The message that was last told as lost, whose rest may still come.
+    private var lost: (process: Int32, id: UInt64)?
 
     init(limit: Int) {
         // Base64 makes four bytes of three.
@@ -120,13 +122,20 @@ struct PartAssembler: Sendable {
         guard let current = open, current.process != process || current.channel != channel else {
             return nil
         }
-        open = nil
+        lose(current.process, current.id)
         return current.channel
     }
 
     /// A whole message came where a part was due.
     mutating func abandon() -> Bool {
-        open.take() != nil
+        guard let current = open else { return false }
+        lose(current.process, current.id)
+        return true
+    }
+
+    private mutating func lose(_ process: Int32, _ id: UInt64) {
+        open = nil
+        lost = (process, id)
     }
 
     mutating func add(
@@ -137,15 +146,22 @@ struct PartAssembler: Sendable {
         if let open, open.id == id, open.next == number, open.count == count {
             current = open
         } else {
-            let wasOpen = open != nil
-            open = nil
-            // The rest of one that was lost before is not told again.
-            guard number == 1 else { return wasOpen ? .lost : .incomplete }
+            let before = open
+            if let before { lose(before.process, before.id) }
+            guard number == 1 else {
+                // The rest of one that was told as lost is not told again.
+                let isTold = lost.map { $0.process == process && $0.id == id } ?? false
+                lose(process, id)
+                return isTold && before == nil ? .incomplete : .lost
+            }
             current = Open(
                 process: process, id: id, channel: channel, count: count, next: 1, text: [])
         }
         open = nil
-        guard current.text.count + piece.count <= limit else { return .lost }
+        guard current.text.count + piece.count <= limit else {
+            lose(process, id)
+            return .lost
+        }
         current.text += piece
         current.next += 1
         if current.next <= count {

@@ -13,6 +13,11 @@ enum PostgresOperation: Sendable {
     /// A step of the probe. After the last of them its notification should be there.
     case probe(isNotification: Bool)
 
+    /// The server must say that it has carried it out.
+    var isStatement: Bool {
+        if case .prepare = self { false } else { true }
+    }
+
     var name: String {
         switch self {
         case .prepare: "the preparation"

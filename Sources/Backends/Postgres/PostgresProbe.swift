@@ -17,6 +17,8 @@ struct PostgresProbe: Sendable {
         case sending
         /// The server has taken the notification. The deadline is set when the session is next told the time.
         case sent(deadline: Instant?)
+        /// The second connection got it: the pooler lends out what we listen on.
+        case stolen
         case over
     }
 
@@ -35,9 +37,13 @@ struct PostgresProbe: Sendable {
     private var handshake: PostgresHandshake
     private var step = Step.idle
     private var isLoggedIn = false
+    /// When the second connection was asked for.
+    private var begunAt: Instant?
 
-    /// How long the notification may take; and the second connection before it.
+    /// How long the notification may take; the second connection before it may take twice as long.
     private static let patience: Duration = .seconds(2)
+    /// Where all is slow, it may take so many times what the second connection took: a busy machine is no pooler.
+    private static let paces = 6
 
     init(_ url: PostgresURL, nonce: String) {
         self.url = url
@@ -55,6 +61,7 @@ struct PostgresProbe: Sendable {
         guard isPooled else { return false }
         handshake = PostgresHandshake(url, nonce: String(nonce.reversed()))
         isLoggedIn = false
+        begunAt = nil
         output.connect(.subscriber)
         return true
     }
@@ -69,7 +76,7 @@ struct PostgresProbe: Sendable {
     mutating func returned() -> Bool {
         switch step {
         case .idle, .over: return false
-        case .connecting, .givenUp, .sending, .sent:
+        case .connecting, .givenUp, .sending, .sent, .stolen:
             step = .over
             return true
         }
@@ -101,6 +108,8 @@ struct PostgresProbe: Sendable {
         }
         switch message {
         case .errorResponse: giveUp(into: &output)
+        case .notification(_, let channel, _) where channel.elementsEqual(self.channel.utf8):
+            step = .stolen
         case .readyForQuery:
             if case .connecting = step { step = .sent(deadline: nil) }
             leave(into: &output)
@@ -128,7 +137,7 @@ struct PostgresProbe: Sendable {
     /// The session must be told the time at once.
     var wantsTime: Bool {
         switch step {
-        case .connecting(nil), .sent(nil), .givenUp: true
+        case .connecting(nil), .sent(nil), .givenUp, .stolen: true
         default: handshake.hasWork
         }
     }
@@ -136,15 +145,23 @@ struct PostgresProbe: Sendable {
     var deadline: Instant? {
         switch step {
         case .connecting(let deadline), .sent(let deadline): deadline
-        case .idle, .givenUp, .sending, .over: nil
+        case .idle, .givenUp, .sending, .stolen, .over: nil
         }
     }
 
     mutating func timeReached(_ now: Instant, into output: inout SessionOutput) -> Verdict {
         handshake.work(into: &output[.subscriber])
         switch step {
-        case .connecting(nil): step = .connecting(deadline: now + PostgresProbe.patience * 2)
-        case .sent(nil): step = .sent(deadline: now + PostgresProbe.patience)
+        case .connecting(nil):
+            begunAt = now
+            step = .connecting(deadline: now + PostgresProbe.patience * 2)
+        case .sent(nil):
+            let pace = begunAt.map { now - $0 } ?? .zero
+            let patience = max(PostgresProbe.patience, pace * PostgresProbe.paces)
+            step = .sent(deadline: now + patience)
+        case .stolen:
+            step = .idle
+            return .lost
         case .connecting(let deadline?) where now >= deadline:
             step = .over
             output.finish(.subscriber)

@@ -23,6 +23,12 @@ struct PostgresSession: Session {
     private var failure: ServerError?
     private var notifications: NotificationReader
     private var publisher = PostgresPublisher()
+    /// Groups that wait for those before them, which may have to be sent again.
+    private var waiting: [PublishGroup] = []
+    /// Groups that are sent and not answered: one of several messages, or any number of single ones.
+    private var sent: (groups: Int, areSingle: Bool) = (0, true)
+    /// The first operation has been carried out, by the server's word.
+    private var isComplete = false
     private var probe: PostgresProbe
     /// Topics that wait for the probe.
     private var unverified: [Topic] = []
@@ -56,9 +62,7 @@ struct PostgresSession: Session {
     private static let groupLimit = 256
 
     var publishCapacity: Int {
-        let isPublishing = (0..<operations.count).contains { index in
-            if case .publish = operations[index] { true } else { false }
-        }
+        let isPublishing = sent.groups > 0 || !waiting.isEmpty
         return isPublishing || phase != .open ? 0 : PostgresSession.groupLimit
     }
 
@@ -70,7 +74,8 @@ struct PostgresSession: Session {
             listen(topics, isSubscribing: true, into: &output)
         case .unsubscribe(let topics): listen(topics, isSubscribing: false, into: &output)
         case .publish(let publications):
-            for group in publisher.groups(of: publications) { send(group, into: &output) }
+            waiting += publisher.groups(of: publications)
+            sendWaiting(into: &output)
         case .ping: ping(isAsked: true, into: &output)
         case .close:
             phase = .closing
@@ -112,6 +117,17 @@ struct PostgresSession: Session {
         operations.append(.ping(isAsked: isAsked))
     }
 
+    /// The members of a group that fails are sent again, so nothing goes out behind it before it is answered: the order
+    /// stays. A single message that fails is refused, and others may follow it at once.
+    private mutating func sendWaiting(into output: inout SessionOutput) {
+        while let next = waiting.first {
+            let isSingle = next.members.count == 1
+            guard sent.groups == 0 || sent.areSingle && isSingle else { return }
+            sent = (sent.groups + 1, isSingle)
+            send(waiting.removeFirst(), into: &output)
+        }
+    }
+
     private mutating func send(_ group: PublishGroup, into output: inout SessionOutput) {
         var group = group
         group.isNamed = publisher.usesPreparedStatement
@@ -133,7 +149,9 @@ struct PostgresSession: Session {
             run("SELECT pg_catalog.pg_notification_queue_usage()", into: &output)
             sync(.queueUsage, into: &output)
         }
-        for again in verdict.again { send(again, into: &output) }
+        waiting = verdict.again + waiting
+        sent.groups -= 1
+        sendWaiting(into: &output)
     }
 
     // MARK: What comes
@@ -192,12 +210,13 @@ struct PostgresSession: Session {
         case _ where operations.isEmpty:
             throw unexpected("nothing, nothing was asked", found: message.name)
         case .errorResponse(let error): failure = failure ?? error
-        case .readyForQuery(.idle): finishOperation(into: &output)
+        case .commandComplete, .emptyQuery: isComplete = true
+        case .readyForQuery(.idle): try finishOperation(into: &output)
         case .dataRow(let columns):
             guard case .identify? = operations.first else { break }
             probe.isPooled = columns.first != Array(String(handshake.process).utf8)
-        case .parseComplete, .bindComplete, .commandComplete, .rowDescription, .noData, .emptyQuery,
-            .parameterDescription, .closeComplete:
+        case .parseComplete, .bindComplete, .rowDescription, .noData, .parameterDescription,
+            .closeComplete:
             break
         default: throw unexpected(operations.first?.name ?? "", found: message.name)
         }
@@ -238,10 +257,17 @@ struct PostgresSession: Session {
         output.append(.rejected(error.rejection))
     }
 
-    private mutating func finishOperation(into output: inout SessionOutput) {
+    private mutating func finishOperation(
+        into output: inout SessionOutput
+    ) throws(ProtocolError) {
         let error = failure
         failure = nil
-        switch operations.removeFirst() {
+        let operation = operations.removeFirst()
+        if error == nil, !isComplete, operation?.isStatement == true {
+            throw unexpected("CommandComplete for \(operation?.name ?? "")", found: "ReadyForQuery")
+        }
+        isComplete = false
+        switch operation {
         case .prepare:
             publisher.usesPreparedStatement = error == nil
         case .identify:
@@ -325,8 +351,8 @@ struct PostgresSession: Session {
         let rejection = Rejection(
             kind: .permanent,
             message:
-                "LISTEN was accepted, but a notification to ourselves did not come back within 2 s: is a"
-                + " pooler in transaction mode between? Connect to Postgres itself, or use session mode"
+                "LISTEN was accepted, but a notification to ourselves did not come back: is a pooler in"
+                + " transaction mode between? Connect to Postgres itself, or use session mode"
         )
         for topic in unverified { refuse(topic, true, rejection, into: &output) }
         unverified = []
@@ -359,7 +385,8 @@ struct PostgresSession: Session {
         case .ask: ping(isAsked: false, into: &output)
         case .dead:
             throw ProtocolError(
-                "the server is silent: no answer to an empty query for \(options.pingInterval)")
+                silence: "the server is silent: no answer to an empty query for"
+                    + " \(options.pingInterval)")
         }
     }
 }

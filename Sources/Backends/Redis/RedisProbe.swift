@@ -98,8 +98,8 @@ struct RedisProbe: Sendable {
             return .wait
         case .dead:
             throw ProtocolError(
-                "what is published does not come back to us: the server answers, but no message"
-                    + " has arrived for \(interval)")
+                silence: "what is published does not come back to us: the server answers, but no"
+                    + " message has arrived for \(interval)")
         }
     }
 }

@@ -16,7 +16,9 @@ struct RedisRole: Sendable {
     private var isCluster = false
     /// The server does not tell.
     private var isRefused = false
-    private var isAsking = false
+    /// When it was asked and has not been answered since.
+    private var askedAt: Instant?
+    private var isExcused = false
     private(set) var nextCheck: Instant?
 
     static let lost = Rejection(
@@ -41,7 +43,7 @@ struct RedisRole: Sendable {
     /// True where the server was the master before `answer`, and is not after it.
     mutating func checked(_ answer: RESPValue) -> Bool {
         let wasMaster = known == .master
-        isAsking = false
+        askedAt = nil
         switch answer {
         case .map(let fields): learn(fields: fields)
         case .bulkString(let text), .verbatimString(_, let text): learn(lines: text)
@@ -64,6 +66,19 @@ struct RedisRole: Sendable {
         for (name, value) in RedisInformation.fields(of: text) { learn(name, value) }
     }
 
+    /// The server has answered something else, or cannot yet.
+    mutating func excuse() {
+        isExcused = true
+    }
+
+    /// The server goes on sending, which satisfies the heartbeat, and has answered nothing for so long.
+    mutating func isOverdue(_ now: Instant, patience: Duration) -> Bool {
+        guard let asked = askedAt else { return false }
+        if isExcused { askedAt = now }
+        defer { isExcused = false }
+        return !isExcused && now - asked >= patience
+    }
+
     /// True if it is time to ask.
     mutating func timeReached(_ now: Instant, interval: Duration) -> Bool {
         guard let due = nextCheck else {
@@ -72,8 +87,8 @@ struct RedisRole: Sendable {
         }
         guard now >= due else { return false }
         nextCheck = now + interval
-        guard !isAsking, !isRefused else { return false }
-        isAsking = true
+        guard askedAt == nil, !isRefused else { return false }
+        askedAt = now
         return true
     }
 }

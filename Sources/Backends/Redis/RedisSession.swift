@@ -187,11 +187,13 @@ struct RedisSession: Session {
             _ = lanes[0].expected.removeFirst()
             output.append(published: ticket, receivers: receivers)
         }
+        if position > buffer.start { role.excuse() }
         buffer.consume(upTo: position)
     }
 
     mutating func wrote(on lane: Lane) {
         lanes[lane.index].heartbeat.heard()
+        role.excuse()
     }
 
     private mutating func receive(
@@ -214,27 +216,39 @@ struct RedisSession: Session {
     private mutating func receivePush(
         _ items: [RESPValue], on lane: Lane, into output: inout SessionOutput
     ) throws(ProtocolError) {
-        guard let word = items.first?.plain.text else {
-            throw ProtocolError(
-                reading: "Redis push", expected: "a string first",
-                found: items.first?.kind ?? "nothing")
+        let texts = items.map(\.plain.text)
+        guard let word = texts.first ?? nil else {
+            throw unknownPush(expected: "a string first", items)
         }
-        let texts = items.map { $0.plain.text ?? [] }
-        switch (String(decoding: word, as: UTF8.self), items.count) {
+        let expected = "strings: the channel and the message"
+        switch (String(decoding: word, as: UTF8.self), texts.count) {
         case ("message", 3):
+            guard let channel = texts[1], let message = texts[2] else {
+                throw unknownPush(expected: expected, items)
+            }
             probe.arrived()
-            messages.take(texts[2], on: texts[1], into: &output)
+            messages.take(message, on: channel, into: &output)
         case ("pmessage", 4):
+            guard let pattern = texts[1], let channel = texts[2], let message = texts[3] else {
+                throw unknownPush(expected: expected, items)
+            }
             probe.arrived()
-            messages.take(texts[3], on: texts[2], matching: texts[1], into: &output)
+            messages.take(message, on: channel, matching: pattern, into: &output)
+        case ("message", _), ("pmessage", _): throw unknownPush(expected: expected, items)
         case ("pong", _) where dialect == .resp2:
             try receiveReply(.simpleString(word), on: lane, into: &output)
-        case (let text, 3):
+        case (let text, let count):
             // A word that no version we know sends is a later version's business.
             guard let verb = SubscriptionVerb(confirmation: text) else { return }
-            try receiveConfirmation(verb, name: texts[1], on: lane, into: &output)
-        default: break
+            guard count == 3 else { throw unknownPush(expected: "a channel and a count", items) }
+            try receiveConfirmation(verb, name: texts[1] ?? [], on: lane, into: &output)
         }
+    }
+
+    private func unknownPush(expected: String, _ items: [RESPValue]) -> ProtocolError {
+        ProtocolError(
+            reading: "Redis push", expected: expected,
+            found: items.isEmpty ? "nothing" : items.map(\.kind).joined(separator: ", "))
     }
 
     private mutating func receiveConfirmation(
@@ -268,8 +282,10 @@ struct RedisSession: Session {
     private mutating func receiveReply(
         _ value: RESPValue, on lane: Lane, into output: inout SessionOutput
     ) throws(ProtocolError) {
+        if lane == .main { role.excuse() }
+        let value = if case .blobError(let text) = value { RESPValue.error(text) } else { value }
         switch (lanes[lane.index].expected.removeFirst(), value) {
-        case (.publication(let ticket), .integer(let count)):
+        case (.publication(let ticket), .integer(let count)) where count >= 0:
             output.append(published: ticket, receivers: Int(count))
         case (.publication(let ticket), .error(let text)):
             output.append(.publishRefused(ticket: ticket, Rejection(redis: text)))
@@ -277,7 +293,9 @@ struct RedisSession: Session {
             // An error is a sign of life too: -LOADING, -MASTERDOWN.
             if isAsked { output.append(.answered) }
         case (.probe, .integer): probe.accepted()
-        case (.probe, .error): probe.refuse()
+        case (.probe, .error(let text)):
+            // A script runs (-BUSY), for one: the next probe comes through.
+            if Rejection(redis: text).kind != .temporary { probe.refuse() }
         case (.role, _):
             if role.checked(value) { end(RedisRole.lost, into: &output) }
         case (.subscription(let request), .error(let text)):
@@ -365,8 +383,12 @@ struct RedisSession: Session {
             case .ask: ping(Lane(index: index), isAsked: false, into: &output)
             case .dead:
                 throw ProtocolError(
-                    "the server is silent: no answer to PING for \(options.pingInterval)")
+                    silence: "the server is silent: no answer to PING for \(options.pingInterval)")
             }
+        }
+        if role.isOverdue(now, patience: options.patience) {
+            throw ProtocolError(
+                silence: "the server sends, but has answered nothing for \(options.patience)")
         }
         if role.timeReached(now, interval: options.pingInterval) { askForRole(into: &output) }
         switch try probe.timeReached(now, isNeeded: messages.hasTopics) {

@@ -1,0 +1,210 @@
+package import BroadcasterWire
+
+/// Why a message was not published, or may not have been.
+package enum PublishFailure: Error, Hashable, Sendable {
+    /// Nothing of it was sent: there was no connection before the deadline.
+    case notSent(String)
+    /// It was sent, and the answer did not come: the server may have published it, or not.
+    case outcomeUnknown(String)
+    case refused(Rejection)
+    /// The task was cancelled before anything was sent.
+    case cancelled
+    /// The broadcast is not connected, or no more.
+    case closed
+}
+
+/// The messages on their way to the server, and the tasks that wait for their fate. A pure value.
+///
+/// A message is `unsent` until the session has taken it and `sent` until its answer comes. Whoever waits
+/// may leave; a sent message keeps its place all the same, since its answer will come and
+/// must not pass for another's (CVE-2023-28858).
+package struct PublishQueueState<Waiter: Sendable>: Sendable {
+    private struct Unsent: Numbered {
+        let id: UInt64
+        let deadline: Instant
+        let channel: String
+        var payload: Payload
+        /// nil: cancelled, and passed over when its turn comes.
+        var waiter: Waiter?
+    }
+
+    /// The answer is all that is waited for: the message itself is the session's.
+    private struct Sent: Numbered {
+        let id: UInt64
+        let deadline: Instant
+        var waiter: Waiter?
+        var isAnswered = false
+    }
+
+    package typealias Settled = (waiter: Waiter, result: Result<Int?, PublishFailure>)
+
+    private var unsent = Queue<Unsent>()
+    private var sent = Queue<Sent>()
+    /// The ticket of the first of `sent`; the others' follow on.
+    private var firstTicket: UInt64 = 0
+    /// How many at the front of `sent` have passed their deadline.
+    private var overdue = 0
+    private var isOpen = false
+    package private(set) var published = 0
+
+    /// Messages that are sent and not answered, at most: a server that takes them and does not answer
+    /// must not fill our memory. The others wait unsent.
+    package static var sentLimit: Int { 65_536 }
+
+    package init() {}
+
+    package var isIdle: Bool { unsent.isEmpty && sent.isEmpty }
+    package var hasUnsent: Bool { !unsent.isEmpty }
+    package var sentCount: Int { sent.count }
+
+    package mutating func open() {
+        isOpen = true
+    }
+
+    /// Adds a message. Deadlines come in ascending order. False if the queue is closed.
+    package mutating func add(
+        _ payload: Payload, to channel: String, id: UInt64, deadline: Instant, waiter: Waiter
+    ) -> Bool {
+        guard isOpen else { return false }
+        unsent.append(
+            Unsent(id: id, deadline: deadline, channel: channel, payload: payload, waiter: waiter))
+        return true
+    }
+
+    /// What a message takes on the wire beside its bytes and its channel's name, or so.
+    private static var frameSize: Int { 32 }
+
+    /// Messages for the session, in order, at most `count`, until they take `limit` bytes together.
+    package mutating func takeUnsent(limit: Int, count: Int = .max) -> [Publication] {
+        var publications: [Publication] = []
+        var size = 0
+        let count = min(count, Self.sentLimit - sent.count)
+        while size < limit, publications.count < count, let entry = unsent.removeFirst() {
+            if entry.waiter == nil { continue }
+            let ticket = firstTicket + UInt64(sent.count)
+            sent.append(Sent(id: entry.id, deadline: entry.deadline, waiter: entry.waiter))
+            publications.append(
+                Publication(ticket: ticket, channel: entry.channel, payload: entry.payload))
+            size += entry.payload.byteCount + entry.channel.utf8.count + Self.frameSize
+        }
+        return publications
+    }
+
+    /// The answer to a message. Most come in the order of sending.
+    package mutating func answered(
+        _ ticket: UInt64, _ result: Result<Int?, PublishFailure>
+    ) -> Settled? {
+        guard ticket >= firstTicket, ticket - firstTicket < UInt64(sent.count) else { return nil }
+        let index = Int(ticket - firstTicket)
+        let waiter: Waiter?
+        if index == 0 {
+            waiter = removeFirstSent()
+            while sent.first?.isAnswered == true { _ = removeFirstSent() }
+        } else {
+            guard let entry = sent[index], !entry.isAnswered else { return nil }
+            waiter = entry.waiter
+            sent[index]?.isAnswered = true
+            sent[index]?.waiter = nil
+        }
+        if case .success = result { published += 1 }
+        return waiter.map { ($0, result) }
+    }
+
+    private mutating func removeFirstSent() -> Waiter? {
+        firstTicket += 1
+        if overdue > 0 { overdue -= 1 }
+        return sent.removeFirst()?.waiter
+    }
+
+    /// The connection is gone: what was sent has no answer, what was not sent waits for the next one.
+    package mutating func connectionLost(_ reason: String) -> [Settled] {
+        var settled: [Settled] = []
+        while let entry = sent.removeFirst() {
+            firstTicket += 1
+            if let waiter = entry.waiter {
+                settled.append((waiter, .failure(.outcomeUnknown(reason))))
+            }
+        }
+        overdue = 0
+        return settled
+    }
+
+    /// Ends the waiting of those whose deadline has passed.
+    package mutating func expire(at now: Instant, _ reason: String) -> [Settled] {
+        var settled: [Settled] = []
+        while overdue < sent.count, let entry = sent[overdue], entry.deadline <= now {
+            if let waiter = entry.waiter {
+                settled.append((waiter, .failure(.outcomeUnknown("no answer in time"))))
+            }
+            sent[overdue]?.waiter = nil
+            overdue += 1
+        }
+        while let entry = unsent.first, entry.deadline <= now {
+            _ = unsent.removeFirst()
+            if let waiter = entry.waiter { settled.append((waiter, .failure(.notSent(reason)))) }
+        }
+        return settled
+    }
+
+    /// When `expire` next has something to do.
+    package var nextDeadline: Instant? {
+        let sentDeadline = overdue < sent.count ? sent[overdue]?.deadline : nil
+        return [sentDeadline, unsent.first?.deadline].compactMap { $0 }.min()
+    }
+
+    /// Until when the answer that is due next was waited for.
+    package var oldestSentDeadline: Instant? { sent.first?.deadline }
+
+    /// The task that waits for these messages was cancelled.
+    package mutating func cancel(_ ids: Range<UInt64>) -> [Settled] {
+        var settled: [Settled] = []
+        for index in Self.places(of: ids, in: sent) {
+            guard let waiter = sent[index]?.waiter else { continue }
+            sent[index]?.waiter = nil
+            let failure = PublishFailure.outcomeUnknown("cancelled while waiting for the answer")
+            settled.append((waiter, .failure(failure)))
+        }
+        for index in Self.places(of: ids, in: unsent) {
+            guard let waiter = unsent[index]?.waiter else { continue }
+            unsent[index]?.waiter = nil
+            unsent[index]?.payload = .bytes([])
+            settled.append((waiter, .failure(.cancelled)))
+        }
+        while let next = unsent.first, next.waiter == nil { _ = unsent.removeFirst() }
+        return settled
+    }
+
+    /// Where the messages with these numbers are. Numbers are drawn before the queue is locked, so they ascend but for
+    /// calls of the same moment: those not found where they belong are looked for everywhere.
+    private static func places<Entry: Numbered>(
+        of ids: Range<UInt64>, in queue: Queue<Entry>
+    ) -> [Int] {
+        var (start, end) = (0, queue.count)
+        while start < end {
+            let middle = start + (end - start) / 2
+            if let entry = queue[middle], entry.id < ids.lowerBound {
+                start = middle + 1
+            } else {
+                end = middle
+            }
+        }
+        while end < queue.count, let entry = queue[end], ids.contains(entry.id) { end += 1 }
+        if end - start == ids.count { return Array(start..<end) }
+        return (0..<queue.count).filter { queue[$0].map { ids.contains($0.id) } ?? false }
+    }
+
+    /// Ends everything.
+    package mutating func close() -> [Settled] {
+        isOpen = false
+        var settled = connectionLost("disconnected while waiting for the answer")
+        while let entry = unsent.removeFirst() {
+            if let waiter = entry.waiter { settled.append((waiter, .failure(.closed))) }
+        }
+        return settled
+    }
+}
+
+/// What can be found by its number.
+private protocol Numbered: Sendable {
+    var id: UInt64 { get }
+}
