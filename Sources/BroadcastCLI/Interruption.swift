@@ -41,9 +41,10 @@ enum Interruption {
     }
 
     private static func come() {
+        // The first one counts; the end is under way then.
         let action = state.withLock { state in
             state.hasCome = true
-            return state.action
+            return state.action.take()
         }
         guard let action else { return }
         action()

@@ -98,8 +98,9 @@ struct SubscribeCommand {
             let watcher = Task { await printer.watch(broadcast) }
             defer { watcher.cancel() }
             try await print(subscription)
-        } catch .cancelled {
-            // A signal or the timeout: the end that was asked for.
+        } catch {
+            // Else a signal or the timeout: the end that was asked for.
+            guard Task.isCancelled else { throw error }
         }
     }
 

@@ -4,7 +4,7 @@ internal import BroadcasterWire
 ///
 /// `Broadcast(LoopbackBackend)` delivers what `deliveries` returns. The default is what `memory://` does;
 /// return nothing to lose a message, two to duplicate it, another text to damage it, or throw to
-/// have `publish` throw.
+/// have `publish` throw. Its functions are called one at a time, and must not use the `Broadcast` themselves.
 ///
 /// ```swift
 /// struct Censor: LoopbackBackend {

@@ -28,7 +28,7 @@ actor Link {
     var pings: [Ping] = []
     /// Topics that the server was asked for and has not answered, and when it last answered one.
     var topicsAsked: (count: Int, since: Instant) = (0, .now)
-    /// When the server last answered anything, or took bytes that had waited.
+    /// When the server last answered anything, or took bytes of the one message that waits for its answer.
     var lastProgress = Instant.now
     private var isFlushScheduled = false
     /// The server has answered for a topic, and what is wanted of it may be something else by now.
@@ -317,6 +317,7 @@ actor Link {
 
     private func becameReady(_ identity: ServerIdentity) {
         state.ready(at: .now)
+        lastFailure = nil
         observers.status(.ready(identity))
         let endpoints = backend.endpoints
         observers.log(.connected(identity, endpoints[endpoint % endpoints.count]))

@@ -48,7 +48,9 @@ extension Link {
     /// Lets publishes that are under way be answered, says goodbye, and ends; all within `within`.
     func stop(within limit: Duration) {
         hub.close()
-        guard state.isReady, stopping == nil else { return end(.closed) }
+        // Whoever stops it again waits for the same end.
+        guard stopping == nil else { return }
+        guard state.isReady else { return end(.closed) }
         stopping = Stopping(deadline: .now + limit)
         turn()
     }

@@ -6,7 +6,7 @@ package enum LinkFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case unreachable(String)
     /// The server answered and does not want us.
     case rejected(Rejection)
-    /// What answered does not speak the protocol, or fell silent.
+    /// What answered does not speak the protocol.
     case protocolViolation(String)
     /// An established connection ended.
     case lost(String)
@@ -94,6 +94,9 @@ package struct LinkState: Sendable {
         if case .ready = phase { true } else { false }
     }
 
+    /// What the attempt under way may take, if it does not begin late.
+    package private(set) var connectTime = Duration.zero
+
     package var isClosed: Bool { phase == .closed }
 
     /// When an attempt under way is given up.
@@ -114,10 +117,12 @@ package struct LinkState: Sendable {
 
     /// Until the first success, the servers of a list share the time of `connect()`: the first may be silent.
     private mutating func connect(at now: Instant) -> Decision {
-        var deadline = now + connectTimeout
-        if !hasBeenReady, let firstDeadline {
-            deadline = now + max(firstDeadline - now, .zero) / max(endpoints - tried, 1)
+        connectTime = connectTimeout
+        if !hasBeenReady, let firstDeadline, tried < endpoints - 1 {
+            connectTime = max(firstDeadline - now, .zero) / (endpoints - tried)
         }
+        let limit = hasBeenReady ? nil : firstDeadline
+        let deadline = min(now + connectTime, limit ?? now + connectTime)
         phase = .connecting(deadline: deadline)
         return .connect(deadline: deadline)
     }

@@ -36,8 +36,8 @@ extension Link {
     /// What has kept us from connecting, where it is known: a server that has too many clients, say.
     private var lateReason: String {
         switch lastFailure {
-        case .timedOut, nil: "not connected within \(limits.connectTimeout)"
-        case let failure?: "not connected within \(limits.connectTimeout): \(failure)"
+        case .timedOut, nil: "not connected within \(state.connectTime)"
+        case let failure?: "not connected within \(state.connectTime): \(failure)"
         }
     }
 

@@ -20,16 +20,17 @@ package struct MailboxState: Sendable {
         let block: MessageBlock
         let run: Int32
         var left: Int32
+        /// What each message counts beside its bytes.
+        let nameSize: Int32
         var offset: Int
 
         init(_ block: MessageBlock, _ number: Int, _ extent: MessageBlock.Extent) {
             self.block = block
             run = Int32(truncatingIfNeeded: number)
             left = Int32(truncatingIfNeeded: extent.count)
+            nameSize = Int32(truncatingIfNeeded: block.origin(ofRun: number).nameSize)
             offset = extent.start
         }
-
-        var nameSize: Int { block.origin(ofRun: Int(run)).nameSize }
 
         /// Takes the first message off.
         mutating func advance() -> Range<Int> {
@@ -148,11 +149,12 @@ package struct MailboxState: Sendable {
     }
 
     private mutating func nextOfOpened() -> DeliveredMessage? {
-        guard let block = opened?.block, let run = opened?.run, let range = opened?.advance()
+        guard let block = opened?.block, let run = opened?.run, let nameSize = opened?.nameSize,
+            let range = opened?.advance()
         else { return nil }
         if opened?.left == 0 { opened = nil }
         count -= 1
-        byteCount -= range.count + block.origin(ofRun: Int(run)).nameSize
+        byteCount -= range.count + Int(nameSize)
         delivered += 1
         return DeliveredMessage(block: block, run: run, range: range)
     }
@@ -204,7 +206,7 @@ package struct MailboxState: Sendable {
         guard var current = opened ?? index.flatMap({ remainder(at: $0) }) else { return }
         let range = current.advance()
         count -= 1
-        byteCount -= range.count + current.nameSize
+        byteCount -= range.count + Int(current.nameSize)
         dropped += 1
         // Told before everything here, also before a hole that stands first: between the two there is no
         // message, and the order within such a stretch says nothing.

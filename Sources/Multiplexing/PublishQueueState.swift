@@ -157,14 +157,20 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
 
     /// The task that waits for these messages was cancelled.
     package mutating func cancel(_ ids: Range<UInt64>) -> [Settled] {
+        // Numbers are drawn before the queue is locked, so they ascend but for calls of the same moment: those not
+        // found where they belong are looked for everywhere.
+        var places = (sent: Self.run(of: ids, in: sent), unsent: Self.run(of: ids, in: unsent))
+        if places.sent.count + places.unsent.count < ids.count {
+            places = (Self.places(of: ids, in: sent), Self.places(of: ids, in: unsent))
+        }
         var settled: [Settled] = []
-        for index in Self.places(of: ids, in: sent) {
+        for index in places.sent {
             guard let waiter = sent[index]?.waiter else { continue }
             sent[index]?.waiter = nil
             let failure = PublishFailure.outcomeUnknown("cancelled while waiting for the answer")
             settled.append((waiter, .failure(failure)))
         }
-        for index in Self.places(of: ids, in: unsent) {
+        for index in places.unsent {
             guard let waiter = unsent[index]?.waiter else { continue }
             unsent[index]?.waiter = nil
             unsent[index]?.payload = .bytes([])
@@ -174,9 +180,8 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         return settled
     }
 
-    /// Where the messages with these numbers are. Numbers are drawn before the queue is locked, so they ascend but for
-    /// calls of the same moment: those not found where they belong are looked for everywhere.
-    private static func places<Entry: Numbered>(
+    /// Where these are if they ascend.
+    private static func run<Entry: Numbered>(
         of ids: Range<UInt64>, in queue: Queue<Entry>
     ) -> [Int] {
         var (start, end) = (0, queue.count)
@@ -189,8 +194,13 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
             }
         }
         while end < queue.count, let entry = queue[end], ids.contains(entry.id) { end += 1 }
-        if end - start == ids.count { return Array(start..<end) }
-        return (0..<queue.count).filter { queue[$0].map { ids.contains($0.id) } ?? false }
+        return Array(start..<end)
+    }
+
+    private static func places<Entry: Numbered>(
+        of ids: Range<UInt64>, in queue: Queue<Entry>
+    ) -> [Int] {
+        (0..<queue.count).filter { queue[$0].map { ids.contains($0.id) } ?? false }
     }
 
     /// Ends everything.

@@ -181,7 +181,7 @@ package final class EventLoop: SerialExecutor {
         do throws(SocketError) {
             var events = try epoll.wait(milliseconds: limit)
             // The wait may have ended long ago, if we were stopped: what has come since counts before deadlines.
-            if events.isEmpty, isTimerDue { events = try epoll.wait(milliseconds: 0) }
+            if limit > 0, events.isEmpty, isTimerDue { events = try epoll.wait(milliseconds: 0) }
             for event in events {
                 let handler = state.withLock { $0.handlers[event.token] }
                 handler?(event.readiness)

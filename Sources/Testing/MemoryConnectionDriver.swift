@@ -61,7 +61,7 @@ final class MemoryConnectionDriver: Driver {
         let identity = try next.open()
         state.withLock { state in
             // Publishers find it from now on.
-            guard state.opening === next, !state.isStopped else { return }
+            guard state.opening === next, !state.isStopped, !connection.isLost else { return }
             state.current = state.opening.take()
         }
         // Whoever subscribed in between found nobody to tell.

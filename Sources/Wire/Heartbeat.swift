@@ -50,10 +50,12 @@ package struct Heartbeat: Sendable {
             return .wait
         }
         silentQuarters += 1
-        deadline = now + quarter
-        if silentQuarters < 3 { return .wait }
+        guard silentQuarters >= 3 else {
+            deadline = now + quarter
+            return .wait
+        }
         answerDue = now + answerWithin
-        deadline = min(now + quarter, now + answerWithin)
+        deadline = now + min(quarter, answerWithin)
         return .ask
     }
 }

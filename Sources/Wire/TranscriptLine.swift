@@ -33,7 +33,7 @@ package enum TranscriptLine {
     }
 
     /// Bytes of a secret that are not there by chance.
-    private static let recognizable = 16
+    private static let recognizable = 8
 
     package static func error(_ error: ProtocolError) -> String {
         "x \(error)"

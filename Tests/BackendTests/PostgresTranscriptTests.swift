@@ -356,19 +356,33 @@ struct LyingServerTests {
 
     /// A session behind a pooler, whose probe waits for its second connection.
     private func probing(
-        _ output: inout SessionOutput, at now: Instant
+        _ output: inout SessionOutput, at now: Instant, isListening: Bool = true
     ) throws -> any Session {
         var session = try session("postgres://user@h/d", nonce: nonce)
         session.opened(.main, at: now, into: &output)
         _ = try hear(login(process: "43"), &session, &output)
         session.perform(.subscribe([Topic(id: 7, name: .channel("c"))]), into: &output)
-        let listened: [ServerMessage] = [
-            .parseComplete, .bindComplete, .commandComplete("LISTEN"), ready,
-        ]
-        _ = try hear(listened + listened, &session, &output)
+        _ = try hear(isListening ? listened + listened : listened, &session, &output)
         #expect(output.takeWantedLanes() == [.subscriber])
         try session.timeReached(now, into: &output)
         return session
+    }
+
+    private var listened: [ServerMessage] {
+        [.parseComplete, .bindComplete, .commandComplete("LISTEN"), ready]
+    }
+
+    /// What is notified before LISTEN is carried out comes to nobody, and would prove nothing.
+    @Test func theProbeWaitsForItsOwnLISTEN() throws {
+        var output = SessionOutput()
+        let now = Instant.now
+        var session = try probing(&output, at: now, isListening: false)
+        session.opened(.subscriber, at: now, into: &output)
+        output[.subscriber] = []
+        _ = try hear(secondLogin, &session, &output, on: .subscriber)
+        #expect(output[.subscriber].isEmpty)
+        _ = try hear(listened, &session, &output)
+        #expect(String(decoding: output[.subscriber], as: UTF8.self).contains("pg_notify"))
     }
 
     private let secondLogin: [ServerMessage] = [
@@ -409,10 +423,10 @@ struct LyingServerTests {
         ]
         _ = try hear(done, &session, &output, on: .subscriber)
         try session.timeReached(now, into: &output)
-        now += .seconds(15)
+        now += .seconds(4)
         try session.timeReached(now, into: &output)
         #expect(output.takeEvents().isEmpty)
-        now += .seconds(5)
+        now += .seconds(1)
         try session.timeReached(now, into: &output)
         #expect(output.takeEvents().count == 1)
     }

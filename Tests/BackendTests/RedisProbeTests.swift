@@ -153,7 +153,7 @@ struct RedisProbeTests {
         try scene.subscribe()
         scene.answers = [:]
         let error = #expect(throws: ProtocolError.self) {
-            for _ in 0..<40 {
+            for _ in 0..<60 {
                 _ = try scene.pass(.seconds(1))
                 try scene.answer(">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nx\r\n")
             }

@@ -650,6 +650,38 @@ struct ScriptedServerTests {
         #expect(warnings.count < 100)
     }
 
+    /// The second one waits for the first, and cuts nothing short.
+    @Test func disconnectingTwiceAtOnceIsOneGoodbye() async throws {
+        let (asked, continuation) = AsyncStream<ScriptedServer.Client>.makeStream()
+        let (left, leaving) = AsyncStream<Void>.makeStream()
+        let server = try server { client, text in
+            if text.contains("PUBLISH") { continuation.yield(client) }
+            if text.contains("QUIT") {
+                leaving.yield()
+                client.close()
+            }
+        }
+        var options = ScriptedServerTests.patient
+        options.shutdownTimeout = .seconds(100)
+        let broadcast = try Broadcast("redis://127.0.0.1:\(server.port)", options: options)
+        try await broadcast.connect()
+        let publishing = Task { try await broadcast.publish("x", to: "c") }
+        var clients = asked.makeAsyncIterator()
+        let client = await clients.next()
+        let status = broadcast.status
+        let first = Task { await broadcast.disconnect() }
+        let second = Task { await broadcast.disconnect() }
+        // Both are on their way when new messages are refused.
+        while (try? await broadcast.subscribe(to: "c")) != nil { await Task.yield() }
+        for _ in 0..<1000 { await Task.yield() }
+        client?.send(":3\r\n")
+        #expect(try await publishing.value == 3)
+        for await _ in left { break }
+        await first.value
+        await second.value
+        for await last in status where last == .closed { break }
+    }
+
     @Test func disconnectingWhileConnectingEnds() async throws {
         let server = try ScriptedServer { _, _ in }
         let broadcast = try broadcast(to: server)

@@ -37,13 +37,17 @@ struct PostgresProbe: Sendable {
     private var handshake: PostgresHandshake
     private var step = Step.idle
     private var isLoggedIn = false
+    /// The server has confirmed LISTEN: what is notified before that comes to nobody.
+    private var isListening = false
     /// When the second connection was asked for.
     private var begunAt: Instant?
 
     /// How long the notification may take; the second connection before it may take twice as long.
     private static let patience: Duration = .seconds(2)
-    /// Where all is slow, it may take so many times what the second connection took: a busy machine is no pooler.
+    /// Where all is slow, it may take so many times what the second connection took: a busy machine is no pooler. Both
+    /// together stay below what the core waits for a subscription.
     private static let paces = 6
+    private static let longestPatience: Duration = .seconds(5)
 
     init(_ url: PostgresURL, nonce: String) {
         self.url = url
@@ -61,6 +65,7 @@ struct PostgresProbe: Sendable {
         guard isPooled else { return false }
         handshake = PostgresHandshake(url, nonce: String(nonce.reversed()))
         isLoggedIn = false
+        isListening = false
         begunAt = nil
         output.connect(.subscriber)
         return true
@@ -89,6 +94,17 @@ struct PostgresProbe: Sendable {
 
     // MARK: The second connection
 
+    /// LISTEN, or UNLISTEN, has been carried out on the first one.
+    mutating func confirmed(into output: inout SessionOutput) {
+        guard case .connecting = step else { return }
+        isListening = true
+        notifyIfReady(into: &output)
+    }
+
+    private func notifyIfReady(into output: inout SessionOutput) {
+        if isLoggedIn, isListening { notify(into: &output[.subscriber]) }
+    }
+
     func opened(into output: inout SessionOutput) {
         handshake.start(into: &output[.subscriber])
     }
@@ -102,7 +118,7 @@ struct PostgresProbe: Sendable {
             case .rejected: giveUp(into: &output)
             case .done:
                 isLoggedIn = true
-                notify(into: &output[.subscriber])
+                notifyIfReady(into: &output)
             }
             return
         }
@@ -110,6 +126,7 @@ struct PostgresProbe: Sendable {
         case .errorResponse: giveUp(into: &output)
         case .notification(_, let channel, _) where channel.elementsEqual(self.channel.utf8):
             step = .stolen
+            leave(into: &output)
         case .readyForQuery:
             if case .connecting = step { step = .sent(deadline: nil) }
             leave(into: &output)
@@ -157,7 +174,9 @@ struct PostgresProbe: Sendable {
             step = .connecting(deadline: now + PostgresProbe.patience * 2)
         case .sent(nil):
             let pace = begunAt.map { now - $0 } ?? .zero
-            let patience = max(PostgresProbe.patience, pace * PostgresProbe.paces)
+            let patience = min(
+                max(PostgresProbe.patience, pace * PostgresProbe.paces),
+                PostgresProbe.longestPatience)
             step = .sent(deadline: now + patience)
         case .stolen:
             step = .idle

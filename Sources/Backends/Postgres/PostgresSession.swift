@@ -118,7 +118,8 @@ struct PostgresSession: Session {
     }
 
     /// The members of a group that fails are sent again, so nothing goes out behind it before it is answered: the order
-    /// stays. A single message that fails is refused, and others may follow it at once.
+    /// stays. A single message that fails is refused, and others may follow it at once. (Not where its prepared
+    /// statement is gone, or the queue was full: then it comes later than those that followed.)
     private mutating func sendWaiting(into output: inout SessionOutput) {
         while let next = waiting.first {
             let isSingle = next.members.count == 1
@@ -282,7 +283,9 @@ struct PostgresSession: Session {
         case .publish(let group): finish(group, error, into: &output)
         case .ping(isAsked: true): output.append(.answered)
         case .probe(isNotification: true): probe.notified()
-        case .ping, .queueUsage, .probe, nil: break
+        case .probe(isNotification: false):
+            if error == nil { probe.confirmed(into: &output) }
+        case .ping, .queueUsage, nil: break
         }
     }
 

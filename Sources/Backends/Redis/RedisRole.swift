@@ -21,6 +21,9 @@ struct RedisRole: Sendable {
     private var isExcused = false
     private(set) var nextCheck: Instant?
 
+    /// The answer stands behind all that a slow line has to bring first.
+    private static let leastPatience: Duration = .seconds(30)
+
     static let lost = Rejection(
         kind: .unsuitable,
         message: "the server is a replica now, and was the master when we connected")
@@ -76,7 +79,7 @@ struct RedisRole: Sendable {
         guard let asked = askedAt else { return false }
         if isExcused { askedAt = now }
         defer { isExcused = false }
-        return !isExcused && now - asked >= patience
+        return !isExcused && now - asked >= max(patience, RedisRole.leastPatience)
     }
 
     /// True if it is time to ask.

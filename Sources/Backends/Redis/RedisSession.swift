@@ -145,12 +145,18 @@ struct RedisSession: Session {
 
     // MARK: What comes
 
+    /// Bytes. Of small messages, the last is often incomplete too.
+    private static let largeMessage = 65_536
+
     mutating func receive(
         _ buffer: inout ReceiveBuffer, on lane: Lane, into output: inout SessionOutput
     ) throws(ProtocolError) {
         lanes[lane.index].heartbeat.heard()
-        // A large message on its way is one that arrives.
-        if lane == subscriberLane, !lanes[lane.index].decoder.isAtBoundary { probe.arrived() }
+        if !lanes[lane.index].decoder.isAtBoundary {
+            // A large message on its way is one that arrives, and what was asked is answered behind it.
+            if lane == subscriberLane { probe.arrived() }
+            if lane == .main, buffer.count >= RedisSession.largeMessage { role.excuse() }
+        }
         while phase != .closing {
             if phase == .open, lanes[lane.index].decoder.isAtBoundary {
                 scan(&buffer, lane, into: &output)
@@ -248,7 +254,8 @@ struct RedisSession: Session {
     private func unknownPush(expected: String, _ items: [RESPValue]) -> ProtocolError {
         ProtocolError(
             reading: "Redis push", expected: expected,
-            found: items.isEmpty ? "nothing" : items.map(\.kind).joined(separator: ", "))
+            found: "\(items.count) values: "
+                + items.prefix(5).map(\.kind).joined(separator: ", "))
     }
 
     private mutating func receiveConfirmation(
@@ -387,8 +394,7 @@ struct RedisSession: Session {
             }
         }
         if role.isOverdue(now, patience: options.patience) {
-            throw ProtocolError(
-                silence: "the server sends, but has answered nothing for \(options.patience)")
+            throw ProtocolError(silence: "the server sends, but has answered nothing for too long")
         }
         if role.timeReached(now, interval: options.pingInterval) { askForRole(into: &output) }
         switch try probe.timeReached(now, isNeeded: messages.hasTopics) {
