@@ -126,6 +126,18 @@ struct RedisProbeTests {
         #expect(throws: ProtocolError.self) { _ = try scene.pass(.seconds(15)) }
     }
 
+    /// The answer to what was asked stands behind it.
+    @Test func aLargeMessageOnItsWayIsASignOfLife() throws {
+        var scene = try Scene()
+        try scene.subscribe()
+        scene.answers = [:]
+        try scene.answer(">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1000000\r\n")
+        for _ in 0..<49 {
+            try scene.answer(String(repeating: "x", count: 20_000))
+            _ = try scene.pass(.seconds(1))
+        }
+    }
+
     /// INFO is refused while a script runs; the master may be demoted after that.
     @Test func theRoleIsAskedAgainAfterABusyMoment() throws {
         var scene = try Scene()

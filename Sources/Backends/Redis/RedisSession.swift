@@ -152,10 +152,10 @@ struct RedisSession: Session {
         _ buffer: inout ReceiveBuffer, on lane: Lane, into output: inout SessionOutput
     ) throws(ProtocolError) {
         lanes[lane.index].heartbeat.heard()
-        if !lanes[lane.index].decoder.isAtBoundary {
+        if !lanes[lane.index].decoder.isAtBoundary, buffer.count >= RedisSession.largeMessage {
             // A large message on its way is one that arrives, and what was asked is answered behind it.
             if lane == subscriberLane { probe.arrived() }
-            if lane == .main, buffer.count >= RedisSession.largeMessage { role.excuse() }
+            if lane == .main { role.excuse() }
         }
         while phase != .closing {
             if phase == .open, lanes[lane.index].decoder.isAtBoundary {
