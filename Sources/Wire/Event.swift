@@ -19,6 +19,13 @@ package enum Event: Sendable {
     case warned(String)
 }
 
+extension Event {
+    /// A message came that is longer than what may be received.
+    package static func tooLong(_ count: Int, limit: Int, topic: Int) -> Event {
+        .undeliverable(topic: topic, "a message has \(count) bytes, \(limit) are allowed")
+    }
+}
+
 /// Who answered the handshake.
 package struct ServerIdentity: Hashable, Sendable {
     /// The product, such as `redis`.

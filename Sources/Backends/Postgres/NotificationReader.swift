@@ -67,10 +67,7 @@ struct NotificationReader: Sendable {
         _ payload: [UInt8], _ entry: TopicIndex.Entry, into output: inout SessionOutput
     ) {
         guard payload.count <= limit else {
-            return output.append(
-                .undeliverable(
-                    topic: entry.topic,
-                    "a message has \(payload.count) bytes, \(limit) are allowed"))
+            return output.append(.tooLong(payload.count, limit: limit, topic: entry.topic))
         }
         output.append(
             messageIn: payload.span, at: payload.indices, topic: entry.topic,

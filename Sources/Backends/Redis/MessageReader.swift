@@ -82,9 +82,7 @@ struct MessageReader: Sendable {
         _ message: [UInt8], _ topic: Int, into output: inout SessionOutput
     ) -> Bool {
         if message.count <= limit { return true }
-        output.append(
-            .undeliverable(
-                topic: topic, "a message has \(message.count) bytes, \(limit) are allowed"))
+        output.append(.tooLong(message.count, limit: limit, topic: topic))
         return false
     }
 }
