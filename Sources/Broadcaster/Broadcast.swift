@@ -84,7 +84,7 @@ public final class Broadcast: Sendable {
         self.backend = backend
         self.options = options.clamped()
         publishTimeout = self.options.publishTimeout
-        self.makeDriver = { (hub, observers) throws(LinkFailure) in
+        self.makeDriver = { (hub, observers) throws(ConnectionFailure) in
             makeDriver(hub, observers) { backend.makeSession() }
         }
     }
@@ -97,7 +97,7 @@ public final class Broadcast: Sendable {
     ///   a first success nothing of that is thrown any more: it is retried, and told in `status`.
     public func connect() async throws(BroadcastError) {
         let driver = try existingOrNewDriver()
-        do throws(LinkFailure) {
+        do throws(ConnectionFailure) {
             _ = try await driver.start()
             _ = finishConnecting(driver, nil)
         } catch {
@@ -107,7 +107,7 @@ public final class Broadcast: Sendable {
     }
 
     /// One call of `connect()` waits no more. True if the driver is of no use to anybody, and to be stopped.
-    private func finishConnecting(_ driver: any Driver, _ failure: LinkFailure?) -> Bool {
+    private func finishConnecting(_ driver: any Driver, _ failure: ConnectionFailure?) -> Bool {
         state.withLock { state in
             guard state.driver === driver else { return false }
             state.connecting -= 1
@@ -120,8 +120,8 @@ public final class Broadcast: Sendable {
     }
 
     private func existingOrNewDriver() throws(BroadcastError) -> any Driver {
-        do throws(LinkFailure) {
-            return try state.withLock { (state) throws(LinkFailure) in
+        do throws(ConnectionFailure) {
+            return try state.withLock { (state) throws(ConnectionFailure) in
                 let driver = if let existing = state.driver { existing } else { try newDriver() }
                 state.driver = driver
                 state.connecting += 1
@@ -137,7 +137,7 @@ public final class Broadcast: Sendable {
         return driver
     }
 
-    private func newDriver() throws(LinkFailure) -> any Driver {
+    private func newDriver() throws(ConnectionFailure) -> any Driver {
         let (board, hub) = (board, Hub(maximumTopics: options.maximumChannels))
         let log = options.log
         let generation = board.begin()
@@ -318,7 +318,7 @@ public final class Broadcast: Sendable {
     ) async -> SubscriptionFailure? {
         let hub = driver.hub
         let deadline = driver.now + options.subscribeTimeout
-        let disarm = driver.schedule(at: deadline) { hub.abandon(id, .timedOut) }
+        let disarm = driver.schedule(at: deadline) { hub.cancelPending(id, .timedOut) }
         defer { disarm() }
         return await withTaskCancellationHandler(
             operation: {
@@ -326,11 +326,11 @@ public final class Broadcast: Sendable {
                 return await withCheckedContinuation(isolation: isolation) { continuation in
                     hub.add(mailbox, as: id, to: topics, waiter: continuation)
                     driver.hubChanged()
-                    if Task.isCancelled { hub.abandon(id, .cancelled) }
+                    if Task.isCancelled { hub.cancelPending(id, .cancelled) }
                     // Both may have come before there was anything to abandon.
-                    if driver.now >= deadline { hub.abandon(id, .timedOut) }
+                    if driver.now >= deadline { hub.cancelPending(id, .timedOut) }
                 }
-            }, onCancel: { hub.abandon(id, .cancelled) }, isolation: isolation)
+            }, onCancel: { hub.cancelPending(id, .cancelled) }, isolation: isolation)
     }
 
     // MARK: Watching
@@ -363,7 +363,7 @@ public final class Broadcast: Sendable {
     /// How long the server takes to answer.
     public func ping() async throws(BroadcastError) -> Duration {
         let driver = try connectedDriver()
-        do throws(LinkFailure) {
+        do throws(ConnectionFailure) {
             return try await driver.ping()
         } catch {
             throw BroadcastError(error)

@@ -77,7 +77,7 @@ extension BroadcastError {
         }
     }
 
-    init(_ failure: LinkFailure) {
+    init(_ failure: ConnectionFailure) {
         switch failure {
         case .unreachable(let text), .lost(let text): self = .unreachable(text)
         case .rejected(let rejection): self.init(rejection)

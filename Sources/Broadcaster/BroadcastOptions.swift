@@ -114,7 +114,7 @@ public struct BroadcastLogEntry: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension BroadcastLogEntry {
-    init(_ note: LinkNote) {
+    init(_ note: LogEvent) {
         switch note {
         case .connected(let identity, let endpoint):
             self.init(

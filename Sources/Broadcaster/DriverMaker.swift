@@ -3,21 +3,21 @@ internal import BroadcasterWire
 
 /// Makes what runs the sessions of a `Broadcast`, for each `connect()` a new one.
 package typealias DriverMaker =
-    @Sendable (Hub, Observers) throws(LinkFailure) -> any Driver
+    @Sendable (Hub, Observers) throws(ConnectionFailure) -> any Driver
 
 /// Over sockets where the backend has a server, inside the process where it has none.
 func driverMaker(
     for backend: any Backend, _ common: CommonOptions, _ options: BroadcastOptions
 ) -> DriverMaker {
-    let limits = LinkLimits(
+    let limits = ConnectionLimits(
         connectTimeout: common.connectTimeout, publishTimeout: common.publishTimeout,
-        patience: common.patience, waitsForServer: options.waitsForServer,
+        answerTimeout: common.answerTimeout, waitsForServer: options.waitsForServer,
         shutdownTimeout: options.shutdownTimeout, unsentBytes: options.unsentBytes,
         unparsedBytes: options.unparsedBytes ?? common.maximumMessageSize + (2 << 20))
-    return { (hub, observers) throws(LinkFailure) in
+    return { (hub, observers) throws(ConnectionFailure) in
         guard !backend.endpoints.isEmpty else {
             return LocalDriver(backend.makeSession(), hub: hub, observers: observers)
         }
-        return try LinkDriver(backend, limits: limits, hub: hub, observers: observers)
+        return try ServerDriver(backend, limits: limits, hub: hub, observers: observers)
     }
 }

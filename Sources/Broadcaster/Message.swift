@@ -48,8 +48,8 @@ public struct Gap: Hashable, Sendable {
     /// How many are missing, where that is known.
     public let lost: Int?
 
-    init(_ hole: Hole) {
-        switch hole {
+    init(_ gap: DeliveryGap) {
+        switch gap {
         case .connectionLost(let description, let duration):
             reason = .reconnected(after: duration, description: description)
             lost = nil

@@ -54,8 +54,8 @@ public final class Subscription: AsyncSequence, Sendable {
 
     /// The next of the sequence, if it is a message that is in hand.
     @usableFromInline
-    func takeInHand() -> Message? {
-        Task.isCancelled ? nil : mailbox.pollInHand().map { Message($0) }
+    func pollMessage() -> Message? {
+        Task.isCancelled ? nil : mailbox.pollMessage().map { Message($0) }
     }
 
     @usableFromInline
@@ -65,7 +65,7 @@ public final class Subscription: AsyncSequence, Sendable {
         while !Task.isCancelled {
             switch mailbox.poll() {
             case .message(let message): return .message(Message(message))
-            case .hole(let hole): return .gap(Gap(hole))
+            case .gap(let gap): return .gap(Gap(gap))
             case .end(let failure?): throw BroadcastError(failure)
             case .end(nil): return nil
             case nil: await mailbox.wait(isolation: actor)
@@ -84,7 +84,7 @@ public final class Subscription: AsyncSequence, Sendable {
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(BroadcastError) -> Message? {
             // Inlined, so that a loop over what is in hand makes no asynchronous call: a quarter of what receiving took.
-            if let message = subscription.takeInHand() { return message }
+            if let message = subscription.pollMessage() { return message }
             while let event = try await subscription.next(isolation: actor) {
                 if case .message(let message) = event { return message }
             }
@@ -115,7 +115,7 @@ public final class Subscription: AsyncSequence, Sendable {
             public mutating func next(
                 isolation actor: isolated (any Actor)? = #isolation
             ) async throws(BroadcastError) -> SubscriptionEvent? {
-                if let message = subscription.takeInHand() { return .message(message) }
+                if let message = subscription.pollMessage() { return .message(message) }
                 return try await subscription.next(isolation: actor)
             }
         }

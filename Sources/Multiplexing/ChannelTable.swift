@@ -22,7 +22,7 @@ package struct ChannelTable: Sendable {
     private struct Entry {
         let topic: Topic
         var server = ServerSide.absent
-        var audience = Audience()
+        var subscribers = SubscriberList()
     }
 
     private struct Membership {
@@ -76,9 +76,9 @@ package struct ChannelTable: Sendable {
         for topic in topics {
             let place = place(for: topic)
             // Named twice.
-            if entries[place]?.audience.last == id { continue }
+            if entries[place]?.subscribers.last == id { continue }
             unique.append(topic)
-            entries[place]?.audience.append(subscriber)
+            entries[place]?.subscribers.append(subscriber)
             if entries[place]?.server != .confirmed { unconfirmed += 1 }
             mark(place)
         }
@@ -94,7 +94,7 @@ package struct ChannelTable: Sendable {
         guard let membership = members.removeValue(forKey: subscriber) else { return nil }
         for name in membership.topics {
             guard let id = ids[name] else { continue }
-            entries[id]?.audience.remove(subscriber)
+            entries[id]?.subscribers.remove(subscriber)
             mark(id)
             releaseIfUnused(id)
         }
@@ -106,9 +106,9 @@ package struct ChannelTable: Sendable {
     }
 
     /// Whom a message of this topic goes to.
-    package func audience(of topic: Int) -> Audience {
-        guard entries.indices.contains(topic) else { return Audience() }
-        return entries[topic]?.audience ?? Audience()
+    package func subscribers(of topic: Int) -> SubscriberList {
+        guard entries.indices.contains(topic) else { return SubscriberList() }
+        return entries[topic]?.subscribers ?? SubscriberList()
     }
 
     private mutating func place(for name: TopicName) -> Int {
@@ -127,7 +127,7 @@ package struct ChannelTable: Sendable {
 
     /// Forgets a topic that nobody wants, once the server does not know it either.
     private mutating func releaseIfUnused(_ id: Int) {
-        guard let entry = entries[id], entry.audience.isEmpty, entry.server == .absent else {
+        guard let entry = entries[id], entry.subscribers.isEmpty, entry.server == .absent else {
             return
         }
         ids[entry.topic.name] = nil
@@ -143,7 +143,7 @@ package struct ChannelTable: Sendable {
         var requests: (subscribe: [Topic], unsubscribe: [Topic]) = ([], [])
         for id in changed {
             guard let entry = entries[id] else { continue }
-            switch (entry.server, isWanted: !entry.audience.isEmpty) {
+            switch (entry.server, isWanted: !entry.subscribers.isEmpty) {
             case (.absent, true):
                 entries[id]?.server = .subscribing
                 requests.subscribe.append(entry.topic)
@@ -166,7 +166,7 @@ package struct ChannelTable: Sendable {
         guard entries.indices.contains(id), entries[id]?.server == .subscribing else { return [] }
         entries[id]?.server = .confirmed
         mark(id)
-        return audience(of: id).compactMap { confirmed(for: $0.id) }
+        return subscribers(of: id).compactMap { confirmed(for: $0.id) }
     }
 
     private mutating func confirmed(for subscriber: Int) -> Outcome? {
@@ -191,9 +191,9 @@ package struct ChannelTable: Sendable {
         guard entries.indices.contains(id), let entry = entries[id] else { return [] }
         entries[id]?.server = .absent
         // At once: taken out one by one, each would be looked for among the others.
-        entries[id]?.audience = Audience()
+        entries[id]?.subscribers = SubscriberList()
         let failure = SubscriptionFailure.refused(topic: entry.topic.name, rejection)
-        let outcomes = entry.audience.compactMap { subscriber in
+        let outcomes = entry.subscribers.compactMap { subscriber in
             remove(subscriber.id).map {
                 Outcome.failed(subscriber: subscriber.id, $0, failure)
             }

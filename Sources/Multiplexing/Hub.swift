@@ -79,7 +79,7 @@ package final class Hub: Sendable {
 
     /// As `remove`, if it is still waited for: a deadline or a cancellation that comes too late must not end a
     /// subscription that is established.
-    package func abandon(_ id: Int, _ failure: SubscriptionFailure) {
+    package func cancelPending(_ id: Int, _ failure: SubscriptionFailure) {
         let (mailbox, waiter) = state.withLock { state in
             guard let waiter = state.waiters.removeValue(forKey: id) else {
                 return (nil as Mailbox?, nil as Waiter?)
@@ -142,11 +142,11 @@ package final class Hub: Sendable {
 
     package func deliver(_ block: MessageBlock) {
         if block.runCount > 1 { return deliverRuns(of: block) }
-        let audience = state.withLock { state in
+        let subscribers = state.withLock { state in
             state.received += block.extent(ofRun: 0).count
-            return state.table.audience(of: block.topic(ofRun: 0))
+            return state.table.subscribers(of: block.topic(ofRun: 0))
         }
-        audience.forEach { $0.mailbox.offer(block, 0..<1) }
+        subscribers.forEach { $0.mailbox.offer(block, 0..<1) }
     }
 
     /// One look at the table for all runs, and one at a mailbox for those that follow each other there.
@@ -155,7 +155,7 @@ package final class Hub: Sendable {
         state.withLock { state in
             for number in 0..<block.runCount {
                 state.received += block.extent(ofRun: number).count
-                state.table.audience(of: block.topic(ofRun: number)).forEach { subscriber in
+                state.table.subscribers(of: block.topic(ofRun: number)).forEach { subscriber in
                     if let last = deliveries.last, last.mailbox === subscriber.mailbox,
                         last.runs.upperBound == number
                     {
@@ -175,7 +175,7 @@ package final class Hub: Sendable {
 
     /// Something for this topic was lost on its way.
     package func undeliverable(_ topic: Int, _ reason: String) {
-        state.withLock { $0.table.audience(of: topic) }.forEach { $0.mailbox.miss(reason) }
+        state.withLock { $0.table.subscribers(of: topic) }.forEach { $0.mailbox.miss(reason) }
     }
 
     package func unsubscribed(_ topic: Int) {

@@ -1,7 +1,7 @@
 import BroadcasterSockets
 import BroadcasterWire
 
-/// The connections of one session, and the attempts that are to become such. Belongs to the link's actor.
+/// The connections of one session, and the attempts that are to become such. Belongs to the runner's actor.
 struct LaneSet {
     private let loop: EventLoop
     private var transports: [Transport?] = [nil, nil]

@@ -31,12 +31,12 @@ package final class LocalDriver: Driver {
         state = Mutex(State(session: session))
     }
 
-    package func start() async throws(LinkFailure) -> ServerIdentity {
+    package func start() async throws(ConnectionFailure) -> ServerIdentity {
         try open()
     }
 
     /// As `start`, at once.
-    package func open() throws(LinkFailure) -> ServerIdentity {
+    package func open() throws(ConnectionFailure) -> ServerIdentity {
         let identity = state.withLock { state -> ServerIdentity? in
             if state.isStopped { return nil }
             state.session.opened(.main, at: clock(), into: &state.output)
@@ -116,7 +116,7 @@ package final class LocalDriver: Driver {
 
     package var isReady: Bool { state.withLock { $0.isOpen } }
 
-    package func ping() async throws(LinkFailure) -> Duration {
+    package func ping() async throws(ConnectionFailure) -> Duration {
         guard state.withLock({ $0.isOpen }) else { throw .closed }
         return .zero
     }

@@ -82,8 +82,8 @@ package final class Mailbox: Sendable {
     }
 
     /// The next delivery, if it is a message.
-    package func pollInHand() -> DeliveredMessage? {
-        state.withLock { $0.content.nextInHand() }
+    package func pollMessage() -> DeliveredMessage? {
+        state.withLock { $0.content.nextMessage() }
     }
 
     package var isReady: Bool { state.withLock { $0.content.isReady } }

@@ -1,18 +1,18 @@
 package import BroadcasterWire
 
-/// What waits for one subscriber: messages in runs, and the holes between them. A pure value.
+/// What waits for one subscriber: messages in runs, and the gaps between them. A pure value.
 ///
-/// A hole that is still open (the connection is gone) stands in its place in the sequence, and nothing
+/// A gap that is still open (the connection is gone) stands in its place in the sequence, and nothing
 /// behind it is delivered until it is closed: so each loss is told once, after the last message
 /// before it and before the first one after it, however many connections were tried in between.
 package struct MailboxState: Sendable {
     private enum Entry: Sendable {
         case block(Remainder)
-        // Indirect: holes are rare, and an `Instant` has no layout that the compiler knows, which would make every
+        // Indirect: gaps are rare, and an `Instant` has no layout that the compiler knows, which would make every
         // entry slow to move.
-        indirect case hole(Hole)
+        indirect case gap(DeliveryGap)
         /// The connection was lost then and is not back.
-        indirect case openHole(since: Instant, reason: String)
+        indirect case openGap(since: Instant, reason: String)
     }
 
     /// A run of a block, of which the first messages may be gone.
@@ -45,7 +45,7 @@ package struct MailboxState: Sendable {
     /// The block that messages are being taken from. It comes before all entries.
     private var opened: Remainder?
     private var entries = Queue<Entry>()
-    /// Messages that fell since the last one delivered: a hole before everything here.
+    /// Messages that fell since the last one delivered: a gap before everything here.
     private var fallen = 0
     private var end: SubscriptionFailure??
     package private(set) var count = 0
@@ -80,13 +80,13 @@ package struct MailboxState: Sendable {
     /// Something came that is no message any more.
     package mutating func miss(_ reason: String) {
         guard end == nil else { return }
-        addHole(.hole(.undeliverable(reason)))
+        addGap(.gap(.undeliverable(reason)))
     }
 
-    /// The connection is gone. A hole that is already open and has nothing behind it goes on.
+    /// The connection is gone. A gap that is already open and has nothing behind it goes on.
     package mutating func interrupt(at now: Instant, reason: String) {
         guard end == nil else { return }
-        addHole(.openHole(since: now, reason: reason))
+        addGap(.openGap(since: now, reason: reason))
     }
 
     /// Everything that this subscriber wants is subscribed again.
@@ -95,15 +95,15 @@ package struct MailboxState: Sendable {
         entries.removeAll()
         for index in 0..<waiting.count {
             switch waiting[index] {
-            case .openHole(let since, let reason):
-                addHole(.hole(.connectionLost(reason: reason, for: now - since)))
+            case .openGap(let since, let reason):
+                addGap(.gap(.connectionLost(reason: reason, for: now - since)))
             case let entry?: entries.append(entry)
             case nil: break
             }
         }
     }
 
-    /// Nothing more comes; what is here is still delivered, without a word on holes still open.
+    /// Nothing more comes; what is here is still delivered, open gaps are discarded.
     package mutating func finish(_ failure: SubscriptionFailure?) {
         if end == nil { end = .some(failure) }
     }
@@ -115,22 +115,22 @@ package struct MailboxState: Sendable {
         while true {
             if fallen > 0 {
                 defer { fallen = 0 }
-                return .hole(.overflow(lost: fallen))
+                return .gap(.overflow(lost: fallen))
             }
-            if let message = nextInHand() { return .message(message) }
+            if let message = nextMessage() { return .message(message) }
             switch entries.first {
-            case .hole(let hole):
+            case .gap(let gap):
                 _ = entries.removeFirst()
-                return .hole(hole)
-            case .openHole where end == nil: return nil
-            case .openHole: _ = entries.removeFirst()
+                return .gap(gap)
+            case .openGap where end == nil: return nil
+            case .openGap: _ = entries.removeFirst()
             case .block, nil: return end.map { .end($0) }
             }
         }
     }
 
     /// The next of the sequence, if it is a message.
-    package mutating func nextInHand() -> DeliveredMessage? {
+    package mutating func nextMessage() -> DeliveredMessage? {
         guard fallen == 0 else { return nil }
         if let message = nextOfOpened() { return message }
         guard case .block(let block)? = entries.first else { return nil }
@@ -143,8 +143,8 @@ package struct MailboxState: Sendable {
     package var isReady: Bool {
         if fallen > 0 || opened != nil || end != nil { return true }
         switch entries.first {
-        case .block, .hole: return true
-        case .openHole, nil: return false
+        case .block, .gap: return true
+        case .openGap, nil: return false
         }
     }
 
@@ -208,7 +208,7 @@ package struct MailboxState: Sendable {
         count -= 1
         byteCount -= range.count + Int(current.nameSize)
         dropped += 1
-        // Told before everything here, also before a hole that stands first: between the two there is no
+        // Told before everything here, also before a gap that stands first: between the two there is no
         // message, and the order within such a stretch says nothing.
         fallen += 1
         if let index {
@@ -216,7 +216,7 @@ package struct MailboxState: Sendable {
                 entries[index] = .block(current)
             } else {
                 entries.remove(at: index)
-                foldFirstHoles()
+                foldFirstGaps()
             }
         } else {
             opened = current.left > 0 ? current : nil
@@ -232,28 +232,28 @@ package struct MailboxState: Sendable {
         return remainder
     }
 
-    // MARK: Holes
+    // MARK: Gaps
 
     /// Tells of messages that fell at the end of the sequence.
     private mutating func lose(_ number: Int) {
         guard number > 0 else { return }
         dropped += number
-        addHole(.hole(.overflow(lost: number)))
+        addGap(.gap(.overflow(lost: number)))
     }
 
-    /// Adds a hole at the end. Holes of one kind with no message between them are one, so there are
+    /// Adds a gap at the end. Gaps of one kind with no message between them are one, so there are
     /// never more than a few for each message that waits.
-    private mutating func addHole(_ hole: Entry) {
-        if !fold(hole, intoThoseBefore: entries.count) { entries.append(hole) }
+    private mutating func addGap(_ gap: Entry) {
+        if !fold(gap, intoThoseBefore: entries.count) { entries.append(gap) }
     }
 
-    /// After the messages between them fell, the holes at the front may be foldable.
-    private mutating func foldFirstHoles() {
+    /// After the messages between them fell, the gaps at the front may be foldable.
+    private mutating func foldFirstGaps() {
         var index = 1
         while index < entries.count, remainder(at: index - 1) == nil, remainder(at: index) == nil,
-            let hole = entries[index]
+            let gap = entries[index]
         {
-            if fold(hole, intoThoseBefore: index) {
+            if fold(gap, intoThoseBefore: index) {
                 entries.remove(at: index)
             } else {
                 index += 1
@@ -261,11 +261,11 @@ package struct MailboxState: Sendable {
         }
     }
 
-    /// Makes the hole one with another of the holes right before `index`, if there is one of its kind.
-    private mutating func fold(_ hole: Entry, intoThoseBefore index: Int) -> Bool {
+    /// Makes the gap one with another of the gaps right before `index`, if there is one of its kind.
+    private mutating func fold(_ gap: Entry, intoThoseBefore index: Int) -> Bool {
         for other in (0..<index).reversed() {
             guard remainder(at: other) == nil, let entry = entries[other] else { return false }
-            if let folded = MailboxState.fold(entry, hole) {
+            if let folded = MailboxState.fold(entry, gap) {
                 entries[other] = folded
                 return true
             }
@@ -275,12 +275,12 @@ package struct MailboxState: Sendable {
 
     private static func fold(_ first: Entry, _ second: Entry) -> Entry? {
         switch (first, second) {
-        case (.openHole, .openHole): first
-        case (.hole(.connectionLost(let reason, let one)), .hole(.connectionLost(_, let two))):
-            .hole(.connectionLost(reason: reason, for: one + two))
-        case (.hole(.undeliverable), .hole(.undeliverable)): first
-        case (.hole(.overflow(let one)), .hole(.overflow(let two))):
-            .hole(.overflow(lost: one + two))
+        case (.openGap, .openGap): first
+        case (.gap(.connectionLost(let reason, let one)), .gap(.connectionLost(_, let two))):
+            .gap(.connectionLost(reason: reason, for: one + two))
+        case (.gap(.undeliverable), .gap(.undeliverable)): first
+        case (.gap(.overflow(let one)), .gap(.overflow(let two))):
+            .gap(.overflow(lost: one + two))
         default: nil
         }
     }

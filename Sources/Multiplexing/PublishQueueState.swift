@@ -1,18 +1,5 @@
 package import BroadcasterWire
 
-/// Why a message was not published, or may not have been.
-package enum PublishFailure: Error, Hashable, Sendable {
-    /// Nothing of it was sent: there was no connection before the deadline.
-    case notSent(String)
-    /// It was sent, and the answer did not come: the server may have published it, or not.
-    case outcomeUnknown(String)
-    case refused(Rejection)
-    /// The task was cancelled before anything was sent.
-    case cancelled
-    /// The broadcast is not connected, or no more.
-    case closed
-}
-
 /// The messages on their way to the server, and the tasks that wait for their fate. A pure value.
 ///
 /// A message is `unsent` until the session has taken it and `sent` until its answer comes. Whoever waits

@@ -1,7 +1,7 @@
 import BroadcasterSockets
 import BroadcasterWire
 
-/// One lane's socket with the bytes that wait on either side of it. Belongs to the link's actor.
+/// One lane's socket with the bytes that wait on either side of it. Belongs to the runner's actor.
 final class Transport {
     let socket: Socket
     let registration: EventLoop.Registration

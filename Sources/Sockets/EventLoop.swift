@@ -40,7 +40,7 @@ package final class EventLoop: SerialExecutor {
 
     private let epoll: Epoll
     private let state = Mutex(State())
-    private let isResting = Atomic<Bool>(false)
+    private let coalesces = Atomic<Bool>(false)
     private let thread = Atomic<UInt>(0)
 
     /// Starts the thread. It runs until `stop`.
@@ -165,15 +165,15 @@ package final class EventLoop: SerialExecutor {
     ///
     /// A stream of a million small messages a second then comes in reads of 60 KB in place of 25, and its
     /// subscribers are woken as much less often: a quarter less CPU time a message.
-    package func rest() {
-        isResting.store(true, ordering: .relaxed)
+    package func coalesceReads() {
+        coalesces.store(true, ordering: .relaxed)
     }
 
     /// Short beside what a server that sends so much takes to deliver it.
     private static let restTime = 300
 
     private func turn() {
-        let rests = isResting.exchange(false, ordering: .relaxed)
+        let rests = coalesces.exchange(false, ordering: .relaxed)
         // Before the look at the work that there is: a wake-up for later work must not be forgotten.
         if rests { epoll.clearWakeups() }
         let limit = sleepTime()

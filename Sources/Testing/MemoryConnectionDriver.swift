@@ -40,14 +40,14 @@ final class MemoryConnectionDriver: Driver {
 
     var now: Instant { Instant(connection.clock.now) }
 
-    func start() async throws(LinkFailure) -> ServerIdentity {
+    func start() async throws(ConnectionFailure) -> ServerIdentity {
         if let identity = state.withLock({ $0.current })?.identity { return identity }
         guard !connection.isLost else { throw .unreachable("the connection is lost") }
         connection.attach(self)
         return try open()
     }
 
-    private func open() throws(LinkFailure) -> ServerIdentity {
+    private func open() throws(ConnectionFailure) -> ServerIdentity {
         let clock = connection.clock
         let new = LocalDriver(makeSession(), hub: hub, observers: observers) { Instant(clock.now) }
         // Two calls of `connect()` at once open one driver.
@@ -78,7 +78,7 @@ final class MemoryConnectionDriver: Driver {
         }
         guard lost != nil else { return }
         hub.disconnected(at: now, reason: reason)
-        let failure = LinkFailure.lost(reason)
+        let failure = ConnectionFailure.lost(reason)
         observers.status(.down(failure, retryIn: .zero))
         observers.log(.lost(failure, retryIn: .zero))
     }
@@ -167,7 +167,7 @@ final class MemoryConnectionDriver: Driver {
         state.withLock { $0.current }?.hubChanged()
     }
 
-    func ping() async throws(LinkFailure) -> Duration {
+    func ping() async throws(ConnectionFailure) -> Duration {
         guard state.withLock({ $0.current }) != nil else { throw .closed }
         return .zero
     }

@@ -20,7 +20,7 @@ package struct CommonOptions: Hashable, Sendable {
     }
 
     /// How long an answer may be overdue before the connection is given up.
-    package var patience: Duration { max(publishTimeout, pingInterval * 2) }
+    package var answerTimeout: Duration { max(publishTimeout, pingInterval * 2) }
 
     /// Takes what the URL says of these; the rest stays as it is.
     package mutating func take(from options: inout URLOptions) throws(URLError) {

@@ -72,7 +72,7 @@ extension Span<UInt8> {
 
 extension String {
     /// As `contains`, which would link the engine of regular expressions: 1.4 MB of a static program.
-    package func mentions(_ words: String) -> Bool {
+    package func containsBytes(_ words: String) -> Bool {
         let (mine, theirs) = (utf8.span, words.utf8.span)
         var start = 0
         while start + theirs.count <= mine.count {

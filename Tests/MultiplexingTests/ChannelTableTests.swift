@@ -94,7 +94,7 @@ struct ChannelTableTests {
         let topics = table.takeRequests().subscribe
         #expect(topics.count == 1)
         #expect(table.confirmed(topics[0].id).count == 1)
-        #expect(table.audience(of: topics[0].id).count == 1)
+        #expect(table.subscribers(of: topics[0].id).count == 1)
     }
 
     /// A server that answers as Redis does, late and in order; whatever happens, in the end it knows

@@ -29,9 +29,9 @@ private func drain(_ mailbox: inout MailboxState) -> [String] {
         switch delivery {
         case .message(let message):
             seen.append("\(message.bytes.reversed().reduce(0) { $0 << 8 | Int($1) })")
-        case .hole(.overflow(let lost)): seen.append("-\(lost)")
-        case .hole(.undeliverable): seen.append("?")
-        case .hole(.connectionLost(_, let duration)): seen.append("gap\(duration / .seconds(1))")
+        case .gap(.overflow(let lost)): seen.append("-\(lost)")
+        case .gap(.undeliverable): seen.append("?")
+        case .gap(.connectionLost(_, let duration)): seen.append("gap\(duration / .seconds(1))")
         case .end(let failure):
             return seen + [failure.map { "\($0)" } ?? "end"]
         }

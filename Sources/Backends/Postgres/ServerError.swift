@@ -75,9 +75,9 @@ package struct ServerError: Hashable, Sendable {
         case "42501": .permission
         case "25006": .unsuitable
         // PgBouncer says so of all that is wrong with a login (1.18).
-        case "08P01" where message.mentions("authentication failed"): .authentication
-        case "08P01" where message.mentions("no such user"): .authentication
-        case "08P01" where message.mentions("no such database"): .permanent
+        case "08P01" where message.containsBytes("authentication failed"): .authentication
+        case "08P01" where message.containsBytes("no such user"): .authentication
+        case "08P01" where message.containsBytes("no such database"): .permanent
         case "57P01", "57P02", "57P03", "57P05", "54000", "40001", "40P01", "58P01": .temporary
         default: code.hasPrefix("53") || code.hasPrefix("08") ? .temporary : .permanent
         }

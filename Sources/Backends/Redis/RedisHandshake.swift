@@ -77,7 +77,8 @@ struct RedisHandshake: Sendable {
     ) -> Outcome {
         let code = message.prefix { $0 != " " }
         switch step {
-        case .hello where code == "NOPROTO" || message.lowercased().mentions("unknown command"):
+        case .hello
+        where code == "NOPROTO" || message.lowercased().containsBytes("unknown command"):
             dialect = .resp2
             return advance(past: .hello, lane, into: &output)
         default:
@@ -166,8 +167,8 @@ extension Rejection {
         case "WRONGPASS", "NOAUTH": .authentication
         case "NOPERM": .permission
         case "LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN": .temporary
-        case "ERR" where message.mentions("max number of clients"): .temporary
-        case "ERR" where message.mentions("invalid password"): .authentication
+        case "ERR" where message.containsBytes("max number of clients"): .temporary
+        case "ERR" where message.containsBytes("invalid password"): .authentication
         default: .permanent
         }
     }

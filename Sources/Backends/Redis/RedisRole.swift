@@ -22,7 +22,7 @@ struct RedisRole: Sendable {
     private(set) var nextCheck: Instant?
 
     /// The answer stands behind all that a slow line has to bring first.
-    private static let leastPatience: Duration = .seconds(30)
+    private static let leastAnswerTimeout: Duration = .seconds(30)
 
     static let lost = Rejection(
         kind: .unsuitable,
@@ -70,16 +70,16 @@ struct RedisRole: Sendable {
     }
 
     /// The server has answered something else, or cannot yet.
-    mutating func excuse() {
+    mutating func extendDeadline() {
         isExcused = true
     }
 
     /// The server goes on sending, which satisfies the heartbeat, and has answered nothing for so long.
-    mutating func isOverdue(_ now: Instant, patience: Duration) -> Bool {
+    mutating func isOverdue(_ now: Instant, answerTimeout: Duration) -> Bool {
         guard let asked = askedAt else { return false }
         if isExcused { askedAt = now }
         defer { isExcused = false }
-        return !isExcused && now - asked >= max(patience, RedisRole.leastPatience)
+        return !isExcused && now - asked >= max(answerTimeout, RedisRole.leastAnswerTimeout)
     }
 
     /// True if it is time to ask.

@@ -155,7 +155,7 @@ struct RedisSession: Session {
         if !lanes[lane.index].decoder.isAtBoundary, buffer.count >= RedisSession.largeMessage {
             // A large message on its way is one that arrives, and what was asked is answered behind it.
             if lane == subscriberLane { probe.arrived() }
-            if lane == .main { role.excuse() }
+            if lane == .main { role.extendDeadline() }
         }
         while phase != .closing {
             if phase == .open, lanes[lane.index].decoder.isAtBoundary {
@@ -193,13 +193,13 @@ struct RedisSession: Session {
             _ = lanes[0].expected.removeFirst()
             output.append(published: ticket, receivers: receivers)
         }
-        if position > buffer.start { role.excuse() }
+        if position > buffer.start { role.extendDeadline() }
         buffer.consume(upTo: position)
     }
 
     mutating func wrote(on lane: Lane) {
         lanes[lane.index].heartbeat.heard()
-        role.excuse()
+        role.extendDeadline()
     }
 
     private mutating func receive(
@@ -289,7 +289,7 @@ struct RedisSession: Session {
     private mutating func receiveReply(
         _ value: RESPValue, on lane: Lane, into output: inout SessionOutput
     ) throws(ProtocolError) {
-        if lane == .main { role.excuse() }
+        if lane == .main { role.extendDeadline() }
         let value = if case .blobError(let text) = value { RESPValue.error(text) } else { value }
         switch (lanes[lane.index].expected.removeFirst(), value) {
         case (.publication(let ticket), .integer(let count)) where count >= 0:
@@ -393,7 +393,7 @@ struct RedisSession: Session {
                     silence: "the server is silent: no answer to PING for \(options.pingInterval)")
             }
         }
-        if role.isOverdue(now, patience: options.patience) {
+        if role.isOverdue(now, answerTimeout: options.answerTimeout) {
             throw ProtocolError(silence: "the server sends, but has answered nothing for too long")
         }
         if role.timeReached(now, interval: options.pingInterval) { askForRole(into: &output) }

@@ -6,18 +6,18 @@ import BroadcasterWire
 ///
 /// The actor lives on the event loop's thread; the loop's calls enter it without a hop. Whoever is
 /// outside speaks to the hub and the publish queue, which have locks, and then says `hubChanged` or is
-/// signalled: the link comes by in its next turn and takes all that has gathered there.
-actor Link {
+/// signalled: the runner comes by in its next turn and takes all that has gathered there.
+actor SessionRunner {
     nonisolated let loop: EventLoop
     private nonisolated let backend: any Backend
-    nonisolated let limits: LinkLimits
+    nonisolated let limits: ConnectionLimits
     nonisolated let hub: Hub
     nonisolated let publishes: PublishQueue
     nonisolated let observers: Observers
     /// Calls that wait for the first `ready`, or the end.
-    nonisolated let gate: Gate
+    nonisolated let gate: ConnectOutcome
 
-    var state: LinkState
+    var state: ConnectionState
     var session: (any Session)?
     var output = SessionOutput()
     var lanes: LaneSet
@@ -35,13 +35,13 @@ actor Link {
     private var hasTopicsChanged = false
     private var lastWarning: Instant?
     var stopping: Stopping?
-    var lastFailure: LinkFailure?
+    var lastFailure: ConnectionFailure?
 
     /// A call of `ping` that the server has not answered. Whoever called may be gone; the place stays.
     struct Ping {
         let number: Int
         let since: Instant
-        var caller: CheckedContinuation<LinkFailure?, Never>?
+        var caller: CheckedContinuation<ConnectionFailure?, Never>?
     }
 
     struct Stopping {
@@ -54,8 +54,8 @@ actor Link {
     }
 
     init(
-        on loop: EventLoop, backend: any Backend, limits: LinkLimits, hub: Hub,
-        publishes: PublishQueue, observers: Observers, gate: Gate
+        on loop: EventLoop, backend: any Backend, limits: ConnectionLimits, hub: Hub,
+        publishes: PublishQueue, observers: Observers, gate: ConnectOutcome
     ) {
         self.loop = loop
         lanes = LaneSet(on: loop)
@@ -65,14 +65,14 @@ actor Link {
         self.publishes = publishes
         self.observers = observers
         self.gate = gate
-        state = LinkState(
+        state = ConnectionState(
             connectTimeout: limits.connectTimeout, waitsForServer: limits.waitsForServer,
             endpoints: backend.endpoints.count)
     }
 
-    /// Runs `body` in the link's next turn. False if the loop has ended.
+    /// Runs `body` in the runner's next turn. False if the loop has ended.
     @discardableResult
-    nonisolated func post(_ body: @escaping @Sendable (isolated Link) -> Void) -> Bool {
+    nonisolated func post(_ body: @escaping @Sendable (isolated SessionRunner) -> Void) -> Bool {
         loop.execute { [self] in assumeIsolated(body) }
     }
 
@@ -87,7 +87,7 @@ actor Link {
         follow(decision)
     }
 
-    func follow(_ decision: LinkState.Decision) {
+    func follow(_ decision: ConnectionState.Decision) {
         switch decision {
         case .nothing: break
         case .connect(let deadline):
@@ -148,7 +148,7 @@ actor Link {
             case .end: return lose(lane, .lost("the server closed the connection"))
             case .bytes(let count):
                 received(count, before, transport, lane)
-                if count >= Transport.muchAtOnce { loop.rest() }
+                if count >= Transport.muchAtOnce { loop.coalesceReads() }
             }
         } catch {
             lose(lane, .lost(error.description))
@@ -156,7 +156,7 @@ actor Link {
     }
 
     /// One of the session's connections is gone.
-    private func lose(_ lane: Lane, _ failure: LinkFailure) {
+    private func lose(_ lane: Lane, _ failure: ConnectionFailure) {
         guard lane != .main, session?.lost(lane, into: &output) == true else {
             return lose(failure)
         }
@@ -358,7 +358,7 @@ actor Link {
             let capacity = session?.publishCapacity ?? 0
             var room = limits.unsentBytes - lanes.unsentCount
             // Where a number of messages belongs together, they stay together.
-            if capacity == .max { room = min(room, Link.publishedAtOnce) }
+            if capacity == .max { room = min(room, SessionRunner.publishedAtOnce) }
             let publications = publishes.takeUnsent(limit: room, count: capacity)
             if publications.isEmpty { return }
             perform(.publish(publications))
@@ -376,7 +376,7 @@ actor Link {
         session?.perform(command, into: &output)
     }
 
-    func ping(_ number: Int, _ caller: CheckedContinuation<LinkFailure?, Never>) {
+    func ping(_ number: Int, _ caller: CheckedContinuation<ConnectionFailure?, Never>) {
         guard state.isReady else { return caller.resume(returning: .closed) }
         pings.append(Ping(number: number, since: .now, caller: caller))
         perform(.ping)

@@ -1,8 +1,8 @@
 import BroadcasterSockets
 import BroadcasterWire
 
-/// What a link does when a moment comes: deadlines of its own, of the session and of publishers.
-extension Link {
+/// What a runner does when a moment comes: deadlines of its own, of the session and of publishers.
+extension SessionRunner {
     /// One timer for all: the state's, the session's and the publishers' next deadline.
     func rearm() {
         let publishing = publishes.deadlines
@@ -26,10 +26,11 @@ extension Link {
     /// - Parameter oldestSent: until when the answer to a message that is due next was waited for.
     private func answerDeadline(oldestSent: Instant?) -> Instant? {
         let since = [oldestSent, pings.first?.since].compactMap { $0 }.min()
-        let answer = since.map { max($0, lastProgress) + limits.patience }
+        let answer = since.map { max($0, lastProgress) + limits.answerTimeout }
         // A session may look into what was confirmed before it says so.
         let topics =
-            topicsAsked.count > 0 ? topicsAsked.since + max(limits.patience, .seconds(10)) : nil
+            topicsAsked.count > 0
+            ? topicsAsked.since + max(limits.answerTimeout, .seconds(10)) : nil
         return [answer, topics].compactMap { $0 }.min()
     }
 
@@ -51,12 +52,12 @@ extension Link {
         if let stopping, now >= stopping.deadline { return end(.closed) }
         if let due = answerDeadline(oldestSent: publishes.deadlines.oldestSent), now >= due {
             // Much too late: it was we who were stopped. What has come meanwhile is read first.
-            guard now - due < limits.patience else {
+            guard now - due < limits.answerTimeout else {
                 lastProgress = now
                 topicsAsked.since = now
                 return rearm()
             }
-            lose(.lost("the server sends, but has not answered for \(limits.patience)"))
+            lose(.lost("the server sends, but has not answered for \(limits.answerTimeout)"))
         }
         if let deadline = session?.deadline, now >= deadline {
             do throws(ProtocolError) {

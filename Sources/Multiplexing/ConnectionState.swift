@@ -1,51 +1,7 @@
 package import BroadcasterWire
 
-/// Why there is no connection.
-package enum LinkFailure: Error, Hashable, Sendable, CustomStringConvertible {
-    /// No server answered there.
-    case unreachable(String)
-    /// The server answered and does not want us.
-    case rejected(Rejection)
-    /// What answered does not speak the protocol.
-    case protocolViolation(String)
-    /// An established connection ended.
-    case lost(String)
-    /// Not ready before the deadline.
-    case timedOut(String)
-    /// The call was cancelled; the link may go on for others.
-    case cancelled
-    case closed
-
-    package var description: String {
-        switch self {
-        case .unreachable(let text), .protocolViolation(let text), .lost(let text),
-            .timedOut(let text):
-            text
-        case .rejected(let rejection): "the server refused: \(rejection.message)"
-        case .cancelled: "cancelled"
-        case .closed: "disconnected"
-        }
-    }
-}
-
-/// How long to wait between attempts: exponential, with full jitter, so that the clients of a
-/// restarted server do not all come back at once.
-package struct Backoff: Hashable, Sendable {
-    package var first: Duration = .milliseconds(50)
-    package var longest: Duration = .seconds(5)
-
-    package init() {}
-
-    /// - Parameter chance: from 0 to 1, drawn by the caller.
-    func delay(attempt: Int, chance: Double) -> Duration {
-        let ceiling = min(longest, first * (1 << min(attempt, 16)))
-        // Never none at all: a connection that is refused at once must not become a busy loop.
-        return max(.milliseconds(10), ceiling * chance)
-    }
-}
-
 /// Decides when to connect, when to wait, and when to give up. A pure value.
-package struct LinkState: Sendable {
+package struct ConnectionState: Sendable {
     package enum Phase: Hashable, Sendable {
         /// Leads to: connecting.
         case idle
@@ -62,7 +18,7 @@ package struct LinkState: Sendable {
         case connect(deadline: Instant)
         case wait(until: Instant)
         /// `connect()` throws this; no further attempt is made.
-        case giveUp(LinkFailure)
+        case giveUp(ConnectionFailure)
         case nothing
     }
 
@@ -136,7 +92,7 @@ package struct LinkState: Sendable {
 
     /// An attempt failed, or the connection was lost.
     package mutating func failed(
-        _ failure: LinkFailure, at now: Instant, chance: Double
+        _ failure: ConnectionFailure, at now: Instant, chance: Double
     ) -> Decision {
         switch phase {
         case .idle, .waiting, .closed: return .nothing
@@ -164,7 +120,7 @@ package struct LinkState: Sendable {
 
     /// Another server may do where this one cannot be reached or is of the wrong kind. (One that refuses the
     /// password is believed, as libpq does.)
-    private func triesNext(_ failure: LinkFailure, _ now: Instant) -> Bool {
+    private func triesNext(_ failure: ConnectionFailure, _ now: Instant) -> Bool {
         if tried + 1 >= endpoints { return false }
         if let firstDeadline, !hasBeenReady, now >= firstDeadline { return false }
         switch failure {
@@ -176,7 +132,7 @@ package struct LinkState: Sendable {
     }
 
     /// Whether `connect()` throws this at once. Nothing is final after the first success.
-    private func isFinal(_ failure: LinkFailure, _ now: Instant) -> Bool {
+    private func isFinal(_ failure: ConnectionFailure, _ now: Instant) -> Bool {
         if hasBeenReady { return false }
         if let firstDeadline, now >= firstDeadline { return true }
         switch failure {

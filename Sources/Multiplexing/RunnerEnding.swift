@@ -1,14 +1,14 @@
 import BroadcasterSockets
 import BroadcasterWire
 
-/// How a session is lost, and how the link ends.
-extension Link {
+/// How a session is lost, and how the runner ends.
+extension SessionRunner {
     var downReason: String {
         lastFailure.map { "no connection in time: \($0)" } ?? "no room to send in time"
     }
 
     /// The session is over. What it knew is forgotten; what was sent and not answered is told.
-    func lose(_ failure: LinkFailure) {
+    func lose(_ failure: ConnectionFailure) {
         guard session != nil else { return }
         let wasReady = state.isReady
         let now = Instant.now
@@ -38,7 +38,7 @@ extension Link {
         output = SessionOutput()
     }
 
-    private func failPings(_ failure: LinkFailure) {
+    private func failPings(_ failure: ConnectionFailure) {
         for ping in pings { ping.caller?.resume(returning: failure) }
         pings = []
     }
@@ -65,7 +65,7 @@ extension Link {
     }
 
     /// For good.
-    func end(_ failure: LinkFailure) {
+    func end(_ failure: ConnectionFailure) {
         closeLanes()
         session = nil
         stopping = nil

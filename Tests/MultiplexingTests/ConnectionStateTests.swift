@@ -3,22 +3,22 @@ import BroadcasterTestSupport
 import BroadcasterWire
 import Testing
 
-struct LinkStateTests {
+struct ConnectionStateTests {
     private let start = Instant.now
 
-    private func state(waits: Bool = false) -> LinkState {
-        var state = LinkState(connectTimeout: .seconds(5), waitsForServer: waits)
+    private func state(waits: Bool = false) -> ConnectionState {
+        var state = ConnectionState(connectTimeout: .seconds(5), waitsForServer: waits)
         _ = state.start(at: start)
         return state
     }
 
     @Test(arguments: [
-        LinkFailure.unreachable("refused"), .protocolViolation("x"), .lost("closed"),
+        ConnectionFailure.unreachable("refused"), .protocolViolation("x"), .lost("closed"),
         .rejected(Rejection(kind: .authentication, message: "WRONGPASS")),
         .rejected(Rejection(kind: .permanent, message: "ERR")),
         .rejected(Rejection(kind: .permission, message: "NOPERM")),
     ])
-    func connectingFailsFast(failure: LinkFailure) {
+    func connectingFailsFast(failure: ConnectionFailure) {
         var state = state()
         #expect(state.failed(failure, at: start, chance: 0.5) == .giveUp(failure))
         #expect(state.phase == .closed)
@@ -26,7 +26,7 @@ struct LinkStateTests {
 
     @Test func whatHealsIsRetriedUntilTheDeadline() {
         var state = state()
-        let loading = LinkFailure.rejected(Rejection(kind: .temporary, message: "LOADING"))
+        let loading = ConnectionFailure.rejected(Rejection(kind: .temporary, message: "LOADING"))
         var now = start
         for _ in 0..<100 {
             switch state.failed(loading, at: now, chance: 1) {
@@ -45,10 +45,11 @@ struct LinkStateTests {
 
     /// Its host has no power, say: the second of the list must have its chance within the time of `connect()`.
     @Test func aSilentServerLeavesTimeForTheNext() {
-        var state = LinkState(connectTimeout: .seconds(6), waitsForServer: false, endpoints: 3)
+        var state = ConnectionState(
+            connectTimeout: .seconds(6), waitsForServer: false, endpoints: 3)
         #expect(state.start(at: start) == .connect(deadline: start + .seconds(2)))
         var now = start + .seconds(2)
-        let silent = LinkFailure.timedOut("no answer")
+        let silent = ConnectionFailure.timedOut("no answer")
         #expect(state.failed(silent, at: now, chance: 1) == .wait(until: now))
         #expect(state.timeReached(now) == .connect(deadline: start + .seconds(4)))
         // One that answers at once leaves its share to the last.
@@ -67,7 +68,8 @@ struct LinkStateTests {
             return
         }
         _ = state.timeReached(start + .seconds(100))
-        let wrong = LinkFailure.rejected(Rejection(kind: .authentication, message: "WRONGPASS"))
+        let wrong = ConnectionFailure.rejected(
+            Rejection(kind: .authentication, message: "WRONGPASS"))
         #expect(state.failed(wrong, at: start + .seconds(100), chance: 1) == .giveUp(wrong))
     }
 
@@ -76,7 +78,7 @@ struct LinkStateTests {
         state.ready(at: start)
         var now = start + .seconds(100)
         for failure in [
-            LinkFailure.lost("x"), .unreachable("x"), .protocolViolation("x"), .timedOut("x"),
+            ConnectionFailure.lost("x"), .unreachable("x"), .protocolViolation("x"), .timedOut("x"),
             .rejected(Rejection(kind: .permanent, message: "ERR")),
         ] {
             guard case .wait(let until) = state.failed(failure, at: now, chance: 1) else {
@@ -110,7 +112,7 @@ struct LinkStateTests {
         var random = SeededRandom()
         var tenths = Array(repeating: 0, count: 10)
         for _ in 0..<200 {
-            var state = LinkState(connectTimeout: .seconds(5), waitsForServer: true)
+            var state = ConnectionState(connectTimeout: .seconds(5), waitsForServer: true)
             _ = state.start(at: start)
             var now = start
             // The eighth attempt and later ones: the interval is 5 s.
@@ -173,14 +175,15 @@ struct LinkStateTests {
         let now = start + .seconds(60)
         _ = state.failed(.lost("x"), at: now, chance: 0)
         _ = state.timeReached(now + .seconds(1))
-        let wrong = LinkFailure.rejected(Rejection(kind: .authentication, message: "WRONGPASS"))
+        let wrong = ConnectionFailure.rejected(
+            Rejection(kind: .authentication, message: "WRONGPASS"))
         let again = state.failed(wrong, at: now + .seconds(1), chance: 0)
         #expect(again == .wait(until: now + .seconds(6)))
     }
 
     /// Every input in every phase: it moves or does nothing, and a closed state stays closed.
     @Test func isTotal() {
-        let inputs: [@Sendable (inout LinkState, Instant) -> Void] = [
+        let inputs: [@Sendable (inout ConnectionState, Instant) -> Void] = [
             { state, now in _ = state.start(at: now) },
             { state, now in state.ready(at: now) },
             { state, now in _ = state.failed(.lost("x"), at: now, chance: 0.5) },
@@ -188,7 +191,7 @@ struct LinkStateTests {
             { state, _ in state.close() },
         ]
         for path in 0..<3125 {
-            var state = LinkState(connectTimeout: .seconds(5), waitsForServer: false)
+            var state = ConnectionState(connectTimeout: .seconds(5), waitsForServer: false)
             var number = path
             var wasClosed = false
             for step in 0..<5 {

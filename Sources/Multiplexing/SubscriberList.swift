@@ -8,7 +8,7 @@ package struct Subscriber: Sendable {
 ///
 /// Most topics have one, which lies beside the topic: where messages come to random ones of thousands, each look at
 /// another place in memory is a wait for it.
-package struct Audience: Sendable {
+package struct SubscriberList: Sendable {
     private var first: Subscriber?
     private var others: [Subscriber] = []
 

@@ -1,0 +1,92 @@
+import BroadcasterWire
+
+/// Puts the parts of a message together again.
+///
+/// All notifications of one transaction stand together in the server's queue (async.c), so the parts of a message
+/// follow each other and there is never more than one message open. Bounded by the longest message.
+struct PartAssembler: Sendable {
+    enum Outcome: Hashable {
+        case incomplete
+        case message([UInt8])
+        /// A message whose rest is missing, or that is too long, and falls.
+        case lost
+    }
+
+    private struct Open {
+        let process: Int32
+        let id: UInt64
+        let channel: [UInt8]
+        let count: Int
+        var next: Int
+        var text: [UInt8]
+    }
+
+    private let limit: Int
+    private var open: Open?
+    /// The message that was last told as lost, whose rest may still come.
+    private var lost: (process: Int32, id: UInt64)?
+
+    init(limit: Int) {
+        // Base64 makes four bytes of three.
+        self.limit = limit / 3 * 4 + 1024
+    }
+
+    /// No message is open.
+    var isIdle: Bool { open == nil }
+
+    /// The channel of a message that was begun, if `channel` or `process` is another's: its rest will not come.
+    mutating func interrupted(by process: Int32, _ channel: [UInt8]) -> [UInt8]? {
+        guard let current = open, current.process != process || current.channel != channel else {
+            return nil
+        }
+        lose(current.process, current.id)
+        return current.channel
+    }
+
+    /// A whole message came where a part was due.
+    mutating func abandon() -> Bool {
+        guard let current = open else { return false }
+        lose(current.process, current.id)
+        return true
+    }
+
+    private mutating func lose(_ process: Int32, _ id: UInt64) {
+        open = nil
+        lost = (process, id)
+    }
+
+    mutating func add(
+        process: Int32, channel: [UInt8], id: UInt64, number: Int, count: Int,
+        piece: ArraySlice<UInt8>
+    ) -> Outcome {
+        var current: Open
+        if let open, open.id == id, open.next == number, open.count == count {
+            current = open
+        } else {
+            let before = open
+            if let before { lose(before.process, before.id) }
+            guard number == 1 else {
+                // The rest of one that was told as lost is not told again.
+                let isTold = lost.map { $0.process == process && $0.id == id } ?? false
+                lose(process, id)
+                return isTold && before == nil ? .incomplete : .lost
+            }
+            current = Open(
+                process: process, id: id, channel: channel, count: count, next: 1, text: [])
+        }
+        open = nil
+        guard current.text.count + piece.count <= limit else {
+            lose(process, id)
+            return .lost
+        }
+        current.text += piece
+        current.next += 1
+        if current.next <= count {
+            open = current
+            return .incomplete
+        }
+        guard current.text.starts(with: PayloadCodec.mark) else { return .message(current.text) }
+        if case .whole(let bytes) = PayloadCodec.decode(current.text) { return .message(bytes) }
+        return .lost
+    }
+}

@@ -1,0 +1,29 @@
+package import BroadcasterWire
+
+/// Why there is no connection.
+package enum ConnectionFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    /// No server answered there.
+    case unreachable(String)
+    /// The server answered and does not want us.
+    case rejected(Rejection)
+    /// What answered does not speak the protocol.
+    case protocolViolation(String)
+    /// An established connection ended.
+    case lost(String)
+    /// Not ready before the deadline.
+    case timedOut(String)
+    /// The call was cancelled; the runner may go on for others.
+    case cancelled
+    case closed
+
+    package var description: String {
+        switch self {
+        case .unreachable(let text), .protocolViolation(let text), .lost(let text),
+            .timedOut(let text):
+            text
+        case .rejected(let rejection): "the server refused: \(rejection.message)"
+        case .cancelled: "cancelled"
+        case .closed: "disconnected"
+        }
+    }
+}

@@ -1,0 +1,20 @@
+package import BroadcasterWire
+
+/// A message as it leaves a mailbox: a view into the block that it came in.
+package struct DeliveredMessage: Sendable {
+    private let block: MessageBlock
+    private let run: Int32
+    private let length: Int32
+    private let start: Int
+
+    init(block: MessageBlock, run: Int32, range: Range<Int>) {
+        self.block = block
+        self.run = run
+        start = range.lowerBound
+        length = Int32(truncatingIfNeeded: range.count)
+    }
+
+    package var origin: Origin { block.origin(ofRun: Int(run)) }
+    package var bytes: ArraySlice<UInt8> { block.storage[start..<start + count] }
+    package var count: Int { Int(length) }
+}

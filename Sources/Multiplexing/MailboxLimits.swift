@@ -1,0 +1,18 @@
+/// How much a subscriber's mailbox holds, and what happens then.
+package struct MailboxLimits: Hashable, Sendable {
+    package enum Overflow: Hashable, Sendable {
+        case dropOldest
+        case dropNewest
+        case fail
+    }
+
+    package var messages: Int
+    package var bytes: Int
+    package var overflow: Overflow
+
+    package init(messages: Int, bytes: Int, overflow: Overflow) {
+        self.messages = messages
+        self.bytes = bytes
+        self.overflow = overflow
+    }
+}

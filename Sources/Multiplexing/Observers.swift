@@ -1,0 +1,40 @@
+package import BroadcasterWire
+
+/// What the driver tells whoever watches.
+package struct Observers: Sendable {
+    package var status: @Sendable (ConnectionStatus) -> Void
+    package var log: @Sendable (LogEvent) -> Void
+    /// Lines of a transcript; see `TranscriptLine`. nil costs nothing.
+    package var trace: (@Sendable (String) -> Void)?
+
+    package init(
+        status: @escaping @Sendable (ConnectionStatus) -> Void,
+        log: @escaping @Sendable (LogEvent) -> Void,
+        trace: (@Sendable (String) -> Void)?
+    ) {
+        self.status = status
+        self.log = log
+        self.trace = trace
+    }
+
+    func trace(_ event: Event, _ hub: Hub) {
+        if let trace { TranscriptLine.event(event, topicName: hub.name).forEach(trace) }
+    }
+}
+
+package enum ConnectionStatus: Hashable, Sendable {
+    case connecting
+    case ready(ServerIdentity)
+    case down(ConnectionFailure, retryIn: Duration)
+    case closed
+}
+
+/// Something worth a line in a log.
+package enum LogEvent: Hashable, Sendable {
+    case connected(ServerIdentity, Endpoint)
+    case lost(ConnectionFailure, retryIn: Duration)
+    case refused(TopicName, Rejection)
+    /// The server warns, in these words.
+    case warned(String)
+    case closed
+}

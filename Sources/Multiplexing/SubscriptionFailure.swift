@@ -1,0 +1,16 @@
+package import BroadcasterWire
+
+/// Why a subscription ended, or could not begin.
+package enum SubscriptionFailure: Error, Hashable, Sendable {
+    /// The server refused the channel or pattern.
+    case refused(topic: TopicName, Rejection)
+    /// The mailbox was full, and its policy is to fail then.
+    case overflow(lost: Int)
+    /// There would be more channels and patterns than the limit.
+    case tooManyTopics(limit: Int)
+    /// Not confirmed before the deadline.
+    case timedOut
+    case cancelled
+    /// The broadcast is not connected, or no more.
+    case closed
+}
