@@ -21,7 +21,7 @@ struct ProcessFaultTests {
         return process
     }
 
-    /// Fault 59: on waking, what lies in the socket counts before the deadlines that have passed.
+    /// A process that was stopped: on waking, what lies in the socket counts before the deadlines that have passed.
     @Test func aStoppedProcessReadsFirstAndLosesNothing() async throws {
         let server = try await RedisServer()
         let process = try await subscriber(server, "ping=500ms")
@@ -37,7 +37,7 @@ struct ProcessFaultTests {
         #expect(await process.waitForExit() == 0)
     }
 
-    /// Faults 52: without a descriptor there is no socket; with one again, there is.
+    /// Without a descriptor there is no socket; with one again, there is.
     @Test(.enabled(if: Programs.areAvailable("/usr/bin/prlimit"), "needs prlimit"))
     func aProcessWithoutDescriptorsComesBack() async throws {
         let server = try await RedisServer()
@@ -59,7 +59,7 @@ struct ProcessFaultTests {
         #expect(await process.waitForExit() == 0)
     }
 
-    /// Fault 53: the kernel has no memory for what is to be sent.
+    /// The kernel has no memory for what is to be sent.
     @Test(.enabled(if: Programs.canTrace, "needs strace, and leave to trace"))
     func aConnectionThatTheKernelDoesNotServeIsAGap() async throws {
         let server = try await RedisServer()
@@ -78,7 +78,7 @@ struct ProcessFaultTests {
         #expect(await process.waitForExit() == 0)
     }
 
-    /// Fault 58: the wall clock jumps a day forward, and two back.
+    /// The wall clock jumps a day forward, and two back.
     @Test(.enabled(if: Programs.areAvailable(Programs.fakeTime), "needs libfaketime"))
     func aWallClockThatJumpsChangesNothing() async throws {
         let server = try await RedisServer()
@@ -108,7 +108,7 @@ struct ProcessFaultTests {
         #expect(await process.waitForExit() == 0)
     }
 
-    /// Faults 53, 54 and 56: system calls that are interrupted, or take a part, change nothing.
+    /// System calls that are interrupted, or take a part, change nothing.
     @Test(
         .enabled(if: Programs.canTrace, "needs strace, and leave to trace"),
         arguments: [

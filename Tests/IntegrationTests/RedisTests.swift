@@ -342,7 +342,7 @@ struct RedisTests {
         await broadcast.disconnect()
     }
 
-    /// Fault 19: cut at many places in the stream; each message is delivered once and in order, or
+    /// The connection is cut at many places in the stream; each message is delivered once and in order, or
     /// stands in a gap.
     @Test(arguments: protocols)
     func cutsAnywhereInTheStreamAreGaps(query: String) async throws {

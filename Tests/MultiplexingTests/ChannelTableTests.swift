@@ -30,7 +30,7 @@ struct ChannelTableTests {
         #expect(table.topicCount == 0)
     }
 
-    /// Fault matrix 29: the server's answers to the old request must not end the new one.
+    /// The server's answers to the old request must not end the new one.
     @Test func leavingAndComingBackWhileAnAnswerIsOnItsWay() {
         var table = ChannelTable()
         table.connected()

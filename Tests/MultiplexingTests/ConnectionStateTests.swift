@@ -107,7 +107,7 @@ struct ConnectionStateTests {
         #expect(delays.last == .seconds(5))
     }
 
-    /// Fault 68: two hundred processes that lose a server together do not come back together.
+    /// Two hundred processes that lose a server together do not come back together.
     @Test func manyProcessesSpreadOverTheInterval() {
         var random = SeededRandom()
         var tenths = Array(repeating: 0, count: 10)

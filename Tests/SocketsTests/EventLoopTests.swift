@@ -122,7 +122,7 @@ struct EventLoopTests {
         }
     }
 
-    /// Fault matrix 57: an event that was read before its socket was closed, for a number in use again.
+    /// An event that was read before its socket was closed, for a descriptor number in use again.
     @Test func aStaleEventReachesNobody() async throws {
         let loop = try EventLoop(name: "test")
         defer { loop.stop() }
