@@ -47,7 +47,9 @@ let facade = Target.target(
 /// For the tests of whoever uses the library: a product of its own.
 let testing = module("Testing", uses: ["", "Multiplexing", "Sockets", "Wire"])
 
-let chatDemo = module("ChatDemo", uses: ["", "Authentication", "Sockets", "Wire"])
+/// Stands under the command, which alone uses it.
+let chatDemo = module(
+    "ChatDemo", path: "BroadcastCLI/ChatDemo", uses: ["", "Authentication", "Sockets", "Wire"])
 
 let commandLine = Target.executableTarget(
     name: "BroadcastCLI",
@@ -55,6 +57,7 @@ let commandLine = Target.executableTarget(
         "Broadcaster", "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterSockets",
     ],
     path: "Sources/BroadcastCLI",
+    exclude: ["ChatDemo"],
     swiftSettings: safeSettings)
 
 /// Starts servers, peers and workers, and draws up the tables.
