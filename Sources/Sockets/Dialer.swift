@@ -1,18 +1,5 @@
 internal import Synchronization
 
-/// Where to connect to.
-package enum Destination: Hashable, Sendable, CustomStringConvertible {
-    case host(String, port: UInt16)
-    case unix(path: String)
-
-    package var description: String {
-        switch self {
-        case .host(let name, let port): "\(name):\(port)"
-        case .unix(let path): path
-        }
-    }
-}
-
 /// One attempt to be connected: looks the name up, tries every address, and calls back once.
 ///
 /// A new address is tried when one has failed, or has been silent for 250 ms (RFC 8305 §5, "Connection

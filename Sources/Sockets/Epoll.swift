@@ -1,21 +1,6 @@
 internal import CEpoll
 internal import Glibc
 
-/// What a descriptor is ready for, or is to be watched for.
-package struct Readiness: OptionSet, Hashable, Sendable {
-    package let rawValue: UInt32
-
-    package init(rawValue: UInt32) {
-        self.rawValue = rawValue
-    }
-
-    package static let readable = Readiness(rawValue: EPOLLIN.rawValue)
-    package static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
-    static let edgeTriggered = Readiness(rawValue: EPOLLET.rawValue)
-    /// An error or hang-up: always watched. The next read or write tells what it is.
-    package static let failed = Readiness(rawValue: EPOLLERR.rawValue | EPOLLHUP.rawValue)
-}
-
 /// An epoll(7) instance and the eventfd(2) that wakes it. Level-triggered.
 final class Epoll: Sendable {
     struct Event {

@@ -1,0 +1,12 @@
+/// Where to connect to.
+package enum Destination: Hashable, Sendable, CustomStringConvertible {
+    case host(String, port: UInt16)
+    case unix(path: String)
+
+    package var description: String {
+        switch self {
+        case .host(let name, let port): "\(name):\(port)"
+        case .unix(let path): path
+        }
+    }
+}
