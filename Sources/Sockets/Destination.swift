@@ -1,4 +1,4 @@
-/// Where to connect to.
+/// The endpoint of a connection: a host and a port, or a Unix-domain socket.
 package enum Destination: Hashable, Sendable, CustomStringConvertible {
     case host(String, port: UInt16)
     case unix(path: String)

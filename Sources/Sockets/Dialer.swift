@@ -1,9 +1,9 @@
 internal import Synchronization
 
-/// One attempt to be connected: looks the name up, tries every address, and calls back once.
+/// One attempt to connect: looks the name up, tries every address, and calls back once.
 ///
-/// A new address is tried when one has failed, or has been silent for 250 ms (RFC 8305 §5, "Connection
-/// Attempt Delay"); the first that answers wins, the others are closed. Everything happens on the loop.
+/// It tries the next address when one has failed, or has been silent for 250 ms (RFC 8305 §5, "Connection Attempt
+/// Delay"). The first that answers wins; the others are closed. Everything happens on the loop.
 package final class Dialer: Sendable {
     package typealias Completion = @Sendable (Result<Socket, SocketError>) -> Void
     /// Finds the addresses of a host and a port; see `NameResolution.start`.
@@ -34,7 +34,7 @@ package final class Dialer: Sendable {
     private let destination: Destination
     private let state = Mutex(State())
 
-    /// Begins at once. `completion` is called on the loop, unless the dialer is cancelled before.
+    /// Begins at once. Calls `completion` on the loop, unless the dialer is cancelled before.
     package convenience init(
         to destination: Destination, on loop: EventLoop, deadline: ContinuousClock.Instant,
         completion: @escaping Completion
@@ -117,7 +117,7 @@ package final class Dialer: Sendable {
         if let previous { loop.cancel(previous) }
     }
 
-    /// An attempt has succeeded or failed.
+    /// Finishes an attempt that has succeeded or failed.
     private func decided(_ number: Int) {
         guard let attempt = state.withLock({ $0.attempts.removeValue(forKey: number) }) else {
             return
@@ -152,7 +152,7 @@ package final class Dialer: Sendable {
         end()?(result)
     }
 
-    /// Lets go of everything. The completion is returned once.
+    /// Releases all sockets and timers. Returns the completion once.
     private func end() -> Completion? {
         let ended = state.withLock { state in
             defer { state = State() }

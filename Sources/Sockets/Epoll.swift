@@ -4,7 +4,7 @@ internal import Glibc
 /// An epoll(7) instance and the eventfd(2) that wakes it. Level-triggered.
 final class Epoll: Sendable {
     struct Event {
-        /// What was given to `add`: never a descriptor, whose number may be used again by then.
+        /// The token given to `add`: never a descriptor, whose number may be used again by then.
         let token: UInt64
         let readiness: Readiness
     }
@@ -22,7 +22,7 @@ final class Epoll: Sendable {
             owning: try uninterrupted("epoll_create1") { epoll_create1(flags) })
         let wakeFlags = Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK)
         wakeup = FileDescriptor(owning: try uninterrupted("eventfd") { eventfd(0, wakeFlags) })
-        // Edge-triggered: each write is told once, and nobody has to read it off.
+        // Edge-triggered: the kernel reports each write once, and no thread has to read it.
         try control(
             EPOLL_CTL_ADD, wakeup.number, [.readable, .edgeTriggered], Epoll.wakeToken)
     }
@@ -50,28 +50,28 @@ final class Epoll: Sendable {
         }
     }
 
-    /// Makes a `wait` that is under way, or the next one, return. From any thread.
+    /// Makes the `wait` under way, or the next one, return. Callable from any thread.
     func wake() {
         var one: UInt64 = 1
-        // EAGAIN: the counter is full, and so the wake-up is under way.
+        // EAGAIN: the counter is full, so a wake-up is under way.
         while unsafe write(wakeup.number, &one, MemoryLayout<UInt64>.size) < 0, errno == EINTR {}
     }
 
-    /// Waits for a wake-up alone, sockets being ready or not.
-    func rest(microseconds: Int) {
+    /// Waits for a wake-up alone, whether sockets are ready or not.
+    func waitForWakeup(microseconds: Int) {
         var wish = pollfd(fd: wakeup.number, events: Int16(POLLIN), revents: 0)
         var time = timespec(tv_sec: 0, tv_nsec: microseconds * 1000)
         _ = unsafe ppoll(&wish, 1, &time, nil)
     }
 
-    /// Waits for events; a wake-up ends the wait and is not among the result.
-    /// - Parameter milliseconds: how long at most; -1 for ever, 0 not at all.
+    /// Waits for events. A wake-up ends the wait and is not part of the result.
+    /// - Parameter milliseconds: the longest wait; -1 without limit, 0 not at all.
     func wait(milliseconds: Int32) throws(SocketError) -> [Event] {
         var space = unsafe [epoll_event](repeating: epoll_event(), count: Epoll.eventsPerWait)
         let count = unsafe epoll_wait(
             descriptor.number, &space, Int32(Epoll.eventsPerWait), milliseconds)
         if count < 0 {
-            // A signal: the caller's loop comes again, with its timers looked at.
+            // A signal: the caller's loop looks at its timers and calls again.
             if errno == EINTR { return [] }
             throw SocketError("epoll_wait", code: errno)
         }
@@ -86,7 +86,7 @@ final class Epoll: Sendable {
         return events
     }
 
-    /// Forgets the wake-ups so far: before `rest`, which else would not begin.
+    /// Forgets the wake-ups so far. Must precede `waitForWakeup`, which would otherwise return at once.
     func clearWakeups() {
         var value: UInt64 = 0
         while unsafe read(wakeup.number, &value, MemoryLayout<UInt64>.size) < 0, errno == EINTR {}

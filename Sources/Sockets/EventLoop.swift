@@ -1,16 +1,15 @@
 internal import Synchronization
 
-/// One thread that waits for sockets, timers and work from other threads, and runs what they ask for.
+/// One thread that waits for sockets, timers and work from other threads, and runs their handlers.
 ///
-/// It is a `SerialExecutor`, so an actor can live on it: a handler that the loop calls enters the
-/// actor with `assumeIsolated`, without a hop. A turn of the loop is: wait; handlers of ready
-/// sockets; timers that are due; work, until there is none left. So a peer's bytes count before the
-/// deadline that they were late for, and what the handlers leave to the end of the turn, such as
-/// writing, is done once.
+/// It is a `SerialExecutor`, so an actor can live on it: a handler that the loop calls enters the actor with
+/// `assumeIsolated`, without a hop. A turn of the loop is: wait; handlers of ready sockets; timers that are due;
+/// work, until there is none left. So a peer's bytes count before the deadline that they were late for, and work that
+/// handlers leave to the end of the turn, such as writing, is done once.
 package final class EventLoop: SerialExecutor {
     package typealias Work = @Sendable () -> Void
 
-    /// What a watched socket is known by. Never used again, unlike its descriptor's number.
+    /// The identity of a watched socket. Never used again, unlike its descriptor's number.
     package struct Registration: Hashable, Sendable {
         fileprivate let token: UInt64
         fileprivate let number: Int32
@@ -22,9 +21,9 @@ package final class EventLoop: SerialExecutor {
 
     private enum Item {
         case work(Work)
-        /// Of an actor that lives here.
+        /// A job of an actor that lives here.
         case job(UnownedJob)
-        /// Of a task that prefers to run here.
+        /// A job of a task that prefers to run here.
         case task(UnownedJob, LoopTaskExecutor)
     }
 
@@ -33,7 +32,7 @@ package final class EventLoop: SerialExecutor {
         var handlers: [UInt64: @Sendable (Readiness) -> Void] = [:]
         var timers = TimerQueue()
         var lastToken: UInt64 = 0
-        /// The thread is in `wait`, or about to be, and must be woken.
+        /// The thread is in `wait`, or about to enter it, and must be woken.
         var isAsleep = false
         var isStopped = false
     }
@@ -51,7 +50,7 @@ package final class EventLoop: SerialExecutor {
 
     // MARK: Work from any thread
 
-    /// Runs `work` on the loop, after what was given before. False if the loop has stopped.
+    /// Runs `work` on the loop, after earlier work. Returns false if the loop has stopped.
     @discardableResult
     package func execute(_ work: @escaping Work) -> Bool {
         add(.work(work))
@@ -59,11 +58,11 @@ package final class EventLoop: SerialExecutor {
 
     package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        // After the stop there is no thread to run it on, and a job must not be dropped.
+        // After the stop there is no loop thread left, and a job must not be dropped.
         if !add(.job(job)) { run(job) }
     }
 
-    /// False if the loop has stopped.
+    /// Returns false if the loop has stopped.
     func enqueue(_ job: UnownedJob, of executor: LoopTaskExecutor) -> Bool {
         add(.task(job, executor))
     }
@@ -93,7 +92,7 @@ package final class EventLoop: SerialExecutor {
 
     // MARK: Sockets and timers
 
-    /// Calls `handler` on the loop whenever `socket` is ready for what `interest` says.
+    /// Calls `handler` on the loop whenever `socket` is ready for an operation in `interest`.
     package func watch(
         _ socket: Socket, for interest: Readiness,
         handler: @escaping @Sendable (Readiness) -> Void
@@ -118,8 +117,8 @@ package final class EventLoop: SerialExecutor {
         try epoll.change(registration.number, interest, token: registration.token)
     }
 
-    /// No call of the handler begins after this, even for an event that has already been read. Must
-    /// come before the socket is closed.
+    /// Ends the calls of the handler, even for an event that has already been read. Must precede the closing of the
+    /// socket.
     package func unwatch(_ registration: Registration) {
         let wasThere = state.withLock { $0.handlers.removeValue(forKey: registration.token) != nil }
         if wasThere { epoll.remove(registration.number) }
@@ -144,7 +143,7 @@ package final class EventLoop: SerialExecutor {
 
     // MARK: The thread
 
-    /// Ends the loop after the work that was given before.
+    /// Ends the loop after the work that was added before.
     package func stop() {
         execute { [self] in state.withLock { $0.isStopped = true } }
     }
@@ -152,7 +151,7 @@ package final class EventLoop: SerialExecutor {
     private func run() {
         thread.store(Thread.current, ordering: .relaxed)
         while !state.withLock({ $0.isStopped }) { turn() }
-        // Work may have come between the last look and the stop.
+        // Work may have been added between the last look and the stop.
         runWork()
         state.withLock { state in
             state.handlers.removeAll()
@@ -160,34 +159,35 @@ package final class EventLoop: SerialExecutor {
         }
     }
 
-    /// Lets a socket that has brought much gather more before it is looked at again, as network cards do with
-    /// their interrupts; work that is given wakes the loop as always. From the loop's thread.
+    /// Delays the next look at the sockets, so that a socket that has brought much gathers more, as network cards do
+    /// with their interrupts. New work wakes the loop as always. Must be called on the loop's thread.
     ///
-    /// A stream of a million small messages a second then comes in reads of 60 KB in place of 25, and its
-    /// subscribers are woken as much less often: a quarter less CPU time a message.
+    /// A stream of a million small messages a second then comes in reads of 60 KB in place of 25, and its subscribers
+    /// are woken as much less often: a quarter less CPU time a message.
     package func coalesceReads() {
         coalesces.store(true, ordering: .relaxed)
     }
 
-    /// Short beside what a server that sends so much takes to deliver it.
-    private static let restTime = 300
+    /// The microseconds of the delay: short beside the time that a server which sends so much takes to deliver it.
+    private static let coalescingTime = 300
 
     private func turn() {
-        let rests = coalesces.exchange(false, ordering: .relaxed)
-        // Before the look at the work that there is: a wake-up for later work must not be forgotten.
-        if rests { epoll.clearWakeups() }
+        let isCoalescing = coalesces.exchange(false, ordering: .relaxed)
+        // Precedes the look at the work: a wake-up for later work must not be forgotten.
+        if isCoalescing { epoll.clearWakeups() }
         let limit = sleepTime()
-        if rests, limit != 0 { epoll.rest(microseconds: EventLoop.restTime) }
+        if isCoalescing, limit != 0 { epoll.waitForWakeup(microseconds: EventLoop.coalescingTime) }
         do throws(SocketError) {
             var events = try epoll.wait(milliseconds: limit)
-            // The wait may have ended long ago, if we were stopped: what has come since counts before deadlines.
+            // The wait may have ended long ago, if this process was suspended: bytes that came since count before
+            // deadlines.
             if limit > 0, events.isEmpty, isTimerDue { events = try epoll.wait(milliseconds: 0) }
             for event in events {
                 let handler = state.withLock { $0.handlers[event.token] }
                 handler?(event.readiness)
             }
         } catch {
-            // EBADF and EINVAL alone are left (epoll_wait(2)): somebody closed our descriptor.
+            // EBADF and EINVAL alone are left (epoll_wait(2)): other code closed the loop's descriptor.
             preconditionFailure(error.description)
         }
         let due = state.withLock { state in
@@ -202,7 +202,7 @@ package final class EventLoop: SerialExecutor {
         state.withLock { $0.timers.earliest.map { $0 <= .now } ?? false }
     }
 
-    /// Also what the work itself leaves to the end of the turn; but sockets must have their turn too.
+    /// Runs the work, also the work that it adds itself; at most 16 rounds, since sockets must have their turn too.
     private func runWork() {
         for _ in 0..<16 {
             let items = state.withLock { state in
@@ -225,7 +225,7 @@ package final class EventLoop: SerialExecutor {
         unsafe job.runSynchronously(on: asUnownedSerialExecutor())
     }
 
-    /// Milliseconds until the next timer, rounded up so that it is due then; -1 without one.
+    /// The milliseconds until the next timer, rounded up so that it is due then; -1 without one.
     private func sleepTime() -> Int32 {
         state.withLock { state in
             guard state.items.isEmpty, !state.isStopped else { return 0 }
@@ -233,7 +233,7 @@ package final class EventLoop: SerialExecutor {
             guard let earliest = state.timers.earliest else { return -1 }
             let left = earliest - .now
             guard left > .zero else { return 0 }
-            // An hour at most: a timer further away is looked at again then.
+            // An hour at most: the loop then looks again at a timer further away.
             let parts = min(left, .seconds(3600)).components
             return Int32(parts.seconds * 1000 + parts.attoseconds / 1_000_000_000_000_000 + 1)
         }

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// A file descriptor that is closed when its owner goes.
+/// A file descriptor that is closed when its owner is destroyed.
 package struct FileDescriptor: ~Copyable, Sendable {
     package let number: Int32
 
@@ -8,8 +8,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
         self.number = number
     }
 
-    /// Allows this process as many descriptors as the system permits it, in place of the 1,024 of most
-    /// shells.
+    /// Raises this process's limit of descriptors, 1,024 in most shells, to the most that the system permits.
     package static func raiseLimit() {
         var limit = rlimit()
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
@@ -24,7 +23,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
     }
 }
 
-/// Calls again while a signal interrupts. The result is the call's, or nil with `errno` as the error.
+/// Repeats a call while a signal interrupts it. Returns its result, or throws the error in `errno`.
 func uninterrupted<Number: SignedInteger>(
     _ call: String, _ subject: @autoclosure () -> String = "", _ body: () -> Number
 ) throws(SocketError) -> Number {

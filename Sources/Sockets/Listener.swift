@@ -1,9 +1,9 @@
 internal import Glibc
 
-/// A socket that others connect to. Non-blocking, closed on exec.
+/// A listening socket. Non-blocking, closed on exec.
 package final class Listener: Sendable {
     private let socket: Socket
-    /// Where it listens. With port 0 asked for, the port that the kernel chose.
+    /// The address that it listens on. If port 0 was asked for, it holds the port that the kernel chose.
     package let address: SocketAddress
 
     /// - Parameter backlog: connections that wait to be accepted; the kernel caps it (listen(2)).
@@ -18,24 +18,24 @@ package final class Listener: Sendable {
         address = wanted.family == AF_UNIX ? wanted : try Listener.name(of: socket)
     }
 
-    /// The socket that becomes readable when somebody connects.
+    /// The socket that becomes readable when a client connects.
     package var watched: Socket { socket }
 
-    /// The next connection, or nil while there is none.
+    /// Accepts the next connection; nil while there is none.
     package func accept() throws(SocketError) -> Socket? {
         while true {
             let number = Glibc.accept(socket.number, nil, nil)
             if number >= 0 { return try Listener.adopt(FileDescriptor(owning: number)) }
             switch errno {
             case EAGAIN: return nil
-            // It was there and is gone again, or a signal came (accept(2)).
+            // The client has gone again, or a signal came (accept(2)).
             case EINTR, ECONNABORTED: continue
             default: throw SocketError("accept", address.description, code: errno)
             }
         }
     }
 
-    /// accept4(2) would do it in one call, but hides behind _GNU_SOURCE.
+    /// Does in three calls what accept4(2) does in one: Glibc's module hides it behind _GNU_SOURCE.
     private static func adopt(
         _ descriptor: consuming FileDescriptor
     ) throws(SocketError) -> Socket {

@@ -1,5 +1,5 @@
-/// The event loop's thread for tasks: one that runs there need not change threads to be woken by what a socket
-/// brings, nor to have something sent.
+/// The event loop's thread as an executor of tasks: a task that runs there needs no change of thread to receive what
+/// a socket brings, nor to send.
 package final class LoopTaskExecutor: TaskExecutor {
     private let loop: EventLoop
 
@@ -7,7 +7,7 @@ package final class LoopTaskExecutor: TaskExecutor {
         self.loop = loop
     }
 
-    /// After the loop's stop its tasks go on where those without a preference run.
+    /// Runs a job on the loop. After the loop's stop its tasks go on where those without a preference run.
     package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         if !loop.enqueue(job, of: self) { globalConcurrentExecutor.enqueue(job) }

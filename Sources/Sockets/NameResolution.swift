@@ -2,8 +2,7 @@ internal import Glibc
 
 /// Finds the addresses of a host, on a thread of its own: getaddrinfo blocks, and cannot be stopped.
 package enum NameResolution {
-    /// Calls `completion` on the look-up's thread. Whoever waits sets the deadline, and lets a late
-    /// answer fall.
+    /// Calls `completion` on the look-up's thread. The caller sets the deadline, and ignores a late answer.
     package static func start(
         host: String, port: UInt16,
         completion: @escaping @Sendable (Result<[SocketAddress], SocketError>) -> Void
@@ -25,7 +24,7 @@ package enum NameResolution {
         }
     }
 
-    /// Blocks while a name server is asked.
+    /// Looks up a name, and blocks while the name server is asked.
     package static func resolve(
         host: String, port: UInt16, flags: Int32 = 0
     ) throws(SocketError) -> [SocketAddress] {
@@ -51,8 +50,8 @@ package enum NameResolution {
         return interleaved(addresses)
     }
 
-    /// Families by turns, beginning with the first address's (RFC 8305 §4): if one family is dead,
-    /// the second attempt already uses the other.
+    /// Alternates the families, beginning with the first address's (RFC 8305 §4): if one family is dead, the second
+    /// attempt already uses the other.
     static func interleaved(_ addresses: [SocketAddress]) -> [SocketAddress] {
         guard let family = addresses.first?.family else { return [] }
         let preferred = addresses.filter { $0.family == family }

@@ -1,6 +1,6 @@
 internal import CEpoll
 
-/// What a descriptor is ready for, or is to be watched for.
+/// The operations that a descriptor is ready for, or is to be watched for.
 package struct Readiness: OptionSet, Hashable, Sendable {
     package let rawValue: UInt32
 
@@ -11,6 +11,6 @@ package struct Readiness: OptionSet, Hashable, Sendable {
     package static let readable = Readiness(rawValue: EPOLLIN.rawValue)
     package static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
     static let edgeTriggered = Readiness(rawValue: EPOLLET.rawValue)
-    /// An error or hang-up: always watched. The next read or write tells what it is.
+    /// An error or hang-up: the kernel always watches for it. The next read or write returns the reason.
     package static let failed = Readiness(rawValue: EPOLLERR.rawValue | EPOLLHUP.rawValue)
 }

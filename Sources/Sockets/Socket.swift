@@ -33,9 +33,9 @@ package final class Socket: Sendable {
 
     package var number: Int32 { descriptor.number }
 
-    /// Low latency, and death noticed without help from above. The kernel asks after 10 s of silence
-    /// and then every 5 s, three times; TCP_USER_TIMEOUT gives up data unacknowledged for as long as
-    /// that takes in all (lettuce #2082: a smaller one would overrule the keepalive).
+    /// Sets low latency, and lets the kernel notice a dead peer. The kernel asks after 10 s of silence and then every
+    /// 5 s, three times; TCP_USER_TIMEOUT gives up data unacknowledged for as long as that takes in all (lettuce
+    /// #2082: a smaller one would overrule the keepalive).
     private func configureTCP() throws(SocketError) {
         let tcp = Int32(IPPROTO_TCP)
         try setOption(tcp, TCP_NODELAY, 1)
@@ -57,7 +57,7 @@ package final class Socket: Sendable {
         }
     }
 
-    /// Closing sends RST instead of FIN: for tests of what that does to a peer.
+    /// Makes closing send RST instead of FIN: for tests of a peer.
     package func resetsWhenClosed() {
         var lingering = linger(l_onoff: 1, l_linger: 0)
         _ = unsafe setsockopt(
@@ -67,12 +67,12 @@ package final class Socket: Sendable {
     package func connect(to address: SocketAddress) throws(SocketError) -> Connecting {
         let status = unsafe address.withPointer { unsafe Glibc.connect(number, $0, $1) }
         if status == 0 { return .connected }
-        // EINTR: the attempt goes on without us (POSIX connect()).
+        // EINTR: the kernel goes on with the attempt (POSIX connect()).
         if errno == EINPROGRESS || errno == EINTR { return .inProgress }
         throw SocketError("connect", address.description, code: errno)
     }
 
-    /// The outcome of a connection that was in progress, once the socket is writable.
+    /// Checks the outcome of a connection that was in progress, once the socket is writable.
     package func finishConnecting(to address: SocketAddress) throws(SocketError) {
         var code: Int32 = 0
         var size = socklen_t(MemoryLayout<Int32>.size)
@@ -101,7 +101,7 @@ package final class Socket: Sendable {
         throw SocketError("read", code: code)
     }
 
-    /// Writes from `bytes[start...]`; the result is how many the kernel took, 0 if it is full.
+    /// Writes from `bytes[start...]`. Returns how many bytes the kernel took; 0 if its buffer is full.
     package func write(_ bytes: [UInt8], from start: Int) throws(SocketError) -> Int {
         let flags = Int32(MSG_NOSIGNAL)
         while true {
@@ -115,7 +115,7 @@ package final class Socket: Sendable {
         }
     }
 
-    /// Sends FIN: the peer reads what was sent, and then the end.
+    /// Sends FIN: the peer reads the bytes sent before, and then the end.
     package func finishWriting() {
         _ = shutdown(number, Int32(SHUT_WR))
     }

@@ -1,11 +1,9 @@
 internal import Glibc
 
-/// A call of the operating system that failed: which, on what, and why.
-///
-/// It reads `connect 127.0.0.1:6379: Connection refused (ECONNREFUSED)`.
+/// A failed call of the operating system: its name, its subject and the reason.
 package struct SocketError: Error, Hashable, Sendable, CustomStringConvertible {
     package let description: String
-    /// The `errno`, or 0 where it was none.
+    /// The `errno`, or 0 for an error without one.
     package let code: Int32
 
     package init(_ call: String, _ subject: String = "", code: Int32) {

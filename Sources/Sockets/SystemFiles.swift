@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// The few things that are read of the machine beside its sockets.
+/// The few things that the library reads of the machine beside sockets.
 package enum SystemFiles {
     /// An environment variable; nil if it is not set, or empty.
     package static func variable(_ name: String) -> String? {
@@ -15,8 +15,8 @@ package enum SystemFiles {
         return unsafe String(cString: entry.pointee.pw_name)
     }
 
-    /// A file's text, at most 1 MiB of it, and the lowest nine bits of its mode. nil: there is none. What is no
-    /// regular file has no text.
+    /// Reads a file's text, at most 1 MiB of it, and the lowest nine bits of its mode; nil if there is no file. The
+    /// text is empty unless the file is regular.
     package static func read(_ path: String) -> (text: String, permissions: Int)? {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else { return nil }

@@ -1,7 +1,7 @@
 internal import CEpoll
 internal import Glibc
 
-/// Threads of our own, for what must not occupy Swift's: the event loop and blocking look-ups.
+/// Threads outside of Swift's pool, which the event loop and blocking look-ups must not occupy.
 package enum Thread {
     /// Runs `body` on a new detached thread. `name` is cut to 15 bytes, which is all that Linux keeps.
     package static func start(
@@ -49,7 +49,7 @@ package enum Thread {
         }
     }
 
-    /// What top, gdb and perf show. (pthread_setname_np hides behind _GNU_SOURCE.)
+    /// Sets the name that top, gdb and perf show. (pthread_setname_np hides behind _GNU_SOURCE.)
     private static func setName(_ name: String) {
         let number = unsafe open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
         guard number >= 0 else { return }
@@ -57,7 +57,7 @@ package enum Thread {
         _ = unsafe write(file.number, name, name.utf8.count)
     }
 
-    /// What tells the calling thread from all others.
+    /// The identity of the calling thread.
     static var current: UInt {
         UInt(pthread_self())
     }

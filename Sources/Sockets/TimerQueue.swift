@@ -1,4 +1,4 @@
-/// Things to do at a time: a binary heap by deadline. A value without a clock.
+/// Actions by deadline, in a binary heap. A value without a clock.
 struct TimerQueue {
     struct ID: Hashable, Sendable {
         fileprivate let number: UInt64
@@ -13,7 +13,7 @@ struct TimerQueue {
     private var actions: [ID: @Sendable () -> Void] = [:]
     private var lastNumber: UInt64 = 0
 
-    /// The earliest deadline. It may be that of a timer cancelled since, which costs one wake-up.
+    /// The earliest deadline. It may belong to a timer cancelled since, which costs one wake-up.
     var earliest: ContinuousClock.Instant? { heap.first?.deadline }
 
     var count: Int { actions.count }
@@ -35,7 +35,7 @@ struct TimerQueue {
         if heap.count > 64, heap.count > actions.count * 2 { rebuild() }
     }
 
-    /// Takes out what is due, in the order of deadlines.
+    /// Removes and returns the actions that are due, in the order of their deadlines.
     mutating func takeDue(_ now: ContinuousClock.Instant) -> [@Sendable () -> Void] {
         var due: [@Sendable () -> Void] = []
         while let first = heap.first, first.deadline <= now {
@@ -77,7 +77,7 @@ struct TimerQueue {
         }
     }
 
-    /// Equal deadlines keep the order in which they were added.
+    /// Orders by deadline; equal ones keep the order in which they were added.
     private func isBefore(_ one: Int, _ other: Int) -> Bool {
         let (one, other) = (heap[one], heap[other])
         return one.deadline == other.deadline
