@@ -1,4 +1,4 @@
-/// HMAC-SHA-256 (RFC 2104) under one key, whose two halves are hashed once.
+/// HMAC-SHA-256 (RFC 2104) under one key, both halves of which are hashed once.
 package struct HMAC: Sendable {
     private var inner = SHA256State()
     private var outer = SHA256State()
@@ -21,7 +21,7 @@ package struct HMAC: Sendable {
         return finish(state)
     }
 
-    /// The same for a message that is a digest: two compressions, and no array.
+    /// Authenticates a message that is a digest: two compressions, and no array.
     func state(for digest: SHA256State) -> SHA256State {
         var state = inner
         state.compress(SHA256Block(digest: digest))

@@ -1,4 +1,4 @@
-/// MD5 (RFC 1321), which Postgres' old password scheme is made of. No protection by today's measure.
+/// MD5 (RFC 1321), of which Postgres' old password scheme is made. No protection by today's measure.
 package enum MD5 {
     /// Sixteen bytes.
     package static func digest(_ message: [UInt8]) -> [UInt8] {

@@ -1,11 +1,11 @@
 /// PBKDF2 with HMAC-SHA-256 (RFC 8018 §5.2), one block of 32 bytes, which is all that SCRAM takes.
 ///
-/// Its work is done in slices, so that a server that asks for 100,000 rounds does not stop an event loop.
+/// The caller does the work in slices, so that a server that asks for 100,000 rounds does not stop an event loop.
 package struct PBKDF2: Sendable {
     private let hmac: HMAC
     private var last: SHA256State
     private var sum: SHA256State
-    /// Rounds that are still to do.
+    /// The number of rounds still to do.
     package private(set) var remaining: Int
 
     /// - Parameter iterations: at least 1.
@@ -16,7 +16,7 @@ package struct PBKDF2: Sendable {
         remaining = max(iterations, 1) - 1
     }
 
-    /// Does at most `rounds`. The key, when that was the last.
+    /// Does at most `rounds` rounds. Returns the key after the last one.
     package mutating func work(rounds: Int) -> [UInt8]? {
         for _ in 0..<min(rounds, remaining) {
             last = hmac.state(for: last)

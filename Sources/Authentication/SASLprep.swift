@@ -1,11 +1,11 @@
-/// SASLprep (RFC 4013), which passwords go through before they are hashed.
+/// SASLprep (RFC 4013), the preparation of a password before it is hashed.
 ///
-/// Of its normalization, NFKC, this covers the compatibility characters of Latin-1, superscripts, Roman
-/// numerals, ligatures, circled and full-width letters. Not covered: putting a letter and a combining mark
-/// together (keyboards do), Hangul Jamo, and rarer compatibility characters; these stay as they are, and a
-/// password with them must be typed here as it was when it was set.
+/// Of its normalization, NFKC, this covers the compatibility characters of Latin-1, superscripts, Roman numerals,
+/// ligatures, circled and full-width letters. Not covered: composing a letter and a combining mark (keyboards do),
+/// Hangul Jamo, and rarer compatibility characters; these stay as they are, and the user must type a password with
+/// them here as it was when it was set.
 package enum SASLprep {
-    /// The prepared text, or nil where it is prohibited. Postgres then takes the text as it is.
+    /// Prepares a text; nil if it is prohibited, and Postgres then takes the text as it is.
     package static func prepare(_ text: String) -> String? {
         if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) { return text }
         var prepared = String.UnicodeScalarView()
@@ -92,8 +92,8 @@ package enum SASLprep {
         }
     }
 
-    /// RFC 3454 §6: with a letter of a right-to-left script there is none of the other kind, and such letters
-    /// stand first and last.
+    /// RFC 3454 §6: a text with a letter of a right-to-left script has none of the other kind, and begins and ends
+    /// with such a letter.
     private static func isOneDirection(_ text: String.UnicodeScalarView) -> Bool {
         guard text.contains(where: isRightToLeft) else { return true }
         let hasOther = text.contains { $0.properties.isAlphabetic && !isRightToLeft($0) }

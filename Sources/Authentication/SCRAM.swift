@@ -1,4 +1,5 @@
-/// Why a SCRAM exchange ended without a login: the server is not who knows our password, or breaks the protocol.
+/// The reason why a SCRAM exchange ended without a login: the server does not know the password, or breaks the
+/// protocol.
 package struct SCRAMError: Error, Hashable, Sendable, CustomStringConvertible {
     package let description: String
 
@@ -7,14 +8,14 @@ package struct SCRAMError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), without channel binding. A value: the nonce is given,
-/// and the costly part is done by the caller, in slices.
+/// The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), without channel binding. A value: the caller gives the
+/// nonce, and does the costly part in slices.
 ///
 /// Its life: `firstMessage` → `receiveFirst` → the work of `derivation` → `finalMessage` → `receiveFinal`. The
-/// password never leaves it; what leaves is a proof, made only for a nonce that begins with ours.
+/// password never leaves it; the client sends a proof, made only for a nonce that begins with its own.
 package struct SCRAM: Sendable {
-    /// Servers ask for 4,096 by default. More than this is an attack on us (CVE-2026-42198 and its kin; the cap
-    /// is theirs).
+    /// The most iterations that a server may ask for. Servers ask for 4,096 by default; more than this is an attack
+    /// on the client (CVE-2026-42198 and its kin; the cap is theirs).
     package static let mostIterations = 100_000
     private static let header = "n,,"
 
@@ -24,19 +25,20 @@ package struct SCRAM: Sendable {
     private var serverNonce = ""
     private var serverSignature: [UInt8] = []
 
-    /// - Parameter nonce: printable ASCII without a comma, from a source that nobody can guess.
+    /// - Parameter nonce: printable ASCII without a comma, from a source that no one can guess.
     package init(password: String, nonce: String) {
-        // Where SASLprep fails the password is used as it is, as Postgres does (scram-common.c).
+        // A password that SASLprep refuses is used as it is, as Postgres does (scram-common.c).
         self.password = Array((SASLprep.prepare(password) ?? password).utf8)
         self.nonce = nonce
     }
 
-    /// Postgres takes the user from the startup message and wants this name empty.
+    /// The first message without its header. Postgres takes the user from the startup message and wants this name
+    /// empty.
     private var bareFirstMessage: String { "n=,r=\(nonce)" }
 
     package var firstMessage: String { SCRAM.header + bareFirstMessage }
 
-    /// The server's first message: its nonce, the salt and the number of rounds.
+    /// Takes the server's first message: its nonce, the salt and the number of rounds.
     package mutating func receiveFirst(_ message: String) throws(SCRAMError) -> PBKDF2 {
         let parts = message.split(separator: ",", omittingEmptySubsequences: false)
         guard parts.count >= 3, let theirs = SCRAM.value("r", parts[0]),
@@ -62,7 +64,7 @@ package struct SCRAM: Sendable {
         return PBKDF2(password: password, salt: salt, iterations: iterations)
     }
 
-    /// The proof that we know the password.
+    /// Makes the client's proof that it knows the password.
     package mutating func finalMessage(saltedPassword: [UInt8]) -> String {
         let key = HMAC(key: saltedPassword)
         let clientKey = key.authenticate(Array("Client Key".utf8))
@@ -75,7 +77,7 @@ package struct SCRAM: Sendable {
         return "\(bare),p=\(Base64.encode(proof))"
     }
 
-    /// The server's proof that it knows what the password was set to.
+    /// Checks the server's proof that it knows the password that was set.
     package func receiveFinal(_ message: String) throws(SCRAMError) {
         let parts = message.split(separator: ",", omittingEmptySubsequences: false)
         guard let text = parts.first.flatMap({ SCRAM.value("v", $0) }),
@@ -100,7 +102,7 @@ package struct SCRAM: Sendable {
         return number
     }
 
-    /// In a time that does not tell where they differ.
+    /// Compares in a time that does not reveal the place of a difference.
     private static func equal(_ one: [UInt8], _ other: [UInt8]) -> Bool {
         guard one.count == other.count else { return false }
         return zip(one, other).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0

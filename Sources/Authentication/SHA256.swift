@@ -7,7 +7,7 @@ package enum SHA256 {
         return state.bytes
     }
 
-    /// Takes in the rest of a message, of which `before` bytes were taken in before, and ends it.
+    /// Absorbs the rest of a message, of which `before` bytes were absorbed before, and ends it.
     static func absorb(_ message: [UInt8], after before: Int, into state: inout SHA256State) {
         var padded = message + [0x80]
         padded += repeatElement(0, count: (119 - message.count % 64) % 64)

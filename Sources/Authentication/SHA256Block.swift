@@ -3,7 +3,7 @@ struct SHA256Block: Hashable, Sendable {
     var w0, w1, w2, w3, w4, w5, w6, w7: UInt32
     var w8, w9, w10, w11, w12, w13, w14, w15: UInt32
 
-    /// From 64 bytes.
+    /// Reads the words from 64 bytes.
     init(_ bytes: ArraySlice<UInt8>) {
         func word(_ index: Int) -> UInt32 {
             let start = bytes.startIndex + 4 * index
@@ -15,7 +15,7 @@ struct SHA256Block: Hashable, Sendable {
         (w12, w13, w14, w15) = (word(12), word(13), word(14), word(15))
     }
 
-    /// A digest as the last block of a message that had one block before it: what HMAC hashes second.
+    /// Makes a digest the last block of a message that had one block before it: the second input of HMAC.
     init(digest: SHA256State) {
         (w0, w1, w2, w3) = (digest.a, digest.b, digest.c, digest.d)
         (w4, w5, w6, w7) = (digest.e, digest.f, digest.g, digest.h)

@@ -12,7 +12,7 @@ struct SHA256State: Hashable, Sendable {
     var g: UInt32 = 0x1f83_d9ab
     var h: UInt32 = 0x5be0_cd19
 
-    /// Takes in a block of 16 words.
+    /// Absorbs a block of 16 words.
     mutating func compress(_ block: SHA256Block) {
         var (a, b, c, d, e, f, g, h) = (
             self.a, self.b, self.c, self.d, self.e, self.f, self.g, self.h
@@ -162,7 +162,7 @@ struct SHA256State: Hashable, Sendable {
         (x &>> 17 | x &<< 15) ^ (x &>> 19 | x &<< 13) ^ x &>> 10
     }
 
-    /// The digest that this state is.
+    /// The bytes of this state, as a digest.
     var bytes: [UInt8] {
         [a, b, c, d, e, f, g, h].flatMap { word in
             (0..<4).map { UInt8(truncatingIfNeeded: word &>> (24 - 8 * $0)) }

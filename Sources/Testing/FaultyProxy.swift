@@ -1,7 +1,7 @@
 internal import BroadcasterSockets
 internal import Synchronization
 
-/// A proxy on loopback between a client and a real server, that cuts, slices, delays or swallows what passes.
+/// A proxy on loopback between a client and a real server, that cuts, slices, delays or swallows the bytes that pass.
 ///
 /// ```swift
 /// let proxy = try FaultyProxy(toPort: 6379)
@@ -12,7 +12,7 @@ internal import Synchronization
 /// proxy.cut()                                     // every connection is lost
 /// ```
 public final class FaultyProxy: Sendable {
-    /// What goes wrong. The default is nothing.
+    /// The faults that the proxy makes. The default is none.
     public struct Faults: Sendable {
         /// Passes on pieces of at most this many bytes.
         public var slice: Int?
@@ -20,16 +20,16 @@ public final class FaultyProxy: Sendable {
         public var cutAfter: Int?
         /// `cutAfter` holds for each connection in turn, until it is changed.
         public var cutsAgain = false
-        /// Passes on later.
+        /// Passes everything on this much later.
         public var delay: Duration?
-        /// Swallows what the server sends; connections stay.
+        /// Swallows the server's bytes; connections stay.
         public var swallowsFromServer = false
-        /// Swallows what the client sends; connections stay.
+        /// Swallows the client's bytes; connections stay.
         public var swallowsFromClient = false
-        /// New connections are accepted and ended at once.
+        /// Accepts new connections and ends them at once.
         public var refuses = false
 
-        /// None.
+        /// No faults.
         public init() {}
     }
 
@@ -49,9 +49,9 @@ public final class FaultyProxy: Sendable {
     private let listener: Listener
     private let state: Mutex<State>
 
-    /// Listens at once, on a port of 127.0.0.1 that is free, and connects to `host` and `port` for each client.
+    /// Listens at once, on a free port of 127.0.0.1, and connects to `host` and `port` for each client.
     ///
-    /// - Throws: where `host` is no name of a machine, or this one has no port or descriptor left.
+    /// - Throws: if `host` is no name of a machine, or this machine has no port or descriptor left.
     public init(toPort port: UInt16, host: String = "127.0.0.1") throws {
         loop = try EventLoop(name: "proxy")
         listener = try Listener(at: try NameResolution.resolve(host: "127.0.0.1", port: 0)[0])
@@ -63,10 +63,10 @@ public final class FaultyProxy: Sendable {
         loop.stop()
     }
 
-    /// Where it listens.
+    /// The port that it listens on.
     public var port: UInt16 { listener.address.port }
 
-    /// Changes the faults, for what passes from now on.
+    /// Changes the faults, for bytes that pass from now on.
     public func set(_ change: @Sendable (inout Faults) -> Void) {
         state.withLock { state in
             change(&state.faults)
@@ -80,7 +80,7 @@ public final class FaultyProxy: Sendable {
         state.withLock { $0.server = address }
     }
 
-    /// Cuts every connection that there is (FIN on both sides).
+    /// Cuts every open connection (FIN on both sides).
     public func cut() {
         for pair in takePairs() {
             pair.client.end()
@@ -88,7 +88,7 @@ public final class FaultyProxy: Sendable {
         }
     }
 
-    /// Breaks every connection that there is (RST on both sides).
+    /// Breaks every open connection (RST on both sides).
     public func reset() {
         for pair in takePairs() {
             pair.client.reset()
@@ -121,7 +121,7 @@ public final class FaultyProxy: Sendable {
         }
     }
 
-    /// One side has ended; the pair is kept until the other one has.
+    /// Forgets the pairs both sides of which have ended.
     private func forgetEnded() {
         state.withLock { $0.pairs.removeAll { $0.client.isOver && $0.server.isOver } }
     }

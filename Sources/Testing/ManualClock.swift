@@ -1,9 +1,9 @@
 internal import Synchronization
 
-/// A clock that moves when a test says so.
+/// A clock that a test moves.
 ///
-/// Code that takes `any Clock<Duration>` sleeps on it; `advance(by:)` wakes whoever is due, in the order of
-/// their times. Its instants are those of `ContinuousClock`.
+/// Code that takes `any Clock<Duration>` sleeps on it; `advance(by:)` wakes the sleepers that are due, in the order
+/// of their times. Its instants are those of `ContinuousClock`.
 public final class ManualClock: Clock {
     /// Instants of `ContinuousClock`.
     public typealias Instant = ContinuousClock.Instant
@@ -18,7 +18,7 @@ public final class ManualClock: Clock {
         var now = ContinuousClock.now
         var sleepers: [Sleeper] = []
         var lastNumber = 0
-        /// Calls of `sleepers(_:)`, and how many they wait for.
+        /// The calls of `sleepers(_:)` under way, and the number of sleepers that each waits for.
         var watchers: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
     }
 
@@ -27,13 +27,13 @@ public final class ManualClock: Clock {
     /// A clock that stands still at this moment.
     public init() {}
 
-    /// What the clock shows.
+    /// The time that the clock shows.
     public var now: Instant { state.withLock { $0.now } }
 
-    /// Zero: it moves as told.
+    /// Zero: the clock moves by any duration.
     public var minimumResolution: Duration { .zero }
 
-    /// Moves the clock, and wakes those that are due.
+    /// Moves the clock, and wakes the sleepers that are due.
     public func advance(by duration: Duration) {
         let end = now + duration
         while let wake = nextDue(by: end) { wake() }
@@ -55,7 +55,7 @@ public final class ManualClock: Clock {
         try Task.checkCancellation()
     }
 
-    /// Returns when at least `count` sleep on this clock: then it is time to advance it.
+    /// Returns when at least `count` tasks sleep on this clock: then it is time to advance it.
     public func sleepers(_ count: Int) async {
         await withCheckedContinuation { continuation in
             let isThere = state.withLock { state in
@@ -67,7 +67,7 @@ public final class ManualClock: Clock {
         }
     }
 
-    /// Calls `wake` once when the clock is moved to `deadline`, unless that is cancelled before.
+    /// Calls `wake` once when the clock is moved to `deadline`, unless cancelled before.
     package func schedule(at deadline: Instant, _ wake: @escaping @Sendable () -> Void) -> Int {
         let (number, isDue, woken) = state.withLock { state in
             state.lastNumber += 1
@@ -89,7 +89,7 @@ public final class ManualClock: Clock {
         state.withLock { $0.sleepers.removeAll { $0.number == number } }
     }
 
-    /// Moves to the first deadline up to `end`, and takes its sleeper out.
+    /// Moves to the first deadline up to `end`, and removes its sleeper.
     private func nextDue(by end: Instant) -> (@Sendable () -> Void)? {
         state.withLock { state in
             let due = state.sleepers.indices.filter { state.sleepers[$0].deadline <= end }
@@ -105,7 +105,7 @@ public final class ManualClock: Clock {
     }
 }
 
-/// One task's sleep, which ends once, whoever ends it.
+/// One task's sleep. It ends once: by the clock or by cancellation.
 private final class Sleep: Sendable {
     private let state = Mutex<(isOver: Bool, sleeper: CheckedContinuation<Void, Never>?)>(
         (false, nil))

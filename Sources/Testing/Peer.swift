@@ -1,7 +1,7 @@
 package import BroadcasterSockets
 internal import Synchronization
 
-/// A connected socket with its unsent bytes: what the scripted server and the proxy are made of.
+/// A connected socket with its unsent bytes: one side of the scripted server and of the proxy.
 package final class Peer: Sendable {
     private struct State {
         var unsent: [UInt8] = []
@@ -9,7 +9,7 @@ package final class Peer: Sendable {
         var closesWhenSent = false
         /// FIN has been sent.
         var isFinished = false
-        /// When the last piece that is to be sent later is due.
+        /// The time at which the last delayed piece is due.
         var lastDue = ContinuousClock.now
     }
 
@@ -22,7 +22,7 @@ package final class Peer: Sendable {
         self.loop = loop
     }
 
-    /// Calls `received` with each piece that comes, and with nil at the end.
+    /// Calls `received` with each piece that arrives, and with nil at the end.
     package func start(_ received: @escaping @Sendable ([UInt8]?) -> Void) {
         let registration = try? loop.watch(socket, for: .readable) { [self] readiness in
             if readiness.contains(.writable) { flush() }
@@ -44,7 +44,7 @@ package final class Peer: Sendable {
         flush()
     }
 
-    /// Sends later, and after what is to be sent later already.
+    /// Sends later, and after the pieces that are already delayed.
     package func send(_ bytes: [UInt8], after delay: Duration) {
         let due = state.withLock { state -> ContinuousClock.Instant? in
             let now = ContinuousClock.now
@@ -53,14 +53,14 @@ package final class Peer: Sendable {
             return state.lastDue
         }
         guard let due else { return send(bytes) }
-        // Weakly: what has been cut closes now, whatever was to be sent on it.
+        // Weakly: a connection that was cut closes now, whatever was to be sent on it.
         _ = loop.schedule(at: due) { [weak self] in self?.send(bytes) }
     }
 
-    /// The other side has ended, or we have.
+    /// True once either side has ended the connection.
     package var isOver: Bool { state.withLock { $0.registration == nil } }
 
-    /// FIN, after what is still to be sent. What comes is read on.
+    /// Sends FIN after the unsent bytes, and goes on reading.
     package func close() {
         let due = state.withLock { $0.lastDue }
         guard due <= .now else {
@@ -71,13 +71,13 @@ package final class Peer: Sendable {
         flush()
     }
 
-    /// RST: what was sent and not read yet is lost too.
+    /// Sends RST: bytes sent and not read yet are lost too.
     package func reset() {
         socket.resetsWhenClosed()
         end()
     }
 
-    /// Stops watching, so that the socket closes when nobody holds it. False if that was done before.
+    /// Stops watching, so that the socket closes when its last owner goes. Returns false if that was done before.
     @discardableResult
     package func end() -> Bool {
         guard let registration = state.withLock({ $0.registration.take() }) else { return false }

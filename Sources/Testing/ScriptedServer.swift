@@ -1,9 +1,9 @@
 internal import BroadcasterSockets
 internal import Synchronization
 
-/// A server on loopback that says what a test says: for faults that a real server does not make.
+/// A server on loopback that runs a test's script: for faults that a real server does not make.
 ///
-/// The script is called on the server's own thread, one call at a time, with everything that happens.
+/// The server calls the script on its own thread, one call at a time, with everything that happens.
 ///
 /// ```swift
 /// let server = try ScriptedServer { happening, client in
@@ -15,7 +15,7 @@ internal import Synchronization
 public final class ScriptedServer: Sendable {
     /// One connection, as the script sees it.
     public struct Client: Sendable {
-        /// Counts from 0 in the order of connecting.
+        /// The connection's number, from 0 in the order of connecting.
         public let number: Int
         fileprivate let peer: Peer
 
@@ -29,7 +29,7 @@ public final class ScriptedServer: Sendable {
             peer.send(Array(text.utf8))
         }
 
-        /// Ends the connection (FIN): what was sent before still arrives.
+        /// Ends the connection (FIN): bytes sent before still arrive.
         public func close() {
             peer.close()
         }
@@ -40,13 +40,13 @@ public final class ScriptedServer: Sendable {
         }
     }
 
-    /// What a client does.
+    /// An event of a connection.
     public enum Happening: Sendable {
-        /// It has connected.
+        /// The client has connected.
         case connected
-        /// It has sent this, or a part of something.
+        /// The client has sent these bytes, perhaps a part of a message.
         case received([UInt8])
-        /// It has ended the connection.
+        /// The client has ended the connection.
         case closed
     }
 
@@ -55,9 +55,9 @@ public final class ScriptedServer: Sendable {
     private let script: @Sendable (Happening, Client) -> Void
     private let count = Atomic<Int>(0)
 
-    /// Listens at once, on a port of 127.0.0.1 that is free.
+    /// Listens at once, on a free port of 127.0.0.1.
     ///
-    /// - Throws: where the machine has no port or descriptor left.
+    /// - Throws: if the machine has no port or descriptor left.
     public init(_ script: @escaping @Sendable (Happening, Client) -> Void) throws {
         loop = try EventLoop(name: "scripted")
         listener = try Listener(
@@ -70,10 +70,10 @@ public final class ScriptedServer: Sendable {
         loop.stop()
     }
 
-    /// Where it listens.
+    /// The port that it listens on.
     public var port: UInt16 { listener.address.port }
 
-    /// How many connections there have been.
+    /// The number of connections so far.
     public var connections: Int { count.load(ordering: .relaxed) }
 
     private func accept() {

@@ -3,17 +3,17 @@ import BroadcasterSockets
 /// One connection of a browser or of curl: reads its request, then carries a WebSocket, an event stream or one
 /// answer.
 ///
-/// The actor lives on the event loop, as the library's own link does. What it takes in and what it holds back are
-/// bounded: it stops reading while `inbox` is full, and `send` waits while the client does not read.
+/// The actor lives on the event loop, as the library's own runner does. Its input and its unsent bytes are bounded:
+/// it stops reading while `inbox` is full, and `send` waits while the client does not read.
 actor ChatClient {
     private enum Phase {
         /// Leads to: serving (the request is whole), closing.
         case request(HTTPParser)
-        /// An answer is being made; `rest` came after the request.
+        /// The server is making an answer; `rest` came after the request.
         case serving(rest: [UInt8])
         case webSocket(WebSocketDecoder)
         case eventStream
-        /// All is said; what is unsent still goes out.
+        /// The server has said everything; unsent bytes still go out.
         case closing
         case closed
     }
@@ -34,12 +34,12 @@ actor ChatClient {
     private var silentTicks = 0
     private var stalledTicks = 0
 
-    /// Messages of a client that wait to be published; beyond it nothing more is read.
+    /// The most messages of a client that wait to be published; beyond it the server reads nothing more.
     private static let inboxLimit = 16
-    /// Bytes that a client has not read; beyond it `send` waits, and the subscription's buffer fills.
+    /// The most bytes that a client has not read; beyond it `send` waits, and the subscription's buffer fills.
     private static let unsentLimit = 262_144
-    /// How often a client is looked after. A request takes one tick at most; a WebSocket is pinged after two
-    /// silent ones and given up after four; a client that reads nothing is given up after three.
+    /// The interval of the checks. A request takes one tick at most; a WebSocket is pinged after two silent ones and
+    /// given up after four; a client that reads nothing is given up after three.
     private static let tick: Duration = .seconds(10)
 
     init(
@@ -68,12 +68,12 @@ actor ChatClient {
         }
     }
 
-    // MARK: What comes
+    // MARK: Input
 
     private func ready(_ readiness: Readiness) {
         if readiness.contains(.writable) { flush() }
         guard !readiness.isDisjoint(with: [.readable, .failed]) else { return }
-        // Not listened to for now, and gone: there is nothing left to wait for.
+        // The client is gone while the server does not read from it: there is nothing left to wait for.
         guard interest.contains(.readable) else { return end() }
         var bytes: [UInt8] = []
         do throws(SocketError) {
@@ -131,7 +131,7 @@ actor ChatClient {
         }
     }
 
-    /// The next message of the client's, or nil when there will be none.
+    /// Returns the client's next message, or nil when there will be none.
     func receive() async -> [UInt8]? {
         if !inbox.isEmpty {
             defer { watch() }
@@ -141,9 +141,9 @@ actor ChatClient {
         return await withCheckedContinuation { receiver = $0 }
     }
 
-    // MARK: What goes
+    // MARK: Output
 
-    /// The one answer to a request; the connection ends after it.
+    /// Sends the one answer to a request, and ends the connection after it.
     func answer(_ response: [UInt8]) {
         write(response)
         finish()
@@ -162,13 +162,13 @@ actor ChatClient {
         write(HTTPResponse.eventStream)
     }
 
-    /// Sends to a WebSocket, if this is one; does not wait.
+    /// Sends to a WebSocket, if this is one, without waiting.
     func tell(_ frame: [UInt8]) {
         guard case .webSocket = phase, unsent.count <= ChatClient.unsentLimit else { return }
         write(frame)
     }
 
-    /// Sends, and waits while the client reads more slowly. False if it is gone.
+    /// Sends, and waits while the client reads more slowly. Returns false if the client is gone.
     func send(_ bytes: [UInt8]) async -> Bool {
         write(bytes)
         if unsent.count > ChatClient.unsentLimit, isOpen {
@@ -241,7 +241,7 @@ actor ChatClient {
         case .closing, .closed: return end()
         case .webSocket where silentTicks >= 4: return end()
         case .webSocket where silentTicks == 2: write(WebSocketEncoder.ping())
-        // Finds a client that is gone; a comment, which no client shows.
+        // Finds a client that is gone, by a comment, which no client shows.
         case .eventStream: write(Array(": still here\n\n".utf8))
         case .serving, .webSocket: break
         }
@@ -251,7 +251,7 @@ actor ChatClient {
 
     // MARK: The end
 
-    /// Nothing more is taken in; what is unsent goes out until the next tick.
+    /// Ends the input; unsent bytes go out until the next tick.
     private func finish() {
         guard isOpen else { return }
         phase = .closing

@@ -2,15 +2,15 @@ import Broadcaster
 import BroadcasterAuthentication
 import Glibc
 
-/// What a page or an event stream is told.
+/// An event that the server reports to a page or an event stream.
 enum ChatEvent: Sendable {
     case message(Message)
     case gap(Gap)
-    /// The page was away, and there is no history to tell what it missed.
+    /// The page was away, and the server has no history of what it missed.
     case missed
-    /// The server's own connection: `ready` or `down`.
+    /// The state of the chat server's own connection: `ready` or `down`.
     case status(String)
-    /// A message of the client's was not published.
+    /// A message of the client was not published.
     case failed(String)
 
     init(_ event: SubscriptionEvent) {
@@ -20,7 +20,7 @@ enum ChatEvent: Sendable {
         }
     }
 
-    /// One object, for a WebSocket.
+    /// The event as one JSON object, for a WebSocket.
     var json: String {
         switch self {
         case .message(let message):
@@ -57,7 +57,7 @@ enum ChatEvent: Sendable {
         }
     }
 
-    /// A Server-Sent Event: a message is its own text, all else has a name and an object.
+    /// The event as a Server-Sent Event: a message is its own text, all else has a name and an object.
     var serverSent: [UInt8] {
         switch self {
         case .message(let message):
@@ -76,7 +76,7 @@ enum ChatEvent: Sendable {
         Array("event: \(name)\ndata: \(json)\n\n".utf8)
     }
 
-    // MARK: What the server says in a room
+    // MARK: Notices of the server in a room
 
     static func joined(_ person: String) -> String { notice("joined", person) }
 
@@ -89,7 +89,7 @@ enum ChatEvent: Sendable {
         return line.line
     }
 
-    /// Since 1970, as JavaScript counts.
+    /// The milliseconds since 1970, as JavaScript counts.
     private static func milliseconds() -> Int {
         var now = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &now)

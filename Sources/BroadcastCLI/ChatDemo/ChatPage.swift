@@ -66,7 +66,7 @@ enum ChatPage {
         document.title = room + ' – chat';
         $('name').value = sessionStorage.name || 'guest ' + Math.floor(Math.random() * 1000);
 
-        // Everything goes in as text: nothing that a person writes becomes a part of the page.
+        // Inserts everything as text: nothing that a person writes becomes a part of the page.
         function show(kind, text, time, name) {
           const atEnd = $('log').scrollHeight - $('log').scrollTop - $('log').clientHeight < 40;
           const line = document.createElement('p');
@@ -92,7 +92,7 @@ enum ChatPage {
           $('state').textContent = text;
         }
 
-        // What was published in the room: one of ours, or any text that another program publishes.
+        // Shows a published message: one of the chat, or any text that another program publishes.
         function message(text) {
           let it;
           try { it = JSON.parse(text); } catch { }

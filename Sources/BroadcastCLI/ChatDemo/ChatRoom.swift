@@ -1,15 +1,15 @@
 import Broadcaster
 
-/// A room of the chat is a channel. This is all that stands between a person's socket and the library: what the
-/// person says is published, and what is published is sent to the person.
+/// A room of the chat: a channel. This is all that stands between a person's socket and the library: the server
+/// publishes the person's messages, and sends the person the published ones.
 struct ChatRoom: Sendable {
     let name: String
     let broadcast: Broadcast
 
-    /// Waits for a client that is slow, up to this; then it is told what it missed.
+    /// The most that waits for a slow client; beyond it messages are dropped, and the client gets a gap.
     private static let buffer = SubscriptionBuffer(messages: 256, bytes: 1 << 20)
 
-    /// Returns when the person has left, or the server ends.
+    /// Carries a person's WebSocket. Returns when the person has left, or the server ends.
     func join(_ client: ChatClient, as person: String) async {
         do {
             let subscription = try await broadcast.subscribe(to: name, buffer: ChatRoom.buffer)
@@ -36,17 +36,17 @@ struct ChatRoom: Sendable {
         }
     }
 
-    /// The room as Server-Sent Events. `lastEventID` is what a client that comes back has seen last.
+    /// Carries the room as Server-Sent Events. `lastEventID` is the last event that a returning client has seen.
     func watch(_ client: ChatClient, lastEventID: String?) async {
         do {
             let subscription = try await broadcast.subscribe(to: name, buffer: ChatRoom.buffer)
             await client.startEventStream()
             if lastEventID != nil {
-                // There is no history to resume from: what was said meanwhile is missing.
+                // There is no history to resume from: messages since then are missing.
                 _ = await client.send(ChatEvent.missed.serverSent)
             }
             let sending = Task { await send(subscription, to: client) { $0.serverSent } }
-            // A client of an event stream says nothing; this ends when it leaves, also from a room where nobody speaks.
+            // A client of an event stream sends nothing; the loop ends when it leaves, also from a silent room.
             while await client.receive() != nil {}
             subscription.cancel()
             sending.cancel()
@@ -55,7 +55,7 @@ struct ChatRoom: Sendable {
         }
     }
 
-    /// Sends what is said in the room until the client has left, or the room ends.
+    /// Sends the room's messages until the client has left, or the room ends.
     private func send(
         _ subscription: Subscription, to client: ChatClient,
         as encode: (ChatEvent) -> [UInt8]

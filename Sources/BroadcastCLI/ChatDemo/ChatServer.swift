@@ -4,8 +4,8 @@ import Synchronization
 
 /// The web chat: HTTP and WebSocket for its page, on this package's own sockets.
 ///
-/// One event loop serves all clients; a subscription of the broadcast serves each, so a slow one has its own
-/// buffer and its own gaps, and holds up nobody.
+/// One event loop serves all clients. Each client has a subscription of its own, so a slow one has its own buffer and
+/// its own gaps, and delays no other.
 package final class ChatServer: Sendable {
     private struct State {
         var clients: [Int: ChatClient] = [:]
@@ -20,10 +20,10 @@ package final class ChatServer: Sendable {
     private let listener: Listener
     private let state = Mutex(State())
 
-    /// Listens at once. Port 0: the kernel chooses, see `address`.
+    /// Listens at once. With port 0 the kernel chooses; see `address`.
     package init(_ broadcast: Broadcast, host: String, port: UInt16) throws {
         self.broadcast = broadcast
-        // Each client is a descriptor.
+        // Each client takes a descriptor.
         FileDescriptor.raiseLimit()
         let addresses = try NameResolution.resolve(host: host, port: port)
         guard let address = addresses.first else {
@@ -38,10 +38,10 @@ package final class ChatServer: Sendable {
         loop.stop()
     }
 
-    /// What to open in a browser.
+    /// The address to open in a browser.
     package var address: String { "http://\(listener.address)/" }
 
-    /// Tells everybody about the connection to the server, until the task is cancelled; then ends all.
+    /// Reports the connection to the server to every client, until the task is cancelled; then ends all.
     package func run() async {
         for await status in broadcast.status {
             switch status {
@@ -60,7 +60,7 @@ package final class ChatServer: Sendable {
         }
     }
 
-    /// Closes every WebSocket with 1001 and waits a moment for what is unsent.
+    /// Closes every WebSocket with 1001 and waits up to 300 ms for unsent bytes.
     private func stop() async {
         let (clients, registration) = state.withLock { state in
             state.isStopping = true
@@ -96,7 +96,7 @@ package final class ChatServer: Sendable {
         do throws(SocketError) {
             while let socket = try listener.accept() { add(socket) }
         } catch {
-            // No descriptor is free: those who wait stay in the backlog. Without a pause the loop would spin.
+            // No descriptor is free: waiting clients stay in the backlog. Without a pause the loop would spin.
             if let registration = state.withLock({ $0.registration.take() }) {
                 loop.unwatch(registration)
             }

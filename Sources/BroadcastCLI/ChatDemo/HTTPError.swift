@@ -1,4 +1,4 @@
-/// Why a request is not answered as it wished: a status of HTTP (RFC 9110 §15).
+/// A refusal of a request: a status of HTTP (RFC 9110 §15).
 struct HTTPError: Error, Hashable, Sendable {
     let status: Int
     let reason: String

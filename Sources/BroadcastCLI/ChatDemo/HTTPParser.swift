@@ -7,11 +7,11 @@ struct HTTPParser: Sendable {
     static let bodyLimit = 65_536
 
     private var bytes: [UInt8] = []
-    /// How far the end of the head has been searched for.
+    /// The number of bytes searched for the end of the head.
     private var searched = 0
     private var head: (request: HTTPRequest, bodyStart: Int, bodyLength: Int)?
 
-    /// Adds what has come. The result is the request when it is whole; bytes after it stay in `rest`.
+    /// Adds the bytes that have come. Returns the request when it is whole; bytes after it stay in `rest`.
     mutating func receive(_ piece: some Sequence<UInt8>) throws(HTTPError) -> HTTPRequest? {
         bytes += piece
         if head == nil { head = try readHead() }
@@ -21,7 +21,7 @@ struct HTTPParser: Sendable {
         return request
     }
 
-    /// What came after the request.
+    /// The bytes after the request.
     var rest: [UInt8] {
         guard let head else { return bytes }
         return Array(bytes[(head.bodyStart + head.bodyLength)...])

@@ -17,10 +17,10 @@ struct HTTPRequest: Hashable, Sendable {
         }
     }
 
-    /// The request comes from a page that this server has served, or from no page at all (curl).
+    /// True if the request comes from a page that this server has served, or from no page at all (curl).
     ///
-    /// Browsers send `Origin` with every WebSocket handshake and POST, and a page cannot change it: a
-    /// foreign page must not speak with a person's chat.
+    /// Browsers send `Origin` with every WebSocket handshake and POST, and a page cannot change it: a foreign page
+    /// must not speak with a person's chat.
     var isSameOrigin: Bool {
         guard let origin = headers["origin"] else { return true }
         return origin == "http://\(headers["host"] ?? "")"

@@ -1,4 +1,4 @@
-/// Answers, as bytes. Every one of them ends its connection, except an upgrade and an event stream.
+/// Answers, as bytes. The server ends the connection after each, except after an upgrade and an event stream.
 enum HTTPResponse {
     static func whole(
         _ status: Int, _ reason: String, type: String, body: [UInt8], isHead: Bool = false

@@ -1,4 +1,4 @@
-/// SHA-1 (RFC 3174), which the WebSocket handshake needs: a formality there, no protection.
+/// SHA-1 (RFC 3174), for the WebSocket handshake: a formality there, no protection.
 enum SHA1 {
     static func digest(_ message: [UInt8]) -> [UInt8] {
         var state: [UInt32] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0]

@@ -1,14 +1,14 @@
-/// What a WebSocket peer said.
+/// A message or control frame of a WebSocket client.
 enum WebSocketEvent: Hashable, Sendable {
     case text([UInt8])
     case binary([UInt8])
     case ping([UInt8])
     case pong([UInt8])
-    /// The peer wants to end; nil where it gave no code.
+    /// The client wants to end; nil if it gave no code.
     case close(code: UInt16?)
 }
 
-/// How a WebSocket connection must end, and why (RFC 6455 §7.4.1).
+/// A violation that ends a WebSocket connection, with its close code (RFC 6455 §7.4.1).
 struct WebSocketError: Error, Hashable, Sendable {
     let code: UInt16
     let reason: String
@@ -20,8 +20,8 @@ struct WebSocketError: Error, Hashable, Sendable {
 
 /// The server's side of RFC 6455's framing: bytes in, events out. A value.
 ///
-/// Frames come in pieces of any size and messages in frames of any number; what is refused is refused by its
-/// header, before its payload has come.
+/// Frames come in pieces of any size and messages in frames of any number. The decoder refuses a frame by its header,
+/// before its payload has come.
 struct WebSocketDecoder: Sendable {
     /// The longest message, all its frames together.
     static let messageLimit = 65_536
@@ -50,7 +50,7 @@ struct WebSocketDecoder: Sendable {
     private var message: (isText: Bool, payload: [UInt8])?
     private var hasClosed = false
 
-    /// Adds what has come. The result is what it completes, in order.
+    /// Adds the bytes that have come. Returns the events that they complete, in order.
     mutating func receive(
         _ piece: some Sequence<UInt8>
     ) throws(WebSocketError) -> [WebSocketEvent] {
@@ -108,7 +108,7 @@ struct WebSocketDecoder: Sendable {
         guard value > (extended.count == 2 ? 125 : 65_535) else {
             throw .violation("a length is written as shortly as possible")
         }
-        // The limit is far below; this keeps the sum with what came before from overflowing.
+        // The limit is far below; the cap keeps the sum with earlier frames from overflowing.
         return Int(min(value, UInt64(Int32.max)))
     }
 
@@ -138,7 +138,7 @@ struct WebSocketDecoder: Sendable {
         if payload.isEmpty { return nil }
         guard payload.count >= 2 else { throw .violation("a close code has two bytes") }
         let code = UInt16(payload[0]) << 8 | UInt16(payload[1])
-        // 1004 to 1006 and 1015 are never sent (§7.4.1); 3000 and up are the applications' (§7.4.2).
+        // 1004 to 1006 and 1015 are never sent (§7.4.1); 3000 and up belong to applications (§7.4.2).
         let isKnown =
             (1000...1003).contains(code) || (1007...1014).contains(code)
             || (3000...4999).contains(code)

@@ -1,6 +1,6 @@
 import BroadcasterAuthentication
 
-/// What the server answers to a handshake (RFC 6455 §4.2.2).
+/// The server's answer to a handshake (RFC 6455 §4.2.2).
 enum WebSocketHandshake {
     /// The value of `Sec-WebSocket-Accept`.
     static func accept(_ request: HTTPRequest) throws(HTTPError) -> String {
