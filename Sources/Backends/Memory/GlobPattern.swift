@@ -1,8 +1,8 @@
-/// A pattern as PSUBSCRIBE understands it (`stringmatchlen` in util.c of Redis 7.0): `*`, `?`, `[abc]`,
-/// `[a-c]`, `[^a]`, and `\` before a character that is meant as itself. On bytes, as there.
+/// A pattern as PSUBSCRIBE reads it (`stringmatchlen` in util.c of Redis 7.0): `*`, `?`, `[abc]`, `[a-c]`, `[^a]`,
+/// and `\` before a character that stands for itself. It works on bytes, as Redis does.
 ///
-/// Matching takes time proportional to pattern × name at worst: a `*` that does not lead on is given
-/// up when the next one is reached, instead of trying all combinations.
+/// Matching takes time proportional to pattern × name at worst: it abandons a `*` when it reaches the next one,
+/// instead of trying all combinations.
 struct GlobPattern: Hashable, Sendable {
     private enum Element: Hashable {
         case byte(UInt8)
@@ -39,7 +39,7 @@ struct GlobPattern: Hashable, Sendable {
         self.elements = elements
     }
 
-    /// What stands between brackets. A missing `]` ends the set with the pattern.
+    /// Reads the set between brackets. A missing `]` ends the set with the pattern.
     private static func set(_ rest: inout ArraySlice<UInt8>) -> Element {
         var ranges: [ClosedRange<UInt8>] = []
         let isNegated = rest.first == UInt8(ascii: "^")
@@ -62,7 +62,7 @@ struct GlobPattern: Hashable, Sendable {
         let text = Array(text.utf8)
         var element = 0
         var position = 0
-        /// Where to go on when the last `*` has to take one byte more.
+        /// The place to go on from when the last `*` has to take one byte more.
         var retry: (element: Int, position: Int)?
         while position < text.count {
             if element < elements.count, elements[element] == .anyNumber {

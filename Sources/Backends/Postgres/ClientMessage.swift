@@ -1,6 +1,6 @@
 package import BroadcasterWire
 
-/// What a client sends (a frontend message in the Postgres documentation).
+/// A message of the client (a frontend message in the Postgres documentation).
 package enum ClientMessage: Hashable, Sendable {
     /// Protocol 3.0 with these parameters, in order. It has no type byte.
     case startup([(name: String, value: String)])
@@ -17,7 +17,7 @@ package enum ClientMessage: Hashable, Sendable {
     case sync
     case terminate
 
-    /// Version 3.0. Poolers such as PgBouncer 1.18 refuse 3.2, which has nothing that we need.
+    /// Version 3.0. Poolers such as PgBouncer 1.18 refuse 3.2, which has nothing that this client needs.
     package static let version: Int32 = 196_608
 
     package static func == (one: ClientMessage, other: ClientMessage) -> Bool {
@@ -83,7 +83,7 @@ package enum ClientMessage: Hashable, Sendable {
 
     // MARK: Decoding, as a server does
 
-    /// The startup message, by its body.
+    /// Decodes the startup message from its body.
     package init(startup body: ArraySlice<UInt8>) throws(ProtocolError) {
         var reader = ByteReader(body, reading: "Postgres startup message")
         let version = try reader.int32()
@@ -98,7 +98,7 @@ package enum ClientMessage: Hashable, Sendable {
         self = .startup(parameters)
     }
 
-    /// - Parameter isSASL: `p` is a password, or a piece of SASL, as the server knows.
+    /// - Parameter isSASL: decides whether `p` is a password or a piece of SASL, as the server knows.
     package init(
         type: UInt8, body: ArraySlice<UInt8>, isSASL: Bool = false
     ) throws(ProtocolError) {

@@ -7,7 +7,7 @@ struct NotificationReader: Sendable {
     private var scanner = NotificationScanner()
     private var assembler: PartAssembler
 
-    /// `limit`: bytes of a message, at most.
+    /// - Parameter limit: the most bytes of a message.
     init(limit: Int) {
         self.limit = limit
         assembler = PartAssembler(limit: limit)
@@ -23,8 +23,8 @@ struct NotificationReader: Sendable {
         topics.remove(topic.name.text)
     }
 
-    /// Takes the plain notifications from the front of the buffer: the fast way for what comes by the thousand. While
-    /// a message is open whose parts are still coming, it takes none.
+    /// Takes the plain notifications from the front of the buffer: the fast way for notifications by the thousand. It
+    /// takes none while parts of a message are still due.
     mutating func takeRuns(from buffer: inout ReceiveBuffer, into output: inout SessionOutput) {
         guard assembler.isIdle else { return }
         let received = buffer.bytes
@@ -33,7 +33,7 @@ struct NotificationReader: Sendable {
         buffer.consume(upTo: end)
     }
 
-    /// Takes any one. False if its channel is none of ours.
+    /// Takes any notification. Returns false if its channel is not subscribed.
     mutating func take(
         from process: Int32, channel: [UInt8], payload: [UInt8], into output: inout SessionOutput
     ) -> Bool {

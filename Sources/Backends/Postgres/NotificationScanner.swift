@@ -2,9 +2,9 @@ import BroadcasterWire
 
 /// Recognises whole notifications in the receive buffer without building values of them.
 ///
-/// As `MessageScanner` for Redis, and for the same reason: a busy listener receives nothing else. It takes only
-/// plain notifications of subscribed channels; what is marked as a part or as binary, and all else, is left to
-/// `ServerMessage`. The channel of the last one is remembered, with the zero that ends its name.
+/// It exists for the same reason as `MessageScanner` of Redis: a busy listener receives nothing else. It takes only
+/// plain notifications of subscribed channels; it leaves those marked as a part or as binary, and all else, to
+/// `ServerMessage`. It remembers the channel of the last one, with the zero that ends its name.
 struct NotificationScanner: Sendable {
     private var name: [UInt8] = []
     private var entry: TopicIndex.Entry?
@@ -15,7 +15,7 @@ struct NotificationScanner: Sendable {
         entry = nil
     }
 
-    /// Takes all such notifications from the front of `bytes` on. The result is where the rest begins.
+    /// Takes all such notifications of `bytes` from `start` on. Returns the start of the rest.
     mutating func scan(
         _ bytes: Span<UInt8>, from start: Int, limit: Int, topics: TopicIndex,
         into output: inout SessionOutput
@@ -44,7 +44,8 @@ struct NotificationScanner: Sendable {
         while let body = body(bytes, position), bytes.holds(name.span, at: body.lowerBound + 4) {
             let payload = body.lowerBound + 4 + name.count
             let end = body.upperBound - 1
-            // The zero that ends the payload. One inside of it is not looked for: Postgres takes none from a client.
+            // The zero that ends the payload. The scanner does not look for one inside of it: Postgres takes none
+            // from a client.
             guard payload <= end, bytes[end] == 0, end - payload <= limit,
                 !bytes.holds(mark.span, at: payload)
             else { break }
@@ -55,7 +56,7 @@ struct NotificationScanner: Sendable {
         return position
     }
 
-    /// The body of the notification at `start`, if it is there as a whole.
+    /// Returns the body of the notification at `start`, if the whole of it is there.
     private func body(_ bytes: Span<UInt8>, _ start: Int) -> Range<Int>? {
         guard bytes.count - start >= 11, bytes[start] == UInt8(ascii: "A") else { return nil }
         var length = 0

@@ -3,12 +3,12 @@ import BroadcasterWire
 /// Puts the parts of a message together again.
 ///
 /// All notifications of one transaction stand together in the server's queue (async.c), so the parts of a message
-/// follow each other and there is never more than one message open. Bounded by the longest message.
+/// follow each other and at most one message is open. Bounded by the longest message.
 struct PartAssembler: Sendable {
     enum Outcome: Hashable {
         case incomplete
         case message([UInt8])
-        /// A message whose rest is missing, or that is too long, and falls.
+        /// A message whose rest is missing, or that is too long.
         case lost
     }
 
@@ -23,7 +23,7 @@ struct PartAssembler: Sendable {
 
     private let limit: Int
     private var open: Open?
-    /// The message that was last told as lost, whose rest may still come.
+    /// The message last reported as lost, whose rest may still come.
     private var lost: (process: Int32, id: UInt64)?
 
     init(limit: Int) {
@@ -31,10 +31,10 @@ struct PartAssembler: Sendable {
         self.limit = limit / 3 * 4 + 1024
     }
 
-    /// No message is open.
+    /// True if no message is open.
     var isIdle: Bool { open == nil }
 
-    /// The channel of a message that was begun, if `channel` or `process` is another's: its rest will not come.
+    /// Returns the channel of the open message, if `channel` or `process` is another's: its rest will not come.
     mutating func interrupted(by process: Int32, _ channel: [UInt8]) -> [UInt8]? {
         guard let current = open, current.process != process || current.channel != channel else {
             return nil
@@ -43,7 +43,7 @@ struct PartAssembler: Sendable {
         return current.channel
     }
 
-    /// A whole message came where a part was due.
+    /// Abandons the open message: a whole message came where a part was due.
     mutating func abandon() -> Bool {
         guard let current = open else { return false }
         lose(current.process, current.id)
@@ -66,10 +66,10 @@ struct PartAssembler: Sendable {
             let before = open
             if let before { lose(before.process, before.id) }
             guard number == 1 else {
-                // The rest of one that was told as lost is not told again.
-                let isTold = lost.map { $0.process == process && $0.id == id } ?? false
+                // The rest of a message that was reported as lost is not reported again.
+                let isReported = lost.map { $0.process == process && $0.id == id } ?? false
                 lose(process, id)
-                return isTold && before == nil ? .incomplete : .lost
+                return isReported && before == nil ? .incomplete : .lost
             }
             current = Open(
                 process: process, id: id, channel: channel, count: count, next: 1, text: [])

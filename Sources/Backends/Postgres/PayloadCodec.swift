@@ -1,9 +1,9 @@
 import BroadcasterAuthentication
 import BroadcasterWire
 
-/// How a message becomes texts that `pg_notify` takes, and how they become the message again.
+/// Encodes a message as texts that `pg_notify` takes, and decodes them again.
 ///
-/// A text of at most 7,999 bytes is on the wire as it is, so `psql` and Python read it. All else is marked:
+/// A text of at most 7,999 bytes goes on the wire as it is, so `psql` and Python read it. All else is marked:
 ///
 ///     broadcaster:1:t:TEXT              a text that itself begins with "broadcaster:1:"
 ///     broadcaster:1:b:BASE64            bytes that are no text, or hold NUL
@@ -12,11 +12,11 @@ enum PayloadCodec {
     static let mark = Array("broadcaster:1:".utf8)
     /// NOTIFY_PAYLOAD_MAX_LENGTH of async.c, less one.
     static let longest = 7999
-    /// What a part carries, beside a head of at most 60 bytes.
+    /// The bytes that a part carries, beside a head of at most 60 bytes.
     static let pieceLength = 7900
 
-    /// The texts to notify with, in order.
-    /// - Parameter id: tells the parts of this message from those of others of this session.
+    /// Returns the texts to notify with, in order.
+    /// - Parameter id: distinguishes the parts of this message from those of others of this session.
     static func encode(_ payload: Payload, id: UInt64) -> [[UInt8]] {
         let text = marked(payload.bytes)
         if text.count <= longest { return [text] }
@@ -32,7 +32,7 @@ enum PayloadCodec {
         return bytes.starts(with: mark) ? mark + Array("t:".utf8) + bytes : bytes
     }
 
-    /// Between characters, since each part must be a text by itself.
+    /// Splits between characters, since each part must be a text by itself.
     private static func split(_ text: [UInt8]) -> [ArraySlice<UInt8>] {
         var pieces: [ArraySlice<UInt8>] = []
         var rest = text[...]
@@ -45,11 +45,11 @@ enum PayloadCodec {
         return pieces + [rest]
     }
 
-    /// A text that begins with the mark, taken apart.
+    /// A decoded text that begins with the mark.
     enum Marked: Hashable {
         case whole([UInt8])
         case part(id: UInt64, number: Int, count: Int, piece: ArraySlice<UInt8>)
-        /// Marked, and not by us.
+        /// A text with the mark that this library has not made.
         case unknown
     }
 

@@ -19,13 +19,13 @@ package enum PostgresFrame {
         }
     }
 
-    /// A frame in a receive buffer: its type, and where its body lies.
+    /// A frame in a receive buffer: its type and the range of its body.
     package struct Header: Hashable, Sendable {
         package let type: UInt8
         package let body: Range<Int>
     }
 
-    /// The next whole frame, or nil where more bytes are needed. A length is checked before its body has come.
+    /// Returns the next whole frame, or nil if more bytes are needed. It checks a length before the body has come.
     package static func next(
         in bytes: Span<UInt8>, at start: Int
     ) throws(ProtocolError) -> Header? {
@@ -56,14 +56,14 @@ extension [UInt8] {
         append(UInt8(truncatingIfNeeded: number))
     }
 
-    /// The text ends at a NUL if it holds one, so that nothing after it becomes a field of its own; what
-    /// must not hold one is refused before.
+    /// Appends a text, up to a NUL if it holds one, so that nothing after it becomes a field of its own; a text that
+    /// must not hold one was refused before.
     mutating func appendCString(_ text: String) {
         append(contentsOf: text.utf8.prefix { $0 != 0 })
         append(0)
     }
 
-    /// A length and the bytes; nil is NULL.
+    /// Appends a length and the bytes; nil is NULL.
     mutating func appendValue(_ value: [UInt8]?) {
         appendInt32(value.map { Int32(truncatingIfNeeded: $0.count) } ?? -1)
         append(contentsOf: value ?? [])

@@ -1,19 +1,20 @@
 import BroadcasterWire
 
-/// What the server was asked and has not answered to the end, which is its ReadyForQuery. One transaction each.
+/// A request that the server has not answered to the end, which is its ReadyForQuery. One transaction each.
 enum PostgresOperation: Sendable {
     case prepare
     /// Asks for the number of the server's process.
     case identify
     case listen([Topic], isSubscribing: Bool)
     case publish(PublishGroup)
-    /// Empties a full notification queue: it is only looked at, and advanced, by those who ask how full it is.
+    /// Empties a full notification queue: the server looks at it, and advances it, only when a client asks how full
+    /// it is.
     case queueUsage
     case ping(isAsked: Bool)
-    /// A step of the probe. After the last of them its notification should be there.
+    /// A step of the probe. After the last step its notification should be there.
     case probe(isNotification: Bool)
 
-    /// The server must say that it has carried it out.
+    /// True if the server must report that it has carried out the request.
     var isStatement: Bool {
         if case .prepare = self { false } else { true }
     }

@@ -1,27 +1,27 @@
 import BroadcasterWire
 
-/// Decides which messages share a transaction, and what becomes of them when one fails. A value.
+/// Decides which messages share a transaction, and which are sent again when one fails. A value.
 struct PostgresPublisher: Sendable {
-    /// What to do after a transaction has ended.
+    /// The decision after a transaction has ended.
     struct Verdict {
         var published: [UInt64] = []
         var refused: (ticket: UInt64, Rejection)?
         var asksForQueueUsage = false
-        /// To be sent again, in this order.
+        /// The groups to send again, in this order.
         var again: [PublishGroup] = []
     }
 
-    /// False where the statement that was prepared may be another connection's: behind some poolers.
+    /// False if the prepared statement may belong to another connection, as behind some poolers.
     var usesPreparedStatement = true
     private var lastMessage: UInt64 = 0
 
     private struct Statement {
         let name: String
         let query: String
-        /// Of both parameters, by its number in pg_type.dat.
+        /// The type of both parameters, by its number in pg_type.dat.
         let type: Int32
 
-        /// Under its name, or as the unnamed one, which lasts until the next.
+        /// Parses it under its name, or as the unnamed one, which lasts until the next.
         func parse(isNamed: Bool, into bytes: inout [UInt8]) {
             ClientMessage.parse(statement: isNamed ? name : "", query: query, types: [type, type])
                 .append(to: &bytes)
@@ -30,8 +30,8 @@ struct PostgresPublisher: Sendable {
 
     private static let one = Statement(
         name: "broadcaster_publish", query: "SELECT pg_catalog.pg_notify($1, $2)", type: text)
-    /// A statement for many costs the server a quarter of what many statements do. Counted, so that it answers with
-    /// one row.
+    /// The statement for many messages, at a quarter of the server's cost of many statements. It counts, so that it
+    /// answers with one row.
     private static let many = Statement(
         name: "broadcaster_publish_many",
         query: "SELECT pg_catalog.count(pg_catalog.pg_notify(channel, message)) FROM ROWS FROM"
@@ -44,7 +44,7 @@ struct PostgresPublisher: Sendable {
         PostgresPublisher.many.parse(isNamed: true, into: &bytes)
     }
 
-    /// A message to `channel`, without the Sync that ends its transaction, and without what was prepared.
+    /// Appends a message to `channel`, without the Sync that ends its transaction, and without a prepared statement.
     static func append(_ message: [UInt8], to channel: [UInt8], into bytes: inout [UInt8]) {
         one.parse(isNamed: false, into: &bytes)
         ClientMessage.bind(statement: "", values: [channel, message]).append(to: &bytes)
@@ -67,7 +67,7 @@ struct PostgresPublisher: Sendable {
         return group.members.isEmpty ? groups : groups + [group]
     }
 
-    /// The group's statement, without the Sync that ends its transaction.
+    /// Appends the group's statement, without the Sync that ends its transaction.
     func append(_ group: PublishGroup, to bytes: inout [UInt8]) {
         var (channels, texts): ([[UInt8]], [[UInt8]]) = ([], [])
         for member in group.members {
@@ -86,8 +86,8 @@ struct PostgresPublisher: Sendable {
         ClientMessage.execute.append(to: &bytes)
     }
 
-    /// The binary form of a `text[]`, as array_recv reads it (arrayfuncs.c of Postgres 15): one dimension, no NULL,
-    /// the elements' type, their number, the first one's index, and each with its length.
+    /// Returns the binary form of a `text[]`, as array_recv reads it (arrayfuncs.c of Postgres 15): one dimension, no
+    /// NULL, the elements' type, their number, the first one's index, and each with its length.
     private static func array(_ values: [[UInt8]]) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(values.reduce(20) { $0 + 4 + $1.count })
@@ -109,7 +109,7 @@ struct PostgresPublisher: Sendable {
             usesPreparedStatement = false
             verdict.again = [group]
         } else if error.code == "54000", !group.isRetry {
-            // The queue is full, perhaps only because nobody has asked how full it is.
+            // The queue is full, perhaps only because no client has asked how full it is.
             verdict.asksForQueueUsage = true
             verdict.again = singles(of: group, isRetry: true)
         } else if group.members.count > 1 {
@@ -120,7 +120,7 @@ struct PostgresPublisher: Sendable {
         return verdict
     }
 
-    /// Each in a transaction of its own, so that one's failure is nobody else's.
+    /// Puts each member in a transaction of its own, so that its failure affects no other.
     private func singles(of group: PublishGroup, isRetry: Bool) -> [PublishGroup] {
         group.members.map { member in
             var single = PublishGroup(isRetry: isRetry)

@@ -2,8 +2,8 @@ import BroadcasterWire
 
 /// Messages that share a transaction, and so a commit and a round trip.
 ///
-/// Postgres delivers equal notifications of one transaction once, so no two of a group are equal. When one fails,
-/// the whole transaction does; the others are then sent again, each by itself.
+/// Postgres delivers equal notifications of one transaction once, so no two of a group are equal. When one fails, the
+/// whole transaction does; the session then sends the others again, each by itself.
 struct PublishGroup: Sendable {
     struct Member: Sendable {
         let publication: Publication
@@ -11,7 +11,7 @@ struct PublishGroup: Sendable {
         let texts: [[UInt8]]
     }
 
-    /// What Postgres compares.
+    /// The fields that Postgres compares.
     private struct Notification: Hashable {
         let channel: String
         let text: [UInt8]
@@ -21,16 +21,16 @@ struct PublishGroup: Sendable {
                 && one.channel.utf8.span.isEqual(to: other.channel.utf8.span)
         }
 
-        /// Without the channel: equal texts on several are rare.
+        /// Hashes without the channel: equal texts on several are rare.
         func hash(into hasher: inout Hasher) {
             text.span.hash(into: &hasher)
         }
     }
 
     private(set) var members: [Member] = []
-    /// It has failed once for a reason that may pass.
+    /// True after a failure whose reason may pass.
     var isRetry = false
-    /// It was sent by the name of a prepared statement.
+    /// True if it was sent by the name of a prepared statement.
     var isNamed = false
     private var notifications: Set<Notification> = []
     private var size = 0
@@ -42,7 +42,7 @@ struct PublishGroup: Sendable {
         self.isRetry = isRetry
     }
 
-    /// False if the member must go into another group.
+    /// Adds a member. Returns false if it must go into another group.
     mutating func add(_ member: Member) -> Bool {
         let bytes = member.texts.reduce(0) { $0 + $1.count }
         guard members.isEmpty || member.texts.count == 1 && size + bytes <= PublishGroup.largestSize

@@ -1,6 +1,6 @@
-/// How names become part of a statement.
+/// Quotes names for use in a statement.
 enum Quoting {
-    /// As `quote_ident` does: in double quotes, which are doubled inside.
+    /// Quotes as `quote_ident` does: in double quotes, which are doubled inside.
     static func identifier(_ name: String) -> String {
         var quoted = "\""
         for scalar in name.unicodeScalars {

@@ -1,7 +1,7 @@
 package import BroadcasterWire
 
-/// What a Postgres server sends (protocol 3.0 and 3.2; "Message Formats" in the Postgres documentation,
-/// where it is called a backend message).
+/// A message of a Postgres server (protocol 3.0 and 3.2; "Message Formats" in the Postgres documentation, where it is
+/// called a backend message).
 package enum ServerMessage: Hashable, Sendable {
     case authentication(Authentication)
     case parameterStatus(name: String, value: String)
@@ -20,14 +20,14 @@ package enum ServerMessage: Hashable, Sendable {
     case portalSuspended
     /// The types of a statement's parameters.
     case parameterDescription([Int32])
-    /// The names of the columns; their types are of no interest here.
+    /// The names of the columns; the client does not need their types.
     case rowDescription([String])
     /// The columns of a row; nil is NULL.
     case dataRow([[UInt8]?])
     /// The newest minor version that the server speaks, and the options that it does not know.
     case negotiateProtocolVersion(newest: Int32, unknown: [String])
 
-    /// What the server wants for a login.
+    /// The server's demand for a login.
     package enum Authentication: Hashable, Sendable {
         case ok
         case cleartextPassword
@@ -35,7 +35,7 @@ package enum ServerMessage: Hashable, Sendable {
         case sasl(mechanisms: [String])
         case saslContinue([UInt8])
         case saslFinal([UInt8])
-        /// Kerberos, GSSAPI, SSPI and what else we do not speak.
+        /// Kerberos, GSSAPI, SSPI and others that the client does not speak.
         case other(code: Int32)
     }
 
@@ -49,7 +49,7 @@ package enum ServerMessage: Hashable, Sendable {
 
     /// - Parameters:
     ///   - type: the byte before the length.
-    ///   - body: what follows the length.
+    ///   - body: the bytes after the length.
     package init(type: UInt8, body: ArraySlice<UInt8>) throws(ProtocolError) {
         var reader = ByteReader(body, reading: "Postgres message '\(ServerMessage.name(type))'")
         self = try ServerMessage.decode(type, &reader)

@@ -1,5 +1,5 @@
-/// An answer that is owed to us, in the order of asking. It belongs to the connection: whoever asked
-/// may be gone when it comes, and it is taken all the same.
+/// An answer that the server owes, in the order of the requests. It belongs to the connection: the requester may be
+/// gone when it comes, and the session takes it all the same.
 enum ExpectedReply: Sendable {
     case publication(ticket: UInt64)
     case pong(isAsked: Bool)

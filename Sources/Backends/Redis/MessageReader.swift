@@ -1,6 +1,6 @@
 import BroadcasterWire
 
-/// Makes messages of what comes on the channels and patterns that are subscribed; all but those on the probe's.
+/// Makes messages of the frames on subscribed channels and patterns, except those of the probe.
 struct MessageReader: Sendable {
     private let limit: Int
     private let hidden: Topic
@@ -8,10 +8,11 @@ struct MessageReader: Sendable {
     private var channels = TopicIndex()
     private var patterns = TopicIndex()
 
-    /// Names that match a pattern are anybody's to choose, and stay in memory with each message.
+    /// The longest name of a channel that a pattern may match. Any client chooses such names, and each message keeps
+    /// its own in memory.
     private static let channelLength = 16_384
 
-    /// - Parameter limit: bytes of a message, at most.
+    /// - Parameter limit: the most bytes of a message.
     init(limit: Int, passingOver hidden: Topic) {
         self.limit = limit
         self.hidden = hidden
@@ -30,13 +31,13 @@ struct MessageReader: Sendable {
         topic.name.isPattern ? patterns.remove(name) : channels.remove(name)
     }
 
-    /// There are topics beside the hidden one.
+    /// True if there are topics beside the hidden one.
     var hasTopics: Bool {
         channels.count + patterns.count > (channels.contains(hidden) ? 1 : 0)
     }
 
-    /// Takes whole messages on channels from the front of the buffer: the fast way for what comes by the million. True
-    /// if there was any.
+    /// Takes whole messages on channels from the front of the buffer: the fast way for messages by the million.
+    /// Returns true if there was any.
     mutating func takeRuns(
         from buffer: inout ReceiveBuffer, _ dialect: RedisURL.Dialect,
         into output: inout SessionOutput
@@ -76,8 +77,8 @@ struct MessageReader: Sendable {
             messageIn: message.span, at: message.indices, topic: entry.topic, origin: origin)
     }
 
-    /// False for a message beyond the limit, which is told. (The decoder, whose limit is 1 MiB at least, ends the
-    /// connection for those beyond its own.)
+    /// Returns false for a message beyond the limit, and reports it. (The decoder, whose limit is 1 MiB at least,
+    /// ends the connection for those beyond its own.)
     private func isTaken(
         _ message: [UInt8], _ topic: Int, into output: inout SessionOutput
     ) -> Bool {

@@ -2,10 +2,10 @@ import BroadcasterWire
 
 /// Recognises whole pub/sub messages in the receive buffer without building values of them.
 ///
-/// This is the one place where speed took precedence: a busy channel is nothing but these frames. It only
-/// takes what is complete and in the exact form that Redis sends; all else, faults included, is left
-/// to `RESPDecoder`, so there is one judge of the protocol. The head of the last frame, up to the payload's
-/// length, is remembered with its topic: on a busy channel the next one has the same.
+/// Speed takes precedence here: a busy channel is nothing but these frames. The scanner takes only frames that are
+/// complete and in the exact form that Redis sends; it leaves all else, faults included, to `RESPDecoder`, so there
+/// is one judge of the protocol. It remembers the head of the last frame, up to the payload's length, with its topic:
+/// on a busy channel the next one has the same.
 struct MessageScanner: Sendable {
     private let resp2 = Array("*3\r\n$7\r\nmessage\r\n".utf8)
     private let resp3 = Array(">3\r\n$7\r\nmessage\r\n".utf8)
@@ -18,8 +18,8 @@ struct MessageScanner: Sendable {
         entry = nil
     }
 
-    /// Takes all whole messages from the front of `bytes` on, and hands those of known topics to `output`.
-    /// The result is where the rest begins.
+    /// Takes all whole messages of `bytes` from `start` on, and hands those of known topics to `output`. Returns the
+    /// start of the rest.
     mutating func scan(
         _ bytes: Span<UInt8>, from start: Int, dialect: RedisURL.Dialect, limit: Int,
         topics: TopicIndex, passingOver hidden: Topic, into output: inout SessionOutput
@@ -36,12 +36,12 @@ struct MessageScanner: Sendable {
         return position
     }
 
-    /// Takes the messages that begin with `head`, which the one at `start` does.
+    /// Takes the messages that begin with `head`, as the one at `start` does.
     private func takeRun(
         _ bytes: Span<UInt8>, from start: Int, _ limit: Int, _ hidden: Topic,
         into output: inout SessionOutput
     ) -> Int {
-        // Without an entry: the last messages of a channel that we left, on their way meanwhile.
+        // No entry: these are the last messages of a channel that the client has left meanwhile.
         let visible = entry.flatMap { $0.topic == hidden.id ? nil : $0 }
         var position = start
         repeat {
@@ -56,7 +56,7 @@ struct MessageScanner: Sendable {
         return position
     }
 
-    /// Remembers the head of the frame at `start`, up to and with the `$` before the payload's length.
+    /// Remembers the head of the frame at `start`, up to and including the `$` before the payload's length.
     private mutating func readHead(
         _ bytes: Span<UInt8>, _ start: Int, _ dialect: RedisURL.Dialect, _ limit: Int,
         _ topics: TopicIndex
@@ -73,7 +73,7 @@ struct MessageScanner: Sendable {
         return true
     }
 
-    /// The content of the bulk string whose `$` is at `start`, if it is there with its CRLF.
+    /// Returns the content of the bulk string whose `$` is at `start`, if it is there with its CRLF.
     private func string(in bytes: Span<UInt8>, at start: Int, limit: Int) -> Range<Int>? {
         guard start < bytes.count, bytes[start] == UInt8(ascii: "$") else { return nil }
         var index = start + 1

@@ -2,10 +2,9 @@ package import BroadcasterWire
 
 /// Reads RESP2 and RESP3 values from bytes that come in pieces of any size.
 ///
-/// No piece is read twice: open aggregates wait on a stack of our own (a peer's nesting cannot exhaust
-/// ours), a string waits for its length alone, and the search for the end of a line goes on where it
-/// stopped. Every declared length and count is checked before memory is reserved, and no more
-/// is reserved than has come.
+/// It reads no piece twice: open aggregates wait on a stack of its own (a peer's nesting cannot exhaust the
+/// thread's), a string waits for its length alone, and the search for the end of a line goes on where it stopped. It
+/// checks every declared length and count before it reserves memory, and reserves no more than has come.
 package struct RESPDecoder: Sendable {
     package struct Limits: Hashable, Sendable {
         /// The longest string, in bytes. redis.conf's proto-max-bulk-len is 512 MiB by default.
@@ -16,7 +15,7 @@ package struct RESPDecoder: Sendable {
         package var elements = 65_536
         /// The most bytes in one value, those of its parts together: a message and its channel's name.
         package var valueSize: Int { stringLength + (1 << 20) }
-        /// How deep aggregates nest. hiredis allows 1,024; PUB/SUB needs 2.
+        /// The deepest nesting of aggregates. hiredis allows 1,024; PUB/SUB needs 2.
         package var depth = 64
 
         package init(stringLength: Int = 64 << 20) {
@@ -29,7 +28,7 @@ package struct RESPDecoder: Sendable {
         enum Kind { case array, set, map, push, attribute, string, value(attributes: [RESPValue]) }
 
         let kind: Kind
-        /// nil: streamed, until `.` ends it.
+        /// The elements still to come; nil in a streamed aggregate, which `.` ends.
         var remaining: Int?
         var items: [RESPValue] = []
     }
@@ -42,10 +41,10 @@ package struct RESPDecoder: Sendable {
         let length: Int
     }
 
-    /// What reading an element gave.
+    /// The result of reading an element.
     private enum Step {
         case value(RESPValue)
-        /// A frame or string was opened: go on.
+        /// The element opened a frame or string: go on.
         case opened
         case needsMore
     }
@@ -53,19 +52,19 @@ package struct RESPDecoder: Sendable {
     private let limits: Limits
     private var stack: [Frame] = []
     private var string: OpenString?
-    /// How many bytes of an unfinished line have been searched for its end.
+    /// The number of bytes of an unfinished line that were searched for its end.
     private var searched = 0
     private var elements = 0
-    /// How many bytes the strings and lines of the open value have together.
+    /// The bytes of the strings and lines of the open value together.
     private var size = 0
-    /// How long the streamed string is so far.
+    /// The length of the streamed string so far.
     private var streamedLength = 0
 
     package init(limits: Limits = Limits()) {
         self.limits = limits
     }
 
-    /// No value is half read.
+    /// True between two values.
     package var isAtBoundary: Bool { stack.isEmpty && string == nil && searched == 0 }
 
     /// The next whole value, or nil where more bytes are needed.
@@ -94,7 +93,7 @@ package struct RESPDecoder: Sendable {
 
     // MARK: Frames
 
-    /// Puts a finished value where it belongs; the result is a finished top-level value.
+    /// Adds a finished value to the open frame. Returns it if it is a top-level value.
     private mutating func add(_ value: RESPValue) -> RESPValue? {
         guard !stack.isEmpty else { return value }
         stack[stack.count - 1].items.append(value)
@@ -123,7 +122,7 @@ package struct RESPDecoder: Sendable {
             guard let value = frame.items.first else { return nil }
             return add(.attributed(attributes, value))
         case .attribute:
-            // The value that it describes comes next and takes its place.
+            // The value that the attribute describes comes next and takes its place.
             stack.append(Frame(kind: .value(attributes: frame.items), remaining: 1))
             return nil
         }
@@ -167,7 +166,7 @@ package struct RESPDecoder: Sendable {
     private mutating func findLineEnd(_ buffer: ReceiveBuffer) throws(ProtocolError) -> Int? {
         let bytes = buffer.bytes.span
         var index = buffer.start + searched
-        // Before the whole line: what does not speak RESP may never send an end of line.
+        // Precedes the search: a peer that does not speak RESP may never send an end of line.
         if searched == 0, index < bytes.count, !RESPDecoder.types.contains(bytes[index]) {
             throw ProtocolError(
                 reading: "RESP value", expected: "a type byte, one of +-:$*_,#!=(%~>|",

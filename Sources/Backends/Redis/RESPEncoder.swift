@@ -10,8 +10,8 @@ package enum RESPEncoder {
         for word in words { bulkString(word, to: &bytes) }
     }
 
-    /// PUBLISH for each. What stands before a payload is written once for those of one channel that follow each other:
-    /// a fifth of what publishing many took.
+    /// Writes a PUBLISH for each publication. The bytes before a payload are made once for publications of one
+    /// channel that follow each other: making them each time was a fifth of the cost of publishing many.
     package static func publish(_ publications: [Publication], to bytes: inout [UInt8]) {
         var head: [UInt8] = []
         var channel = ""

@@ -26,11 +26,11 @@ package enum RESPValue: Hashable, Sendable {
     case array([RESPValue])
     /// `~`
     case set([RESPValue])
-    /// `%`: keys and values by turns
+    /// `%`: keys and values alternating
     case map([RESPValue])
-    /// `>`: what the server sends unasked
+    /// `>`: a message that the server sends unasked
     case push([RESPValue])
-    /// `|`: keys and values by turns, and the value that they describe
+    /// `|`: keys and values alternating, and the value that they describe
     indirect case attributed([RESPValue], RESPValue)
 
     /// The bytes of any kind of string.
@@ -41,14 +41,14 @@ package enum RESPValue: Hashable, Sendable {
         }
     }
 
-    /// The value without what describes it.
+    /// The value without its attributes.
     package var plain: RESPValue {
         var value = self
         while case .attributed(_, let inner) = value { value = inner }
         return value
     }
 
-    /// How an error names what came.
+    /// The name of this kind of value in an error.
     package var kind: String {
         switch self {
         case .simpleString: "simple string"

@@ -1,9 +1,9 @@
 import BroadcasterWire
 
-/// A subscription command that was sent and whose confirmations are still coming.
+/// A subscription command that the client has sent, with the confirmations still due.
 ///
-/// Redis confirms each name by itself, in the order of the command. Names are compared, not counted
-/// (hiredis #1014): the answer to another command must never pass for ours.
+/// Redis confirms each name by itself, in the order of the command. The client compares names instead of counting
+/// them (hiredis #1014): the answer to another command must never pass for this one's.
 struct SubscriptionRequest: Sendable {
     let verb: SubscriptionVerb
     private let all: [Topic]
@@ -16,10 +16,10 @@ struct SubscriptionRequest: Sendable {
 
     var isComplete: Bool { confirmed == all.count }
 
-    /// What is not confirmed yet.
+    /// The topics not confirmed yet.
     var topics: ArraySlice<Topic> { all[confirmed...] }
 
-    /// Takes the confirmation of `name`, if that is the one that is due.
+    /// Takes the confirmation of `name`, if it is the one that is due.
     mutating func confirm(_ name: [UInt8]) -> Topic? {
         guard !isComplete, case let topic = all[confirmed],
             topic.name.text.utf8.span.isEqual(to: name.span)
