@@ -1,6 +1,6 @@
 package import BroadcasterWire
 
-/// A message as it leaves a mailbox: a view into the block that it came in.
+/// A message taken from a mailbox: a view into the block that it came in.
 package struct DeliveredMessage: Sendable {
     private let block: MessageBlock
     private let run: Int32

@@ -1,16 +1,16 @@
 internal import BroadcasterWire
 internal import Synchronization
 
-/// One subscriber's side of the hub: what waits for it, and the task that waits for that.
+/// One subscriber's side of the hub: the deliveries that wait for it, and the task that waits for them.
 ///
-/// One lock, held for moments. The hub never waits for a subscriber, and a subscriber that has something
-/// in hand never leaves its thread.
+/// One lock, held for moments. The hub never waits for a subscriber, and a subscriber with deliveries queued never
+/// leaves its thread.
 package final class Mailbox: Sendable {
     private struct State {
         var content: MailboxState
-        /// The task that waits for something to come.
+        /// The task that waits for a delivery.
         var waiter: Waiter?
-        /// Others: the caller iterates several times at once.
+        /// Further tasks: the caller iterates several times at once.
         var others: [Waiter] = []
         var lastWaiter: UInt64 = 0
 
@@ -34,7 +34,7 @@ package final class Mailbox: Sendable {
         state = Mutex(State(content: MailboxState(limits: limits)))
     }
 
-    // MARK: The hub's side
+    // MARK: For the hub
 
     func offer(_ block: MessageBlock, _ runs: Range<Int>) {
         change { state in
@@ -62,7 +62,7 @@ package final class Mailbox: Sendable {
         state.withLock { ($0.content.count, $0.content.delivered, $0.content.dropped) }
     }
 
-    /// Decides under the lock and wakes outside of it.
+    /// Decides under the lock and wakes the tasks outside of it.
     private func change(_ body: (inout MailboxState) -> Void) {
         let (first, others) = state.withLock { state -> (Waiter?, [Waiter]) in
             body(&state.content)
@@ -74,28 +74,28 @@ package final class Mailbox: Sendable {
         for other in others { other.task.resume(returning: ()) }
     }
 
-    // MARK: The subscriber's side
+    // MARK: For the subscriber
 
-    /// The next delivery, or nil while there is none.
+    /// Takes the next delivery; nil while there is none.
     package func poll() -> Delivery? {
         state.withLock { $0.content.next() }
     }
 
-    /// The next delivery, if it is a message.
+    /// Takes the next delivery, if it is a message.
     package func pollMessage() -> DeliveredMessage? {
         state.withLock { $0.content.nextMessage() }
     }
 
     package var isReady: Bool { state.withLock { $0.content.isReady } }
 
-    /// Returns when there may be something for `poll`, or the task is cancelled; on the caller's actor.
+    /// Returns when there may be a delivery for `poll`, or the task is cancelled; on the caller's actor.
     package func wait(isolation: isolated (any Actor)?) async {
         let number = state.withLock { state in
             state.lastWaiter += 1
             return state.lastWaiter
         }
-        // The closure stays on the caller's actor only if it names it: else each wait would leave the actor and come
-        // back, two thread switches more.
+        // The closure stays on the caller's actor only if it names it: otherwise each wait would leave the actor and
+        // come back, two thread switches more.
         await withTaskCancellationHandler(
             operation: {
                 _ = isolation

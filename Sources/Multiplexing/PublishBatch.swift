@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The results of messages that one call publishes together.
+/// The results of the messages that one call publishes together.
 final class PublishBatch: Sendable {
     typealias Outcome = Result<Int?, PublishFailure>
 

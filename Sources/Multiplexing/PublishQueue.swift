@@ -1,7 +1,7 @@
 package import BroadcasterWire
 internal import Synchronization
 
-/// The lock around `PublishQueueState`, and the one place where its waiters are resumed.
+/// The lock around `PublishQueueState`, and the one place that resumes its waiters.
 package final class PublishQueue: Sendable {
     /// A task, or a place in a batch. No enum: as one, its copying was a tenth of what publishing took.
     struct Waiter: Sendable {
@@ -14,15 +14,15 @@ package final class PublishQueue: Sendable {
 
     private struct State {
         var queue = PublishQueueState<Waiter>()
-        /// The driver has been told that there is something to send, and has not looked since.
+        /// True after a signal to the driver that it has not acted upon yet.
         var isSignalled = false
     }
 
     private let state = Mutex(State())
-    /// Numbers to cancel messages by.
+    /// The next of the numbers by which messages are cancelled.
     private let nextID = Atomic<UInt64>(0)
     private let timeout: Duration
-    /// Tells the driver to come and take.
+    /// Signals the driver to take messages.
     private let signal: @Sendable () -> Void
 
     package init(timeout: Duration, signal: @escaping @Sendable () -> Void) {
@@ -32,7 +32,8 @@ package final class PublishQueue: Sendable {
 
     // MARK: Publishers
 
-    /// Returns when the server has accepted; see `PublishFailure` for the rest. Waits on the caller's actor.
+    /// Publishes a message. Returns when the server has accepted it; see `PublishFailure` for the rest. Waits on the
+    /// caller's actor.
     package func publish(
         _ payload: Payload, to channel: String, isolation: isolated (any Actor)?
     ) async -> Result<Int?, PublishFailure> {
@@ -48,7 +49,7 @@ package final class PublishQueue: Sendable {
             }, onCancel: { cancel(ids) }, isolation: isolation)
     }
 
-    /// As `publish`, for many messages that are sent in order without waiting for each other.
+    /// Publishes many messages as `publish` does one; they are sent in order without waiting for each other.
     package func publish(
         _ payloads: [Payload], to channel: String, isolation: isolated (any Actor)?
     ) async -> [Result<Int?, PublishFailure>] {
@@ -74,7 +75,7 @@ package final class PublishQueue: Sendable {
         _ payloads: [Payload], to channel: String, _ ids: Range<UInt64>, waiter: (Int) -> Waiter
     ) {
         let (accepted, mustSignal) = state.withLock { state in
-            // Under the lock, so that deadlines ascend.
+            // Taken under the lock, so that deadlines ascend.
             let deadline = Instant.now + timeout
             var accepted = 0
             for payload in payloads {
@@ -111,12 +112,13 @@ package final class PublishQueue: Sendable {
         }
     }
 
-    /// There is no connection: hears of new messages, for their deadlines, but leaves them.
+    /// Acknowledges a signal without a connection: the driver notes the deadlines of new messages, and leaves the
+    /// messages.
     package func acknowledgeSignal() {
         state.withLock { $0.isSignalled = false }
     }
 
-    /// All answers that one read has brought, under one lock.
+    /// Settles all answers of one read, under one lock.
     package func accepted(_ acceptance: Acceptance) {
         settle(
             state.withLock { state in

@@ -1,21 +1,21 @@
 package import BroadcasterWire
 
-/// The messages on their way to the server, and the tasks that wait for their fate. A pure value.
+/// The messages on their way to the server, and the tasks that await the outcome. A pure value.
 ///
-/// A message is `unsent` until the session has taken it and `sent` until its answer comes. Whoever waits
-/// may leave; a sent message keeps its place all the same, since its answer will come and
-/// must not pass for another's (CVE-2023-28858).
+/// A message is `unsent` until the session has taken it and `sent` until its answer comes. The waiting task may
+/// leave; a sent message keeps its place all the same, since its answer will come and must not pass for another's
+/// (CVE-2023-28858).
 package struct PublishQueueState<Waiter: Sendable>: Sendable {
     private struct Unsent: Numbered {
         let id: UInt64
         let deadline: Instant
         let channel: String
         var payload: Payload
-        /// nil: cancelled, and passed over when its turn comes.
+        /// nil in a cancelled message, which is passed over when its turn comes.
         var waiter: Waiter?
     }
 
-    /// The answer is all that is waited for: the message itself is the session's.
+    /// A message that awaits only its answer: the session has the message itself.
     private struct Sent: Numbered {
         let id: UInt64
         let deadline: Instant
@@ -29,13 +29,13 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
     private var sent = Queue<Sent>()
     /// The ticket of the first of `sent`; the others' follow on.
     private var firstTicket: UInt64 = 0
-    /// How many at the front of `sent` have passed their deadline.
+    /// The number of messages at the front of `sent` that have passed their deadline.
     private var overdue = 0
     private var isOpen = false
     package private(set) var published = 0
 
-    /// Messages that are sent and not answered, at most: a server that takes them and does not answer
-    /// must not fill our memory. The others wait unsent.
+    /// The most messages that are sent and not answered: a server that takes them and does not answer must not fill
+    /// this process's memory. The others wait unsent.
     package static var sentLimit: Int { 65_536 }
 
     package init() {}
@@ -48,7 +48,7 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         isOpen = true
     }
 
-    /// Adds a message. Deadlines come in ascending order. False if the queue is closed.
+    /// Adds a message. Deadlines must ascend. Returns false if the queue is closed.
     package mutating func add(
         _ payload: Payload, to channel: String, id: UInt64, deadline: Instant, waiter: Waiter
     ) -> Bool {
@@ -58,10 +58,10 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         return true
     }
 
-    /// What a message takes on the wire beside its bytes and its channel's name, or so.
+    /// The approximate bytes of a message on the wire beside its payload and its channel's name.
     private static var frameSize: Int { 32 }
 
-    /// Messages for the session, in order, at most `count`, until they take `limit` bytes together.
+    /// Takes messages for the session, in order, at most `count`, until they take `limit` bytes together.
     package mutating func takeUnsent(limit: Int, count: Int = .max) -> [Publication] {
         var publications: [Publication] = []
         var size = 0
@@ -77,7 +77,7 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         return publications
     }
 
-    /// The answer to a message. Most come in the order of sending.
+    /// Records the answer to a message. Most answers come in the order of sending.
     package mutating func answered(
         _ ticket: UInt64, _ result: Result<Int?, PublishFailure>
     ) -> Settled? {
@@ -103,7 +103,7 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         return sent.removeFirst()?.waiter
     }
 
-    /// The connection is gone: what was sent has no answer, what was not sent waits for the next one.
+    /// Fails the sent messages, whose answers are lost with the connection; unsent ones wait for the next connection.
     package mutating func connectionLost(_ reason: String) -> [Settled] {
         var settled: [Settled] = []
         while let entry = sent.removeFirst() {
@@ -116,7 +116,7 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         return settled
     }
 
-    /// Ends the waiting of those whose deadline has passed.
+    /// Fails the messages whose deadline has passed.
     package mutating func expire(at now: Instant, _ reason: String) -> [Settled] {
         var settled: [Settled] = []
         while overdue < sent.count, let entry = sent[overdue], entry.deadline <= now {
@@ -133,19 +133,19 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         return settled
     }
 
-    /// When `expire` next has something to do.
+    /// The time of the next call of `expire`.
     package var nextDeadline: Instant? {
         let sentDeadline = overdue < sent.count ? sent[overdue]?.deadline : nil
         return [sentDeadline, unsent.first?.deadline].compactMap { $0 }.min()
     }
 
-    /// Until when the answer that is due next was waited for.
+    /// The deadline of the answer that is due next.
     package var oldestSentDeadline: Instant? { sent.first?.deadline }
 
-    /// The task that waits for these messages was cancelled.
+    /// Cancels these messages: the task that waits for them was cancelled.
     package mutating func cancel(_ ids: Range<UInt64>) -> [Settled] {
-        // Numbers are drawn before the queue is locked, so they ascend but for calls of the same moment: those not
-        // found where they belong are looked for everywhere.
+        // Numbers are drawn before the queue is locked, so they ascend but for calls of the same moment: the queue is
+        // searched whole for those that are not in their place.
         var places = (sent: Self.run(of: ids, in: sent), unsent: Self.run(of: ids, in: unsent))
         if places.sent.count + places.unsent.count < ids.count {
             places = (Self.places(of: ids, in: sent), Self.places(of: ids, in: unsent))
@@ -167,7 +167,7 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         return settled
     }
 
-    /// Where these are if they ascend.
+    /// The places of these messages if the numbers ascend.
     private static func run<Entry: Numbered>(
         of ids: Range<UInt64>, in queue: Queue<Entry>
     ) -> [Int] {
@@ -190,7 +190,7 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         (0..<queue.count).filter { queue[$0].map { ids.contains($0.id) } ?? false }
     }
 
-    /// Ends everything.
+    /// Closes the queue and fails every message.
     package mutating func close() -> [Settled] {
         isOpen = false
         var settled = connectionLost("disconnected while waiting for the answer")
@@ -201,7 +201,7 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
     }
 }
 
-/// What can be found by its number.
+/// An entry that can be found by its number.
 private protocol Numbered: Sendable {
     var id: UInt64 { get }
 }

@@ -1,4 +1,4 @@
-/// A subscription as the table knows it: its number, and where its messages go.
+/// A subscription in the table: its number and its mailbox.
 package struct Subscriber: Sendable {
     package let id: Int
     package let mailbox: Mailbox
@@ -6,14 +6,14 @@ package struct Subscriber: Sendable {
 
 /// The subscribers of one topic, in the order in which they came.
 ///
-/// Most topics have one, which lies beside the topic: where messages come to random ones of thousands, each look at
-/// another place in memory is a wait for it.
+/// Most topics have one, which is stored beside the topic: with messages to random ones of thousands, each access to
+/// another place in memory is a wait.
 package struct SubscriberList: Sendable {
     private var first: Subscriber?
     private var others: [Subscriber] = []
 
     package var isEmpty: Bool { first == nil }
-    /// Who came last.
+    /// The number of the subscriber that came last.
     var last: Int? { others.last?.id ?? first?.id }
     package var count: Int { first == nil ? 0 : others.count + 1 }
 

@@ -1,8 +1,8 @@
-/// A task that waits, to be resumed once.
+/// A suspended task, to be resumed once.
 ///
-/// In debug builds a `CheckedContinuation`, which traps where that is broken. In release builds an unsafe one: the layout
-/// of the checked one is known at run time only, and copying whatever holds it was a third of what publishing
-/// many messages took. Who owns a waiter takes it out under a lock before resuming it, in one place.
+/// In debug builds a `CheckedContinuation`, which traps if that is broken. In release builds an unsafe one: the
+/// layout of the checked one is known at run time only, and copying its holders was a third of the cost of publishing
+/// many messages. The owner of a waiter removes it under a lock before resuming it, in one place.
 @safe struct TaskWaiter<Value: Sendable>: Sendable {
     /// Suspends the task, on the actor of its caller, until `body`'s waiter is resumed.
     static func wait(
@@ -48,12 +48,12 @@
     #endif
 }
 
-/// Takes a task that is resumed straight back to the main actor.
+/// Returns a resumed task straight to the main actor.
 ///
 /// A continuation resumes its task on the pool's threads, whichever actor it waits on, and only from there it goes to
-/// its actor (swift_continuation_init of Swift 6.3): two wake-ups of threads for each. With this as what the task
-/// prefers while it waits, that step is done by the thread that resumes it. For the main actor alone: another actor may
-/// be entered by the thread at hand, and a subscriber's code would run on the event loop.
+/// its actor (swift_continuation_init of Swift 6.3): two wake-ups of threads for each. A task that prefers this
+/// executor while it waits takes that step on the thread that resumes it. Only for the main actor: the resuming
+/// thread may enter another actor, and a subscriber's code would run on the event loop.
 private final class PassThroughExecutor: TaskExecutor {
     static let shared = PassThroughExecutor()
 

@@ -1,10 +1,10 @@
-/// Reads the fields of a message whose end is known. Every length is checked before it is used.
+/// Reads the fields of a message whose end is known. It checks every length before it uses it.
 package struct ByteReader: Sendable {
     private let bytes: ArraySlice<UInt8>
     private var position: Int
     private let what: String
 
-    /// - Parameter what: what is being read, for errors.
+    /// - Parameter what: the name of the message, for errors.
     package init(_ bytes: ArraySlice<UInt8>, reading what: String) {
         self.bytes = bytes
         self.what = what
@@ -29,14 +29,14 @@ package struct ByteReader: Sendable {
         return Int32(bitPattern: number)
     }
 
-    /// A count of 16 bits that is not negative.
+    /// Reads a count of 16 bits that is not negative.
     package mutating func count() throws(ProtocolError) -> Int {
         let number = try int16()
         guard number >= 0 else { throw error(expected: "a count", found: "\(number)") }
         return Int(number)
     }
 
-    /// Bytes up to a NUL, which is taken too.
+    /// Reads bytes up to a NUL, and the NUL.
     package mutating func cString() throws(ProtocolError) -> [UInt8] {
         guard let end = bytes[position...].firstIndex(of: 0) else {
             throw error(expected: "a NUL to end a string", found: "none in \(remaining) bytes")
@@ -49,7 +49,7 @@ package struct ByteReader: Sendable {
         String(decoding: try cString(), as: UTF8.self)
     }
 
-    /// A length of 32 bits and as many bytes; −1 is nil.
+    /// Reads a length of 32 bits and as many bytes; −1 is nil.
     package mutating func value() throws(ProtocolError) -> [UInt8]? {
         let length = try int32()
         if length == -1 { return nil }
@@ -65,13 +65,13 @@ package struct ByteReader: Sendable {
         position += count
     }
 
-    /// All that is left.
+    /// Reads all remaining bytes.
     package mutating func rest() -> [UInt8] {
         defer { position = bytes.endIndex }
         return Array(bytes[position...])
     }
 
-    /// The message must end here.
+    /// Checks that the message ends here.
     package func finish() throws(ProtocolError) {
         guard remaining == 0 else {
             throw error(expected: "the end", found: "\(remaining) bytes more")

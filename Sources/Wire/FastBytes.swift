@@ -1,20 +1,20 @@
-// The few ways in which this package adds to, and compares, arrays of bytes.
+// Operations that append to, and compare, arrays of bytes.
 //
 // The only unsafe code outside of Sockets, each piece for a figure: see the comments. Ranges are checked before.
 
 extension [UInt8] {
-    /// Adds the bytes of `span` at `range`, in one copy: byte by byte it was a fifth of what decoding took.
+    /// Appends the bytes of `span` at `range`, in one copy: byte by byte it was a fifth of the cost of decoding.
     package mutating func append(_ span: Span<UInt8>, _ range: Range<Int>) {
         let piece = span.extracting(range)
         unsafe piece.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }
 
-    /// Adds the four bytes of `number`, the lowest first: one check of the capacity in place of four.
+    /// Appends the four bytes of `number`, the lowest first: one check of the capacity in place of four.
     package mutating func appendLittleEndian(_ number: UInt32) {
         unsafe Swift.withUnsafeBytes(of: number.littleEndian) { unsafe append(contentsOf: $0) }
     }
 
-    /// Adds `number` in decimal. What is not negative needs no `String`.
+    /// Appends `number` in decimal. A number that is not negative needs no `String`.
     package mutating func appendDecimal(_ number: Int) {
         guard number >= 0 else { return append(contentsOf: String(number).utf8) }
         var divisor = 1
@@ -37,13 +37,13 @@ extension Span<UInt8> {
         count == other.count && holds(other, at: 0)
     }
 
-    /// At once: byte by byte it was a quarter of what subscribing to many channels took.
+    /// Hashes all bytes at once: byte by byte it was a quarter of the cost of subscribing to many channels.
     package func hash(into hasher: inout Hasher) {
         unsafe withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
     }
 
-    /// `other` stands at `start`. Compares eight bytes at a time: a frame's head is 30 bytes, and nearly every
-    /// message of a busy channel has the same one.
+    /// Returns true if `other` stands at `start`. Compares eight bytes at a time: a frame's head is 30 bytes, and
+    /// nearly every message of a busy channel has the same one.
     package func holds(_ other: Span<UInt8>, at start: Int) -> Bool {
         let length = other.count
         guard start >= 0, length <= count - start else { return false }
@@ -71,7 +71,7 @@ extension Span<UInt8> {
 }
 
 extension String {
-    /// As `contains`, which would link the engine of regular expressions: 1.4 MB of a static program.
+    /// Does what `contains` does, which would link the engine of regular expressions: 1.4 MB of a static program.
     package func containsBytes(_ words: String) -> Bool {
         let (mine, theirs) = (utf8.span, words.utf8.span)
         var start = 0

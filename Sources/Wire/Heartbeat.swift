@@ -1,8 +1,8 @@
-/// Decides when a silent connection is to be asked for a sign of life, and when it is given up.
+/// Decides when a session asks a silent connection for a sign of life, and when it gives it up.
 ///
-/// A value without a clock: `heard()` costs a store, so it is called for every read. Silence is
-/// counted in quarters of the interval instead; a connection is asked after 3 to 4 quarters of it.
-/// From the last byte to `.dead`: at most the interval and `answerWithin`.
+/// A value without a clock: `heard()` costs a store, so sessions call it for every read. Silence is counted in
+/// quarters of the interval instead; a session asks after 3 to 4 quarters of it. From the last byte to `.dead`: at
+/// most the interval and `answerWithin`.
 package struct Heartbeat: Sendable {
     package enum Verdict: Hashable, Sendable {
         case wait
@@ -13,13 +13,13 @@ package struct Heartbeat: Sendable {
     private let quarter: Duration
     private let answerWithin: Duration
     private var wasHeard = false
-    /// Until when the answer is waited for, where it was asked for.
+    /// The deadline of the answer; nil before the session has asked.
     private var answerDue: Instant?
     private var silentQuarters = 0
-    /// When `timeReached` is next to be called.
+    /// The time of the next call of `timeReached`.
     package private(set) var deadline: Instant?
 
-    /// - Parameter interval: how long a connection may be silent before it is asked.
+    /// - Parameter interval: the longest silence before the session asks.
     package init(interval: Duration) {
         quarter = interval / 4
         // 5 s by default; no longer than the interval, so that `ping=1s` finds a cut within 2 s.
@@ -45,7 +45,7 @@ package struct Heartbeat: Sendable {
         }
         if let answerDue {
             if now >= answerDue { return .dead }
-            // An answer is noticed soon, so that the silence after it is counted from there.
+            // The next look comes soon, so that the silence after an answer is counted from there.
             deadline = min(now + quarter, answerDue)
             return .wait
         }

@@ -1,7 +1,7 @@
 /// A moment on the monotonic clock that goes on while the machine is suspended.
 ///
-/// That is `ContinuousClock.Instant`, in a form whose layout the compiler knows. The library's own has none that
-/// it may rely on, so whatever holds one is moved by metadata at run time: that was half of what a message costs.
+/// It is `ContinuousClock.Instant`, in a form whose layout the compiler knows. The library's own has none that the
+/// compiler may rely on, so its holders are moved by metadata at run time: that was half of the cost of a message.
 package struct Instant: Comparable, Hashable, Sendable {
     private static let origin = ContinuousClock.now
     private let time: Duration
@@ -14,7 +14,7 @@ package struct Instant: Comparable, Hashable, Sendable {
         time = Instant.origin.duration(to: instant)
     }
 
-    /// For the system.
+    /// The same moment, for the system.
     package var onClock: ContinuousClock.Instant { Instant.origin + time }
 
     package static var now: Instant { Instant(.now) }
@@ -31,7 +31,7 @@ package struct Instant: Comparable, Hashable, Sendable {
         instant = instant + duration
     }
 
-    /// How long it is from `earlier` to `later`.
+    /// The time from `earlier` to `later`.
     package static func - (later: Instant, earlier: Instant) -> Duration {
         later.time - earlier.time
     }

@@ -1,9 +1,9 @@
-/// Messages that came together: one object for all their subscribers and all that is taken from it.
+/// Messages that came together: one object for all their subscribers and all messages taken from it.
 ///
-/// A server that is busy hands over hundreds of messages in a read. Their bytes lie in one piece of memory,
-/// each as its length (four bytes, little-endian) and its content, in runs.
+/// A busy server hands over hundreds of messages in a read. Their bytes lie in one piece of memory, each as its
+/// length (four bytes, little-endian) and its content, in runs.
 package final class MessageBlock: Sendable {
-    /// Consecutive messages from one origin to one topic: one look-up and one lock for the lot.
+    /// Consecutive messages from one origin to one topic: one look-up and one lock for all of them.
     struct Run: Sendable {
         let topic: Int
         let origin: Origin
@@ -12,19 +12,19 @@ package final class MessageBlock: Sendable {
 
     package struct Extent: Sendable {
         package internal(set) var count = 0
-        /// Where the first message's header stands.
+        /// The offset of the first message's header.
         package let start: Int
         package internal(set) var end: Int
 
-        /// How many bytes the messages themselves have.
+        /// The bytes of the messages themselves.
         package var payloadSize: Int { end - start - count * MessageBlock.headerSize }
     }
 
-    /// What each message takes beside its bytes.
+    /// The bytes that each message takes beside its content.
     package static let headerSize = 4
 
     package let storage: [UInt8]
-    /// Beside the others, so that a message that comes alone needs no array of runs.
+    /// Stored beside the others, so that a single message needs no array of runs.
     private let first: Run
     private let others: [Run]
 
@@ -48,10 +48,10 @@ package final class MessageBlock: Sendable {
         number == 0 ? first.extent : others[number - 1].extent
     }
 
-    /// How many messages there are.
+    /// The number of messages.
     package var count: Int { others.reduce(first.extent.count) { $0 + $1.extent.count } }
 
-    /// Where the message whose header is at `offset` lies.
+    /// The range of the message whose header is at `offset`.
     package func message(at offset: Int) -> Range<Int> {
         let length =
             Int(storage[offset]) | Int(storage[offset + 1]) << 8
@@ -60,7 +60,7 @@ package final class MessageBlock: Sendable {
         return start..<start + length
     }
 
-    /// The first `count` messages of a run, which end at `offset`, in a block of their own.
+    /// Copies the first `count` messages of a run, which end at `offset`, into a block of their own.
     package func copy(ofRun number: Int, first count: Int, endingAt offset: Int) -> MessageBlock {
         let start = extent(ofRun: number).start
         let copied = Run(
@@ -70,22 +70,22 @@ package final class MessageBlock: Sendable {
     }
 }
 
-/// Collects a block.
+/// Collects messages into blocks.
 ///
-/// Messages of one topic are collected as long as they follow each other. Those of several share a block of at most
-/// `sharedLimit` bytes: a subscriber that is slow keeps in memory what came with its own messages.
+/// It collects messages of one topic as long as they follow each other. Those of several topics share a block of at
+/// most `sharedLimit` bytes: a slow subscriber keeps in memory whatever came with its own messages.
 package struct MessageCollector: Sendable {
     private var storage: [UInt8] = []
     private var first: MessageBlock.Run?
     private var others: [MessageBlock.Run] = []
-    /// More was collected just before, so more is likely to come.
+    /// True if more was collected just before, so that more is likely to come.
     private var isBusy = false
 
     package static let sharedLimit = 4096
 
     package init() {}
 
-    /// Adds a message, or gives the block that must be finished before it.
+    /// Adds a message. Returns the block, if any, that ends before it.
     package mutating func add(
         _ bytes: Span<UInt8>, _ range: Range<Int>, topic: Int, origin: Origin
     ) -> MessageBlock? {
@@ -96,7 +96,7 @@ package struct MessageCollector: Sendable {
         return finished
     }
 
-    /// As for bytes.
+    /// Adds a message, given as a payload.
     package mutating func add(
         _ payload: Payload, topic: Int, origin: Origin
     ) -> MessageBlock? {
@@ -108,7 +108,7 @@ package struct MessageCollector: Sendable {
         return finished
     }
 
-    /// What has been collected.
+    /// Ends and returns the block collected so far.
     package mutating func finish() -> MessageBlock? {
         isBusy = false
         return takeBlock()
@@ -131,7 +131,7 @@ package struct MessageCollector: Sendable {
             topic: topic, origin: origin,
             extent: MessageBlock.Extent(start: storage.count, end: storage.count))
         if first == nil {
-            // A message that comes alone gets no byte more than it needs.
+            // A single message gets no byte more than it needs.
             let needed = MessageBlock.headerSize + size
             storage.reserveCapacity(isBusy ? max(needed, MessageCollector.sharedLimit) : needed)
             first = run

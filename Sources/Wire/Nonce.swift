@@ -1,4 +1,4 @@
-/// A text that nobody can guess: for logins, and for names that only one session uses.
+/// A text that no one can guess: for logins, and for names that only one session uses.
 package enum Nonce {
     /// 24 letters and digits: 142 bits, where libpq has 144 (SCRAM_RAW_NONCE_LEN).
     package static func random() -> String {

@@ -1,7 +1,7 @@
-/// First in, first out, in amortised constant time; a place that was left holds nothing.
+/// A first-in, first-out queue in amortised constant time; a place that was left holds nothing.
 ///
-/// Public and inlinable, so that other modules specialise it, which what is `package` is not (Swift 6.3):
-/// unspecialised, its metadata took a fifth of the time of publishing. No product hands it on.
+/// Public and inlinable, so that other modules specialise it, unlike `package` declarations (Swift 6.3):
+/// unspecialised, its metadata took a fifth of the time of publishing. No product exports it.
 @frozen public struct Queue<Element> {
     @usableFromInline var elements: [Element?] = []
     @usableFromInline var head = 0
@@ -9,12 +9,12 @@
     /// An empty queue.
     @inlinable public init() {}
 
-    /// How many wait.
+    /// The number of elements.
     @inlinable public var count: Int { elements.count - head }
-    /// None waits.
+    /// True if there is no element.
     @inlinable public var isEmpty: Bool { head == elements.count }
 
-    /// The one that comes next; nil where there is none.
+    /// The next element; nil if there is none.
     @inlinable public var first: Element? {
         get { isEmpty ? nil : elements[head] }
         _modify {
@@ -28,7 +28,7 @@
         }
     }
 
-    /// The one that came last.
+    /// The element added last.
     @inlinable public var last: Element? { isEmpty ? nil : elements[elements.count - 1] }
 
     /// The element at `offset` from the first.
@@ -37,12 +37,12 @@
         set { elements[head + offset] = newValue }
     }
 
-    /// Adds one at the end.
+    /// Adds an element at the end.
     @inlinable public mutating func append(_ element: Element) {
         elements.append(element)
     }
 
-    /// Takes the first one out.
+    /// Removes and returns the first element.
     @inlinable public mutating func removeFirst() -> Element? {
         guard !isEmpty else { return nil }
         let element = elements[head].take()
@@ -57,13 +57,13 @@
         return element
     }
 
-    /// Takes out the element at `offset`, at a cost that grows with `offset`.
+    /// Removes the element at `offset`, at a cost that grows with `offset`.
     @inlinable public mutating func remove(at offset: Int) {
         for index in (head..<head + offset).reversed() { elements[index + 1] = elements[index] }
         _ = removeFirst()
     }
 
-    /// Takes all out.
+    /// Removes all elements.
     @inlinable public mutating func removeAll() {
         elements.removeAll()
         head = 0

@@ -1,11 +1,11 @@
-/// Bytes that have come and are not yet understood.
+/// Received bytes that the session has not read yet.
 ///
-/// `bytes[start...]` is unread. Consuming moves `start`; the space before it is won back when the
-/// buffer is next filled, so a byte is moved at most once a read, and only what a read left over.
+/// `bytes[start...]` is unread. Consuming moves `start`; the next filling of the buffer wins back the space before
+/// it, so a byte is moved at most once a read, and only those that a read left over.
 package struct ReceiveBuffer: Sendable {
     package private(set) var bytes: [UInt8] = []
     package private(set) var start = 0
-    /// How many bytes were consumed before `bytes[0]`, so that errors can name a place in the stream.
+    /// The number of bytes consumed before `bytes[0]`, so that errors can name a place in the stream.
     private var consumedBefore = 0
 
     package init(_ bytes: [UInt8] = []) {
@@ -18,7 +18,7 @@ package struct ReceiveBuffer: Sendable {
     /// The place in the whole stream of the byte at `index` of `bytes`.
     package func streamOffset(of index: Int) -> Int { consumedBefore + index }
 
-    /// Marks everything before `index` of `bytes` as understood.
+    /// Marks everything before `index` of `bytes` as read.
     package mutating func consume(upTo index: Int) {
         precondition(index >= start && index <= bytes.count, "consumed beyond what was received")
         start = index
@@ -47,6 +47,6 @@ package struct ReceiveBuffer: Sendable {
         start = 0
     }
 
-    /// A buffer that grew for one huge message gives its memory back.
+    /// The largest capacity that an empty buffer keeps: one that grew for a huge message gives its memory back.
     private static let keptCapacity = 1 << 20
 }

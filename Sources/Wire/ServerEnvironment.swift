@@ -1,4 +1,4 @@
-/// What a backend may want to know of the machine for its URL: given to it, so that it reads nothing itself.
+/// The facts of the machine that a backend's URL may need: given to the backend, so that it reads nothing itself.
 package struct ServerEnvironment: Sendable {
     package struct File: Hashable, Sendable {
         package let text: String
@@ -13,7 +13,7 @@ package struct ServerEnvironment: Sendable {
 
     /// An environment variable; nil if it is not set, or empty.
     package let variable: @Sendable (String) -> String?
-    /// The file at a path; one that is no text, such as a socket, has none.
+    /// The file at a path; one that is no text, such as a socket, has an empty text.
     package let file: @Sendable (String) -> File?
     /// The name of the user that this process runs as.
     package let userName: String?

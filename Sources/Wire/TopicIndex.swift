@@ -1,18 +1,18 @@
 /// The topics of a session, found by the bytes of their names as they stand in the receive buffer.
 ///
-/// A dictionary would need a `String` or an array for every message that comes. This is a hash
-/// table with open addressing, linear probing and a seed of its process's (names may come from
-/// strangers); a session that reads runs of messages remembers the last one.
+/// A dictionary would need a `String` or an array for every message. This is a hash table with open addressing,
+/// linear probing and a seed for each process (strangers may choose names); a session that reads runs of messages
+/// remembers the last one.
 package struct TopicIndex: Sendable {
     package struct Entry: Sendable {
         /// The topic's number.
         package let topic: Int
-        /// Where messages of this topic come from, if it is a channel; its name in any case.
+        /// The origin of this topic's messages, if it is a channel; its name in any case.
         package let origin: Origin
     }
 
-    /// What a look-up goes through: small, so that it passes over many without a cache miss. The name is the origin's,
-    /// which the message will need: each place in memory less is a wait less where channels are many.
+    /// An entry that a look-up passes: small, so that it passes many without a cache miss. The name is the origin's,
+    /// which the message will need: each place in memory less is a wait less with many channels.
     private struct Slot: Sendable {
         var hash: UInt32 = 0
         var topic: Int32 = 0
@@ -32,7 +32,7 @@ package struct TopicIndex: Sendable {
         let hash = TopicIndex.hash(name, 0..<name.count)
         let slot = find(name, 0..<name.count, hash)
         if slots[slot].origin == nil { count += 1 }
-        // More topics than an Int32 counts do not fit into any memory.
+        // An Int32 suffices: more topics do not fit into any memory.
         slots[slot] = Slot(
             hash: hash, topic: Int32(truncatingIfNeeded: topic.id),
             origin: Origin(channel: topic.name.text))
@@ -44,7 +44,7 @@ package struct TopicIndex: Sendable {
         guard slots[hole].origin != nil else { return }
         slots[hole] = Slot()
         count -= 1
-        // Close the gap that the entry leaves in its probe sequence (Knuth 6.4, algorithm R).
+        // Close the hole that the entry leaves in its probe sequence (Knuth 6.4, algorithm R).
         var slot = hole
         while true {
             slot = (slot + 1) & (slots.count - 1)
@@ -58,13 +58,13 @@ package struct TopicIndex: Sendable {
         }
     }
 
-    /// The topic whose name lies in `bytes` at `range`.
+    /// Finds the topic whose name lies in `bytes` at `range`.
     package func find(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Entry? {
         let slot = slots[find(bytes, range, TopicIndex.hash(bytes, range))]
         return slot.origin.map { Entry(topic: Int(slot.topic), origin: $0) }
     }
 
-    /// The topic with this name.
+    /// Finds the topic with this name.
     package func find(_ name: String) -> Entry? {
         let name = name.utf8.span
         return find(name, 0..<name.count)
@@ -78,7 +78,7 @@ package struct TopicIndex: Sendable {
         Int(hash) & (slots.count - 1)
     }
 
-    /// The slot of the entry with this name, or the empty one where it would go.
+    /// Finds the slot of the entry with this name, or the empty one where it would go.
     private func find(_ bytes: Span<UInt8>, _ range: Range<Int>, _ hash: UInt32) -> Int {
         var slot = home(of: hash)
         while let origin = slots[slot].origin {
@@ -102,7 +102,7 @@ package struct TopicIndex: Sendable {
         }
     }
 
-    /// Multiply and fold, eight bytes at a time, as wyhash does.
+    /// Hashes by multiplying and folding, eight bytes at a time, as wyhash does.
     private static func hash(_ bytes: Span<UInt8>, _ range: Range<Int>) -> UInt32 {
         var hash = seed ^ UInt64(truncatingIfNeeded: range.count)
         var word: UInt64 = 0

@@ -1,8 +1,8 @@
-/// One line of a transcript: what `--trace` prints and `Fixtures/` stores.
+/// One line of a transcript, as `--trace` prints and `Fixtures/` stores it.
 ///
-/// `>` a command, `C:` bytes we send, `S:` bytes we receive, `!` an event, `x` an error. A lane other
-/// than `.main` stands behind its letter: `C1:`. A pattern has a `~` before it. Bytes that are not printable ASCII are escaped
-/// as `\r`, `\n`, `\\` and `\xNN`.
+/// `>` a command, `C:` bytes of the client, `S:` bytes of the server, `!` an event, `x` an error. A lane other than
+/// `.main` stands behind its letter: `C1:`. A pattern has a `~` before it. Bytes that are not printable ASCII are
+/// escaped as `\r`, `\n`, `\\` and `\xNN`.
 package enum TranscriptLine {
     /// - Parameter secret: masked by an asterisk for each byte, wherever it stands.
     package static func sent(_ bytes: [UInt8], on lane: Lane, secret: String? = nil) -> String {
@@ -15,7 +15,7 @@ package enum TranscriptLine {
         "S\(mark(lane)): \(escape(mask(Array(bytes), secret)))"
     }
 
-    /// Also where only the beginning of a long secret stands: Redis cuts what it repeats after 128 bytes.
+    /// Masks a secret, also the mere beginning of a long one: Redis cuts its quotations after 128 bytes.
     package static func mask(_ bytes: [UInt8], _ secret: String?) -> [UInt8] {
         guard let secret = secret.map({ Array($0.utf8) }), !secret.isEmpty else { return bytes }
         var bytes = bytes
@@ -32,7 +32,7 @@ package enum TranscriptLine {
         return bytes
     }
 
-    /// Bytes of a secret that are not there by chance.
+    /// The fewest bytes of a secret that do not occur by chance.
     private static let recognizable = 8
 
     package static func error(_ error: ProtocolError) -> String {
@@ -94,7 +94,7 @@ package enum TranscriptLine {
         topics.map { show($0.name) }.joined(separator: " ")
     }
 
-    /// A name among others: its blanks are escaped too.
+    /// Shows a name among others: escapes its blanks too.
     private static func show(_ name: TopicName) -> String {
         let words = name.text.split(separator: " ", omittingEmptySubsequences: false)
         return (name.isPattern ? "~" : "")
