@@ -1,13 +1,13 @@
 import BroadcasterTestSupport
 import Glibc
 
-/// What the workloads are given: how much to do, on what servers, against which peers. Runs the
-/// measurements, prints their tables, and collects them.
+/// The means of the workloads: the counts, the servers and the peers. Runs the measurements, prints their tables, and
+/// collects them.
 final class Bench: Sendable {
     let options: BenchmarkOptions
     let peers: PeerPrograms
     let report: JSONReport
-    /// The longest that a run may take; whoever waits for a lost message waits for ever.
+    /// The longest that a run may take; a program that waits for a lost message waits for ever.
     private static let patience: Duration = .seconds(240)
 
     init(_ options: BenchmarkOptions) async throws {
@@ -22,8 +22,7 @@ final class Bench: Sendable {
             name: name, words: [peers.worker] + words + ["count=\(count)"], count: count)
     }
 
-    /// Runs every subject in turn, as often as is wanted, so that what happens on the machine meanwhile
-    /// happens to all.
+    /// Runs every subject in turn, as often as the options say, so that other work of the machine affects all alike.
     @discardableResult
     func measure(_ measurement: Measurement) async throws -> Outcome {
         var samples: [String: [Sample]] = [:]
@@ -49,7 +48,7 @@ final class Bench: Sendable {
         return try await run(subject, title: measurement.title, feed: measurement.feed)
     }
 
-    /// One run in a process of its own.
+    /// Runs a subject once in a process of its own.
     func run(
         _ subject: Measurement.Subject, title: String,
         feed: (@Sendable (Int) async throws -> Void)?
@@ -57,7 +56,7 @@ final class Bench: Sendable {
         try await SubjectRun(subject, title: title, patience: Bench.patience).sample(feed: feed)
     }
 
-    /// One line on standard error: replaced by the next one on a terminal.
+    /// Prints a line on standard error, which the next one replaces on a terminal.
     func progress(_ text: String) {
         let isTerminal = isatty(STDERR_FILENO) == 1
         if !isTerminal, text.isEmpty { return }

@@ -1,4 +1,4 @@
-/// What stands on the command line.
+/// The options of the command line.
 struct BenchmarkOptions: Sendable {
     var names: [String] = []
     var runs = 5
@@ -6,7 +6,7 @@ struct BenchmarkOptions: Sendable {
     var isQuick = false
     var json = ".build/benchmarks.json"
 
-    /// What a figure of the full workload is with these options.
+    /// The count for these options, given that of the full workload.
     func count(_ full: Int) -> Int { isQuick ? max(full / 20, 1) : full }
 
     init(_ words: some Sequence<String>) throws(UsageError) {
@@ -30,7 +30,7 @@ struct BenchmarkOptions: Sendable {
     }
 }
 
-/// What was wrong on the command line, and what is possible.
+/// A fault of the command line, and the options that there are.
 struct UsageError: Error, CustomStringConvertible {
     let description: String
 

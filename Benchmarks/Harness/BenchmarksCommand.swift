@@ -1,7 +1,7 @@
 import BroadcasterSockets
 import Glibc
 
-/// `swift run -c release benchmarks [NAME…]`: measures, and prints what it measured.
+/// `swift run -c release benchmarks [NAME…]`: measures, and prints the figures.
 @main
 struct BenchmarksCommand {
     static func main() async {
@@ -42,7 +42,7 @@ struct BenchmarksCommand {
         exit(failures == 0 ? 0 : 1)
     }
 
-    /// The end comes from elsewhere.
+    /// Waits for ever: the signal's thread ends the process.
     private static func forever() async {
         while true { try? await Task.sleep(for: .seconds(1)) }
     }

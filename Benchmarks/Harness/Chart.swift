@@ -13,10 +13,10 @@ struct Chart {
 
     private var highest: Double { points.map(\.y).max() ?? 1 }
     private var lowest: Double { points.map(\.y).min() ?? 1 }
-    /// From this span on, the small values would not be seen.
+    /// True from the span on at which the small values would not be visible.
     private var isLogarithmic: Bool { highest > 20 * lowest }
 
-    /// From 0 to 1.
+    /// The height of a value, from 0 to 1.
     private func height(_ value: Double) -> Double {
         guard isLogarithmic else { return value / highest }
         return log(value / lowest * 2) / log(highest / lowest * 2)

@@ -6,7 +6,7 @@ import Synchronization
 
 /// Many WebSocket clients in one room of `broadcast chat`, and a message to all of them.
 ///
-/// Prints how long it took until the last had it, and how much memory the server needs for a client.
+/// Prints the time until the last client had it, and the memory that the server needs for a client.
 struct ChatBenchmark {
     private static let clients = 2000
     private static let rounds = 5
@@ -74,14 +74,14 @@ struct ChatBenchmark {
     }
 }
 
-/// The clients, and how many of them have heard what is waited for.
+/// The clients, and the number of them that have received the expected message.
 private final class Crowd: Sendable {
     private struct State {
         var peers: [Peer] = []
         var marker: [UInt8] = []
         var hearers: Set<Int> = []
         var waiter: CheckedContinuation<Void, Never>?
-        /// The end of what each has received, in which a marker may be split.
+        /// The last bytes that each client has received, in which a marker may be split.
         var tails: [[UInt8]] = []
     }
 
@@ -106,7 +106,7 @@ private final class Crowd: Sendable {
                     + "Sec-WebSocket-Version: 13\r\n\r\n").utf8))
     }
 
-    /// The first client says it, as a masked frame (with a mask of zeros).
+    /// Sends a text from the first client, as a masked frame (with a mask of zeros).
     func say(_ text: String) {
         let peer = state.withLock { $0.peers[0] }
         peer.send([0x81, 0x80 | UInt8(text.utf8.count), 0, 0, 0, 0] + Array(text.utf8))

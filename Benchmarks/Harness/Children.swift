@@ -3,7 +3,7 @@ import BroadcasterTestSupport
 import Glibc
 import Synchronization
 
-/// The programs that run now. When the harness is told to end, none is left behind.
+/// The programs that run now. A harness that a signal ends leaves none of them behind.
 enum Children {
     private static let running = Mutex<[pid_t: ServerProcess]>([:])
     private static let ending = Atomic(false)
@@ -23,8 +23,8 @@ enum Children {
         running.withLock { $0[process.identifier] = nil }
     }
 
-    /// Ends everything on SIGINT, SIGTERM and SIGHUP: these, the servers, and the harness. The handler does what a
-    /// handler may, a write to a pipe; a thread waits at the other end.
+    /// Ends everything on SIGINT, SIGTERM and SIGHUP: the programs, the servers, and the harness. The handler only
+    /// writes to a pipe, as a handler may; a thread waits at the other end.
     static func endOnSignals(with servers: Servers) throws {
         let reading = ends.reading
         try Thread.start("signals") {

@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// All outcomes, as JSON: every sample, medians and targets, for whoever compares two commits.
+/// All outcomes, as JSON: every sample, medians and targets, to compare two commits.
 final class JSONReport: Sendable {
     private let tables = Mutex<[String]>([])
 

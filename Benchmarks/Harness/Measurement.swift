@@ -1,28 +1,28 @@
-/// One table: some programs that do the same, side by side.
+/// One table: several programs with the same work, side by side.
 struct Measurement: Sendable {
-    /// One line of the table: a program that is run, and prints what it took.
+    /// One line of the table: a program that runs, and prints its cost.
     struct Subject: Sendable {
         let name: String
         let words: [String]
-        /// How many messages it is fed, where something is.
+        /// The number of messages that it is fed, if any.
         let count: Int
-        /// Why it cannot run on this machine.
+        /// The reason why it cannot run on this machine.
         var missing: String?
         var isPeer = false
     }
 
     let title: String
     let subjects: [Subject]
-    /// Called when a subject has said that it is ready, with its count.
+    /// Feeds a subject, given its count, when it has reported that it is ready.
     var feed: (@Sendable (Int) async throws -> Void)?
     /// The figures of the table; ratios to peers are those of the first.
     var metrics: [Metric] = [.cpuPerMessage, .rate, .peak]
     var targets: [Target] = []
-    /// Extra work of its own in place of running `words`.
+    /// Takes a sample by other work than running `words`.
     var sampling: (@Sendable (Subject) async throws -> Sample)?
 }
 
-/// What a figure shall be, on its own or as a multiple of a peer's in the same run.
+/// The goal for a figure, on its own or as a multiple of a peer's in the same run.
 struct Target: Sendable {
     enum Bound: String, Sendable {
         case atMost = "≤"

@@ -1,4 +1,4 @@
-/// W8: without a server, against what one would write with AsyncStream.
+/// W8: without a server, against a hub written with AsyncStream.
 struct MemoryWorkloads {
     private let bench: Bench
 

@@ -1,7 +1,7 @@
 import BroadcasterTestSupport
 
-/// Parts of the library on their own: decoders, digests, hub and mailbox; and the decoders' instructions,
-/// which do not depend on what else the machine does.
+/// Parts of the library on their own: decoders, digests, hub and mailbox; and the decoders' instructions, which do
+/// not depend on the machine's other work.
 struct MicroWorkloads {
     private let bench: Bench
 
@@ -59,7 +59,7 @@ struct MicroWorkloads {
     private static let few = 1000
     private static let many = 21_000
 
-    /// Two runs of different length: what goes before the first message cancels out.
+    /// Subtracts two runs of different length: the work before the first message cancels out.
     func instructions() async throws {
         guard Programs.exists("/usr/bin/valgrind") else {
             return print("\ncallgrind: skipped, no valgrind")

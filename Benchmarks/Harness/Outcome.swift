@@ -1,7 +1,7 @@
-/// The samples of a measurement, and what follows from them.
+/// The samples of a measurement, and the figures computed from them.
 struct Outcome: Sendable {
     let measurement: Measurement
-    /// By subject, in the order of the runs. Samples with the same number are of the same run.
+    /// The samples by subject, in the order of the runs. Samples with the same number are of the same run.
     let samples: [String: [Sample]]
 
     func values(_ metric: Metric, of subject: String) -> [Double] {
@@ -18,7 +18,7 @@ struct Outcome: Sendable {
         return Outcome.median(pairs.map { $1 == 0 ? .infinity : $0 / $1 })
     }
 
-    /// What a target is compared with; nil where a peer is missing.
+    /// The figure that a target is compared with; nil if a peer is missing.
     func value(for target: Target) -> Double? {
         guard let peer = target.peer else { return median(target.metric, of: target.subject) }
         return ratio(target.metric, of: target.subject, to: peer)

@@ -1,9 +1,9 @@
 import BroadcasterSockets
 import BroadcasterTestSupport
 
-/// What the library is compared with: programs of `Peers`, built where their headers are there.
+/// The programs that the library is compared with: those of `Peers`, built if their headers are there.
 final class PeerPrograms: Sendable {
-    /// The program of a peer, or why there is none.
+    /// The program of a peer, or the reason why there is none.
     enum Availability: Sendable {
         case program(String)
         case missing(String)
@@ -36,8 +36,9 @@ final class PeerPrograms: Sendable {
             : .missing("no python with broadcaster, asyncpg and redis<8 in $BROADCASTER_PYTHON")
     }
 
-    /// `$BROADCASTER_WORKER`, say that of another commit; else this commit's, linked statically, as a program is that is
-    /// deployed: it starts sooner and has 2 MB less of memory. Where there is no static runtime, the one beside us.
+    /// Returns `$BROADCASTER_WORKER`, such as that of another commit; otherwise this commit's, linked statically, as
+    /// a deployed program is: it starts sooner and has 2 MB less of memory. Without a static runtime, the one beside
+    /// this program.
     private static func findWorker() async throws -> String {
         if let path = SystemFiles.variable("BROADCASTER_WORKER") { return path }
         let scratch = root + "/.build/static"
@@ -58,7 +59,7 @@ final class PeerPrograms: Sendable {
         return .missing(library.map { "no cc or no \($0)" } ?? "no cc")
     }
 
-    /// Not system(3), which is deaf to signals meanwhile.
+    /// Runs a command. Not by system(3), which ignores signals meanwhile.
     private static func shell(_ command: String) async throws -> Bool {
         let process = try Children.start(["sh", "-c", command])
         defer { Children.forget(process) }
@@ -72,7 +73,7 @@ final class PeerPrograms: Sendable {
         subject(name, availability, count: count, words)
     }
 
-    /// A peer in Python, which is given less to do: it is ten to a hundred times slower.
+    /// A peer in Python, with less to do: it is ten to a hundred times slower.
     func python(
         _ name: String, count: Int, words: (Int) -> [String]
     ) -> Measurement.Subject {

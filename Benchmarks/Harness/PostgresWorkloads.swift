@@ -4,7 +4,7 @@ import BroadcasterTestSupport
 struct PostgresWorkloads {
     private let bench: Bench
     private let server: PostgresServer
-    /// Nobody's login is measured.
+    /// The address of a user without a password: no login is measured.
     private var address: String { server.url("trusty") }
     private static let size = 64
 
@@ -38,7 +38,8 @@ struct PostgresWorkloads {
                 targets: [.atMost(1.5, .cpuPerMessage, of: "Broadcast", times: "libpq")]))
     }
 
-    /// Postgres itself makes them: each unlike the others, since equal ones of a transaction would be one.
+    /// Makes the notifications in Postgres itself: each unlike the others, since equal ones of a transaction would be
+    /// one.
     private func notify(_ server: PostgresServer, _ count: Int) async throws {
         let said = try await server.sql(
             """

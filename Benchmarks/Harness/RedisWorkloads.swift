@@ -1,6 +1,6 @@
 import BroadcasterTestSupport
 
-/// W1 to W5: on redis-server, whose own cost is nobody's here.
+/// W1 to W5: on redis-server, whose own cost does not count.
 struct RedisWorkloads: Sendable {
     private let bench: Bench
     private let server: RedisServer
@@ -63,7 +63,7 @@ struct RedisWorkloads: Sendable {
         ]
     }
 
-    /// The publisher in C, or, without a compiler, our own.
+    /// Feeds from the publisher in C, or, without a compiler, from the library's own.
     func feed(channels: Int, size: Int) -> @Sendable (Int) async throws -> Void {
         let (port, url, publisher, worker) = (port, url, bench.peers.publisher, bench.peers.worker)
         return { count in

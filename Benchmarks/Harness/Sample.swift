@@ -1,4 +1,4 @@
-/// What one run of one subject reported.
+/// The report of one run of one subject.
 struct Sample: Sendable {
     let values: [String: Double]
 
@@ -6,7 +6,7 @@ struct Sample: Sendable {
         self.values = values
     }
 
-    /// A line of `key=value`; nil if it is none.
+    /// Parses a line of `key=value`; nil if it is none.
     init?(_ line: String) {
         guard line.hasPrefix("messages=") else { return nil }
         var values: [String: Double] = [:]

@@ -1,11 +1,11 @@
 import BroadcasterTestSupport
 
-/// How the cost of a message grows with the number of channels, subscribers and publishers, and with the
-/// message's size. It should not, but with the size.
+/// The growth of a message's cost with the number of channels, subscribers and publishers, and with the message's
+/// size. It should grow with the size alone.
 struct ScalingWorkloads {
     private let bench: Bench
     private let redis: RedisWorkloads?
-    /// What still counts as flat.
+    /// The largest ratio that still counts as flat.
     private static let flat = 1.3
 
     init(_ bench: Bench, _ server: RedisServer?) {
@@ -71,7 +71,7 @@ struct ScalingWorkloads {
         }
     }
 
-    /// A measurement with a line for each number, and the chart of it.
+    /// Measures with a line for each number, and draws the chart.
     private func draw(
         _ file: String, _ title: String, _ numbers: [Int], flatFrom: Int? = nil,
         feed: (@Sendable (_ number: Int, _ count: Int) async throws -> Void)? = nil,

@@ -2,9 +2,9 @@ import BroadcasterTestSupport
 import Glibc
 import Synchronization
 
-/// The servers of the workloads, started when one first needs them.
+/// The servers of the workloads, started at the first use.
 ///
-/// Ended before the harness ends, also on a signal, and also one that is just starting then.
+/// The harness ends them before it ends, also on a signal, and also one that is just starting then.
 final class Servers: Sendable {
     private struct State {
         var redis: Task<RedisServer, any Error>?
@@ -14,7 +14,7 @@ final class Servers: Sendable {
 
     private let state = Mutex(State())
 
-    /// nil: there is no redis-server on this machine.
+    /// Starts redis-server; nil if there is none on this machine.
     func redis() async throws -> RedisServer? {
         guard Programs.exists(Programs.redis) else { return nil }
         let starting = state.withLock { state in
@@ -37,7 +37,7 @@ final class Servers: Sendable {
         return try await starting?.value
     }
 
-    /// Ends them, whoever still holds one, and removes their folders. No other is started after that.
+    /// Ends the servers, even those in use, and removes their folders. No other starts after that.
     func end() async {
         let (redis, postgres) = state.withLock { state in
             state.isEnding = true

@@ -1,8 +1,8 @@
 import BroadcasterTestSupport
 import Glibc
 
-/// W9: how long it takes until the smallest subscriber has its first message, how large the command is,
-/// and how long its build takes.
+/// W9: the time until the smallest subscriber has its first message, the size of the command, and the time of its
+/// build.
 struct StartWorkloads {
     private let bench: Bench
     private static let starts = 20
@@ -56,7 +56,7 @@ struct StartWorkloads {
 
     // MARK: Building
 
-    /// As the README has it: nothing here uses regular expressions.
+    /// The flags of the README: nothing here uses regular expressions.
     private let withoutRegex =
         "-Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import"
 

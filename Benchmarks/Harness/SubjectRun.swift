@@ -1,8 +1,8 @@
 import BroadcasterTestSupport
 import Glibc
 
-/// One run of a program that is measured, in a process of its own: waits until it is ready, has it fed,
-/// and takes the line that it prints.
+/// One run of a measured program, in a process of its own: waits until it is ready, has it fed, and takes the line
+/// that it prints.
 struct SubjectRun {
     private let subject: Measurement.Subject
     private let title: String
@@ -38,7 +38,7 @@ struct SubjectRun {
         return sample
     }
 
-    /// A figure of what did not happen as it should is worse than none.
+    /// The failure of a run: a figure of work that did not happen as it should is worse than none.
     private func failure(_ status: Int32, _ said: [String]) -> BenchmarkError {
         let reason =
             status == 128 + SIGKILL
@@ -49,7 +49,7 @@ struct SubjectRun {
     }
 }
 
-/// Why there are no figures.
+/// The reason why there are no figures.
 struct BenchmarkError: Error, CustomStringConvertible {
     let description: String
 

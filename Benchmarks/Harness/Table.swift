@@ -60,7 +60,7 @@ struct Table {
         return isName ? text + space : space + text
     }
 
-    /// Three digits that say something, and thousands as they are read.
+    /// Writes a number with three significant digits, and separated thousands.
     static func number(_ value: Double?) -> String {
         guard let value else { return "–" }
         guard value.isFinite else { return "∞" }

@@ -1,7 +1,7 @@
-/// Something that can be named on the command line.
+/// A workload that the command line can name.
 struct Workload: Sendable {
     let name: String
-    /// Not among those that run when none is named.
+    /// True if it runs only when it is named.
     var isOnDemand = false
     let run: @Sendable (Bench, Servers) async throws -> Void
 }

@@ -1,4 +1,4 @@
-/* What every peer in C prints, as the workers in Swift do: one line of key=value. */
+/* The output of every peer in C, as of the workers in Swift: one line of key=value. */
 #ifndef MEASURE_H
 #define MEASURE_H
 

@@ -7,7 +7,7 @@ static char buffer[4 << 20];
 static size_t start, end;
 static int descriptor;
 
-/* What a read leaves over, less than a message, is moved to the front before the next one. */
+/* Moves the rest of a read, less than a message, to the front before the next one. */
 enum { READ_SIZE = 65536 };
 
 static void fill(void)

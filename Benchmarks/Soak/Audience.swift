@@ -2,7 +2,7 @@ import Broadcaster
 import BroadcasterTestSupport
 import Synchronization
 
-/// Everybody who listens in a soak: one to each channel, one to all, slow ones, and a visitor who comes and goes.
+/// All subscribers of a soak: one to each channel, one to all, slow ones, and a visitor that comes and goes.
 final class Audience: Sendable {
     private struct Seat {
         let subscriber: LoggingSubscriber
@@ -11,7 +11,8 @@ final class Audience: Sendable {
     }
 
     static let channels = (0..<8).map { "soak.\($0)" }
-    /// On this one the visitor is alone, so the server is told whenever it comes or goes.
+    /// The channel on which the visitor is alone, so that the client subscribes and unsubscribes whenever it comes or
+    /// goes.
     static let visited = "soak.visited"
 
     private let broadcast: Broadcast
@@ -26,7 +27,7 @@ final class Audience: Sendable {
         visitor = try LoggingSubscriber("visitor", in: folder)
     }
 
-    /// - Parameter rate: of all channels together. The slow ones take half of what their channels bring.
+    /// - Parameter rate: the messages of all channels together. The slow ones take half of their channels' messages.
     func arrive(hasPatterns: Bool, rate: Int) async throws {
         let all = Self.channels
         for (number, channel) in all.enumerated() { try await seat("channel\(number)", [channel]) }
@@ -64,7 +65,7 @@ final class Audience: Sendable {
         while !Task.isCancelled {
             let channels = [Self.visited, Self.channels[Int.random(in: 0..<8, using: &random)]]
             let stay = Duration.milliseconds(Int.random(in: 1...1500, using: &random))
-            // In the middle of a fault the server does not confirm: then there is no visit.
+            // The server does not confirm in the middle of a fault: then there is no visit.
             guard let subscription = try? await broadcast.subscribe(to: channels, patterns: [])
             else {
                 try? await Task.sleep(for: .milliseconds(100))
@@ -81,12 +82,12 @@ final class Audience: Sendable {
         }
     }
 
-    /// The slow ones are slow no more.
+    /// Lets the slow subscribers read at full speed.
     func hurry() {
         for seat in seats.withLock({ $0 }) { seat.subscriber.hurry() }
     }
 
-    /// Who has not received these numbers yet.
+    /// The subscribers that have not received these numbers yet.
     func whoMisses(_ last: [String: Int]) -> [String] {
         seats.withLock { $0 }.filter { seat in
             let seen = seat.subscriber.current.last

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Lines that are seen at once, also through a pipe.
+/// Prints lines that appear at once, also through a pipe.
 enum Console {
     static func say(_ text: String) {
         let bytes = Array((text + "\n").utf8)

@@ -1,7 +1,7 @@
 import BroadcasterTestSupport
 import BroadcasterTesting
 
-/// What goes wrong in a soak.
+/// A fault of a soak.
 enum Fault: String, CaseIterable, Sendable {
     case cut = "cut"
     case repeatedCuts = "three cuts"
@@ -21,7 +21,7 @@ enum Fault: String, CaseIterable, Sendable {
     case disturbance = "disturbed"
     case burst = "burst"
 
-    /// All of them in a random order, again and again: twenty faults are nearly one of each kind.
+    /// Returns all of them in a random order, again and again: twenty faults are nearly one of each kind.
     static func sequence(_ count: Int, _ random: inout SeededRandom) -> [Fault] {
         var faults: [Fault] = []
         while faults.count < count { faults += allCases.shuffled(using: &random) }

@@ -3,11 +3,11 @@ import BroadcasterTestSupport
 import Glibc
 import Synchronization
 
-/// Publishes consecutive numbers on every channel, straight to the server's Unix socket, and logs what the server
-/// acknowledged. It shares nothing with the library but the sockets.
+/// Publishes consecutive numbers on every channel, straight to the server's Unix socket, and logs the numbers that
+/// the server acknowledged. It shares nothing with the library but the sockets.
 ///
-/// It never gives up on an answer: a connection ends when the server ends it. So what an old connection
-/// sent cannot be taken after what a new one sent, and the log's order is the server's.
+/// It never gives up on an answer: a connection ends when the server ends it. So the server cannot take messages of
+/// an old connection after those of a new one, and the log's order is the server's.
 final class IndependentPublisher: Sendable {
     private struct Orders {
         var rate: Int
@@ -56,12 +56,12 @@ final class IndependentPublisher: Sendable {
         orders.withLock { $0.burst += count }
     }
 
-    /// Publishes no more of its own accord.
+    /// Ends the publishing at the rate.
     func quieten() {
         orders.withLock { $0.rate = 0 }
     }
 
-    /// Everything asked for was sent and answered.
+    /// True if everything asked for was sent and answered.
     var isIdle: Bool { orders.withLock { $0.isIdle && $0.burst == 0 } }
 
     /// The last number of each channel that the server accepted.
@@ -112,7 +112,7 @@ final class IndependentPublisher: Sendable {
         return socket
     }
 
-    /// How many to send now. While the server is slow to answer, the rate waits.
+    /// The number of messages to send now. While the server is slow to answer, the rate waits.
     private func due(from before: Int, to now: Int, unanswered: Int) -> Int {
         orders.withLock { orders in
             guard unanswered < 5000 else { return 0 }

@@ -1,6 +1,6 @@
 import BroadcasterTestSupport
 
-/// The checker, on files.
+/// The delivery checker, on files.
 struct LogCheck {
     private let published: PublishedLog
 

@@ -2,7 +2,7 @@ import BroadcasterSockets
 import Glibc
 import Synchronization
 
-/// A log that grows on disk, never in memory: an hour of it is longer than what the soak may hold.
+/// A log that grows on disk, never in memory: an hour of it is longer than the soak may hold.
 final class LogFile: Sendable {
     let path: String
     private let descriptor: Int32

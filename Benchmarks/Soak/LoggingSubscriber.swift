@@ -2,7 +2,7 @@ import Broadcaster
 import BroadcasterTestSupport
 import Synchronization
 
-/// A user of the library that writes down what it is given, and decides nothing.
+/// A subscriber that logs its deliveries, and decides nothing.
 final class LoggingSubscriber: Sendable {
     struct Counts {
         var messages = 0
@@ -16,7 +16,7 @@ final class LoggingSubscriber: Sendable {
     let path: String
     private let log: LogFile
     private let counts = Mutex(Counts())
-    /// How long it takes over 16 messages; zero is no time at all.
+    /// The pause after 16 messages; zero is none.
     private let pause: Mutex<Duration>
 
     init(_ name: String, in folder: String, pause: Duration = .zero) throws {

@@ -1,9 +1,9 @@
 import BroadcasterSockets
 import Glibc
 
-/// What this process has of the machine.
+/// The resources that this process holds.
 struct ProcessUsage: Sendable {
-    /// kB, of memory that is resident.
+    /// The resident memory, in kB.
     let memory: Int
     let descriptors: Int
 
@@ -15,7 +15,7 @@ struct ProcessUsage: Sendable {
             descriptors: openFiles.count)
     }
 
-    /// What is open, by its kind or path: `socket`, `anon_inode:[eventfd]`, `/tmp/x`.
+    /// The open files, by kind or path: `socket`, `anon_inode:[eventfd]`, `/tmp/x`.
     static var openFiles: [String] {
         // 1,024 is the limit of most shells; a soak needs less than a hundred.
         (0..<1024).compactMap { (number: Int32) -> String? in
@@ -30,7 +30,7 @@ struct ProcessUsage: Sendable {
     }
 }
 
-/// Memory over time: what counts is whether it goes on growing, not how high a burst once took it.
+/// The memory over time: it must not go on growing; a single burst does not count.
 struct MemoryHistory {
     private var samples: [Int] = []
 
@@ -38,8 +38,8 @@ struct MemoryHistory {
         samples.append(kilobytes)
     }
 
-    /// What is wrong, if the last quarter's lowest is much above the second quarter's. The first quarter is for
-    /// buffers to find their size; the lowest, since what a burst fills is emptied again.
+    /// The fault, if the last quarter's lowest is much above the second quarter's. The first quarter is for buffers
+    /// to find their size; the lowest, since a buffer that a burst fills is emptied again.
     var growth: String? {
         let quarter = samples.count / 4
         guard quarter > 0, let early = samples[quarter..<2 * quarter].min(),

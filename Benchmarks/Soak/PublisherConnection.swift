@@ -1,7 +1,7 @@
 import BroadcasterSockets
 import Glibc
 
-/// One connection of the independent publisher, and what the server has not answered on it.
+/// One connection of the independent publisher, and the publications that the server has not answered on it.
 struct PublisherConnection {
     struct Publication {
         let channel: Int
@@ -24,12 +24,12 @@ struct PublisherConnection {
     var isReady: Bool { dialect.isReady }
 
     mutating func publish(_ number: Int, on channel: Int, named name: String) {
-        // Taken before it is sent: a gap delivered before this time cannot speak of it.
+        // Taken before the sending: a gap delivered before this time cannot cover this message.
         waiting.append(Publication(channel: channel, number: number, sentAt: Moment.now))
         unsent += dialect.publication(of: number, on: name)
     }
 
-    /// Writes, waits a little for what the server says, and returns what it has answered.
+    /// Writes, waits a little for the server, and returns its answers.
     mutating func exchange() -> [(Publication, Bool)] {
         do throws(SocketError) {
             if !unsent.isEmpty { unsent.removeFirst(try socket.write(unsent, from: 0)) }
@@ -37,7 +37,7 @@ struct PublisherConnection {
                 fd: socket.number, events: Int16(unsent.isEmpty ? POLLIN : POLLIN | POLLOUT),
                 revents: 0)
             guard poll(&wanted, 1, 5) > 0 else { return [] }
-            // Answers come one by one; all that are there after a moment cost one look.
+            // Answers come one by one; one look takes all that are there after a moment.
             usleep(2000)
             var bytes: [UInt8] = []
             if case .end = try socket.read(to: &bytes, limit: 65_536) { isOpen = false }

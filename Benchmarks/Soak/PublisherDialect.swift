@@ -1,11 +1,11 @@
-/// How the independent publisher speaks to a server: by hand, with no line of the library's own protocol code.
+/// The independent publisher's protocol with a server: by hand, with no line of the library's own protocol code.
 protocol PublisherDialect: Sendable {
-    /// What is said first.
+    /// The first bytes that the publisher sends.
     var greeting: [UInt8] { get }
-    /// It may publish now.
+    /// True once it may publish.
     var isReady: Bool { get }
     func publication(of number: Int, on channel: String) -> [UInt8]
-    /// Takes what the server said; an answer for each publication, in order: true where it was accepted.
+    /// Takes the server's bytes. Returns an answer for each publication, in order: true if it was accepted.
     mutating func answers(in bytes: [UInt8]) -> [Bool]
 }
 

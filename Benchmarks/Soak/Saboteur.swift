@@ -1,14 +1,14 @@
 import BroadcasterTestSupport
 import BroadcasterTesting
 
-/// Does the faults, one after the other, and leaves everything healed.
+/// Makes the faults, one after the other, and leaves everything healed.
 struct Saboteur {
     let proxy: FaultyProxy
     let server: any SoakServer
     let publisher: IndependentPublisher
     var random: SeededRandom
 
-    /// Returns when it is over; says what there is to say beside the fault's name.
+    /// Makes a fault. Returns when it is over, with details beside the fault's name.
     mutating func perform(_ fault: Fault) async throws -> String {
         switch fault {
         case .cut, .repeatedCuts, .cutMidway, .reset, .halfClose: try await breakConnections(fault)
@@ -57,8 +57,8 @@ struct Saboteur {
         return fault == .delay ? "of \(delay) for \(duration)" : "for \(duration)"
     }
 
-    /// No network loses bytes from the middle of a stream, or lets later ones overtake: connections to which that
-    /// was done must not live on when the fault ends.
+    /// Ends the connections that a fault has tainted: no network loses bytes from the middle of a stream, or lets
+    /// later ones overtake, so such a connection must not live on when the fault ends.
     private func endTaintedConnections() async throws {
         proxy.set { $0.refuses = true }
         try await Task.sleep(for: .milliseconds(20))
@@ -94,7 +94,7 @@ struct Saboteur {
     private mutating func restart() async throws -> String {
         await server.kill()
         try await Task.sleep(for: .milliseconds(time(0...1000)))
-        // Somebody's outgoing connection may hold the port for a moment.
+        // An outgoing connection of another process may hold the port for a moment.
         for _ in 0..<20 {
             if (try? await server.start()) != nil { return "" }
             try await Task.sleep(for: .milliseconds(500))

@@ -3,8 +3,8 @@ import BroadcasterTestSupport
 import BroadcasterTesting
 import Synchronization
 
-/// One soak of one backend: a server, a proxy that breaks things, a publisher that knows nothing of the
-/// library, an audience that knows nothing of the publisher, and two kinds of logs that are compared at the end.
+/// One soak of one backend: a server, a proxy that makes faults, a publisher that knows nothing of the library, an
+/// audience that knows nothing of the publisher, and two kinds of logs that are compared at the end.
 struct Soak {
     let backend: SoakBackend
     let options: SoakOptions
@@ -26,7 +26,7 @@ struct Soak {
             dialect: { server.makeDialect() })
     }
 
-    /// What was wrong; nothing, if all was well.
+    /// Runs the soak. Returns the faults found; none if all was well.
     mutating func run() async throws -> [String] {
         // The first sleep opens a timer that stays: the concurrency runtime's own.
         try await Task.sleep(for: .milliseconds(1))
@@ -105,7 +105,8 @@ struct Soak {
         return problems
     }
 
-    /// All is healed. Publishing ends, and then the last message of each channel must reach everybody.
+    /// Ends the publishing after all faults are healed: the last message of each channel must then reach every
+    /// subscriber.
     private func sendLastMessages(to audience: Audience) async throws -> [String] {
         publisher.quieten()
         audience.hurry()
@@ -139,7 +140,7 @@ struct Soak {
     private func leakedDescriptors(since before: [String]) async -> String? {
         var surplus: [String] = []
         for _ in 0..<100 {
-            // The proxy holds what was not cut.
+            // The proxy holds the connections that were not cut.
             proxy.cut()
             // libdispatch makes a timerfd when it first sets a timer; nothing here uses one.
             surplus = ProcessUsage.openFiles.filter { $0 != "anon_inode:[timerfd]" }
@@ -166,7 +167,7 @@ extension Duration {
 }
 
 extension Fault {
-    /// A connection that is silent for so long is given up.
+    /// True for a fault with a silence after which the client gives up the connection.
     var mustBeNoticed: Bool {
         self == .silentServer || self == .silence || self == .longFreeze
     }

@@ -1,4 +1,4 @@
-/// Why a soak, or a part of it, could not go on.
+/// The reason why a soak, or a part of it, could not go on.
 struct SoakError: Error, CustomStringConvertible {
     let description: String
 

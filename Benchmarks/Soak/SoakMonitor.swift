@@ -1,7 +1,7 @@
 import Broadcaster
 import Synchronization
 
-/// Prints every 5 seconds how it goes, and counts how often the connection was lost.
+/// Prints the soak's state every 5 seconds, and counts the lost connections.
 final class SoakMonitor: Sendable {
     private let broadcast: Broadcast
     private let audience: Audience
@@ -20,7 +20,7 @@ final class SoakMonitor: Sendable {
         self.name = name
     }
 
-    /// How often the connection was lost so far.
+    /// The number of lost connections so far.
     var losses: Int { lossCount.withLock { $0 } }
 
     var isReady: Bool {

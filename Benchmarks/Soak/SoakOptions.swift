@@ -1,6 +1,6 @@
 import Glibc
 
-/// What the command line asks for.
+/// The options of the command line.
 struct SoakOptions: Sendable {
     static let usage = """
         usage: broadcast-soak [--minutes N | --seconds N] [--faults N] [--seed N]
@@ -16,7 +16,7 @@ struct SoakOptions: Sendable {
     var faults: Int?
     var seed = UInt64.random(in: 0...999_999)
     var backends = SoakBackend.allCases
-    /// Where the logs stay; without it they are removed after a soak that finds nothing.
+    /// The folder in which the logs stay; without it they are removed after a soak that finds no fault.
     var logs: String?
 
     var faultCount: Int { faults ?? max(1, seconds / 3) }

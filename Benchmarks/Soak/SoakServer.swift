@@ -1,35 +1,35 @@
 import BroadcasterTestSupport
 
-/// A server that the soak started, and what it does to it.
+/// A server that the soak started, and its faults.
 protocol SoakServer: Sendable {
     var port: UInt16 { get }
-    /// Where the independent publisher goes.
+    /// The socket of the independent publisher.
     var socketPath: String { get }
     var publisherRate: Int { get }
     var hasPatterns: Bool { get }
     func makeDialect() -> any PublisherDialect
-    /// The library's way to it, through a proxy.
+    /// The library's URL for it, through a proxy.
     func url(throughPort port: UInt16) -> String
 
-    /// SIGSTOP: connections stay, and nobody answers.
+    /// Stops it by SIGSTOP: connections stay, and the server does not answer.
     func freeze() async
     func thaw() async
     /// Ends it as a crash does.
     func kill() async
     func start() async throws
-    /// Ends connections from the server's side; says which.
+    /// Ends connections from the server's side. Returns which.
     func expel(_ random: inout SeededRandom) async throws -> String
-    /// A trouble of its own kind; says which.
+    /// Makes a fault peculiar to this server. Returns which.
     func disturb(_ random: inout SeededRandom) async throws -> String
 }
 
-/// What the soak runs against.
+/// The backend of a soak.
 enum SoakBackend: String, CaseIterable, Sendable {
     case redis
     case redis2
     case postgres
 
-    /// Why it cannot run here, if it cannot.
+    /// The reason why it cannot run here, if there is one.
     var missingProgram: String? {
         let programs =
             switch self {

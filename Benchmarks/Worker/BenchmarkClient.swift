@@ -1,13 +1,13 @@
 import Broadcaster
 
-/// How the workloads use the library: with buffers in which everything has room, since a message that
-/// falls would be cheap.
+/// The workloads' use of the library: with buffers in which everything has room, since a dropped message would be
+/// cheap.
 enum BenchmarkClient {
     static let everything = SubscriptionBuffer(messages: 2_000_000, bytes: 1 << 30)
 
     static func connect(_ arguments: WorkerArguments) async throws -> Broadcast {
         var options = BroadcastOptions()
-        // The deadlines are not what is measured; 100,000 channels on a busy machine take their time.
+        // The deadlines are not measured; 100,000 channels on a busy machine take their time.
         options.subscribeTimeout = .seconds(60)
         options.publishTimeout = .seconds(60)
         options.buffer = everything
@@ -16,14 +16,15 @@ enum BenchmarkClient {
         return broadcast
     }
 
-    /// With `on=loop`, the thread that serves the connection; else none in particular.
+    /// The executor of the tasks: with `on=loop`, the thread that serves the connection; otherwise none in
+    /// particular.
     static func executor(
         _ arguments: WorkerArguments, _ broadcast: Broadcast
     ) -> (any TaskExecutor)? {
         (try? arguments.text("on")) == "loop" ? broadcast.executor : nil
     }
 
-    /// A text of so many bytes.
+    /// A text of this many bytes.
     static func payload(_ size: Int) -> String {
         String(repeating: "x", count: size)
     }
@@ -32,7 +33,8 @@ enum BenchmarkClient {
         channels == 1 ? "bench" : "bench-\(channel)"
     }
 
-    /// Nothing fell and nothing was interrupted, else the figures would be of less than they say.
+    /// Checks that no message was dropped and no connection lost; otherwise the figures would be of less than they
+    /// say.
     static func checkNothingLost(_ broadcast: Broadcast) throws {
         let statistics = broadcast.statistics
         guard statistics.dropped == 0, statistics.reconnects == 0 else {

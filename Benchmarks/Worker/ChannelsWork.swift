@@ -43,7 +43,7 @@ struct ChannelsWork {
         await broadcast.disconnect()
     }
 
-    /// All at the same time, as many clients would.
+    /// Subscribes to all at the same time, as many clients would.
     private func subscribeToEach(
         _ names: [String], _ broadcast: Broadcast
     ) async throws -> [Subscription] {
@@ -68,7 +68,8 @@ struct ChannelsWork {
         return bytes
     }
 
-    /// Nobody knows how many come on which channel: the one who takes the last one ends all.
+    /// Receives until the last message. No task knows the number of messages of its channel: the one that takes the
+    /// last message ends all.
     private func receive(_ subscriptions: [Subscription]) async throws -> Int {
         let tally = Tally(expecting: count)
         return try await withThrowingTaskGroup(of: Void.self) { group in

@@ -2,8 +2,8 @@ import BroadcasterPostgres
 import BroadcasterRedis
 import BroadcasterWire
 
-/// A session alone, without socket or subscriber: bytes as a server sends them, 64 KiB at a time, become
-/// events. What goes before (login, subscription) is a recorded conversation of `Fixtures`.
+/// A session alone, without socket or subscriber: bytes as a server sends them, 64 KiB at a time, become events. A
+/// recorded conversation of `Fixtures` precedes them (login, subscription).
 struct DecodeWork {
     private let count: Int
     private let size: Int

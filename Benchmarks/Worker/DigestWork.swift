@@ -18,7 +18,7 @@ struct DigestWork {
         }
     }
 
-    /// `count` KiB, in messages of 64 KiB.
+    /// Hashes `count` KiB, in messages of 64 KiB.
     private func hash() {
         let message = [UInt8](repeating: 7, count: 65_536)
         let meter = Meter()
@@ -27,7 +27,7 @@ struct DigestWork {
         meter.report(messages: max(count / 64, 1) * 64, ["sum": Double(sum)])
     }
 
-    /// `count` rounds.
+    /// Derives by `count` rounds.
     private func derive() throws {
         let meter = Meter()
         var work = PBKDF2(password: Array("secret".utf8), salt: [1, 2, 3, 4], iterations: count)

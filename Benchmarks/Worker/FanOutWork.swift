@@ -2,7 +2,7 @@ import Broadcaster
 
 /// One channel and many local subscribers, each in a task of its own, that each receive every message.
 ///
-/// `feed=self` publishes from a task of this process; `feed=server` waits for another's messages.
+/// `feed=self` publishes from a task of this process; `feed=server` waits for messages of another.
 struct FanOutWork {
     private let arguments: WorkerArguments
     private let count: Int

@@ -1,6 +1,6 @@
 import Broadcaster
 
-/// Publishes for others to receive, where there is no C compiler for the publisher in C.
+/// Publishes for other programs, if there is no C compiler for the publisher in C.
 struct FeedWork {
     private let arguments: WorkerArguments
     private let count: Int

@@ -1,6 +1,6 @@
 import Broadcaster
 
-/// The smallest subscriber: connects, subscribes, and says so when its first message has come.
+/// The smallest subscriber: connects, subscribes, and reports its first message.
 struct FirstMessageWork {
     private let url: String
 

@@ -1,7 +1,7 @@
 import Broadcaster
 
-/// Publishes in memory and takes in the same task what then lies in the subscribers' buffers: what hub
-/// and mailbox cost where no task ever waits.
+/// Publishes in memory and receives in the same task from the subscribers' buffers: the cost of hub and mailbox if no
+/// task ever waits.
 struct InHandWork {
     private let count: Int
     private let subscribers: Int

@@ -1,11 +1,11 @@
 import Glibc
 
-/// Counts what a workload takes of time and CPU from its making on, and prints it.
+/// Counts the time and the CPU of a workload from its creation on, and prints them.
 struct Meter {
     private let start = Meter.read(CLOCK_MONOTONIC)
     private let cpuStart = Meter.read(CLOCK_PROCESS_CPUTIME_ID)
 
-    /// One line of `key=value`, which the harness reads.
+    /// Prints one line of `key=value`, which the harness reads.
     func report(messages: Int, _ more: KeyValuePairs<String, Double> = [:]) {
         let cpu = Meter.read(CLOCK_PROCESS_CPUTIME_ID) - cpuStart
         let seconds = Meter.read(CLOCK_MONOTONIC) - start
@@ -15,7 +15,7 @@ struct Meter {
         Meter.say(line)
     }
 
-    /// A line to the harness, at once.
+    /// Prints a line to the harness, at once.
     static func say(_ line: String) {
         puts(line)
         fflush(nil)
@@ -26,7 +26,7 @@ struct Meter {
         _ = write(STDERR_FILENO, line, line.utf8.count)
     }
 
-    /// Kilobytes, as /proc/self/status has them. (`ru_maxrss` would be the parent's at the start.)
+    /// The kilobytes in /proc/self/status. (`ru_maxrss` would be the parent's at the start.)
     static func memory(_ key: String) -> Int {
         guard let file = fopen("/proc/self/status", "r") else { return 0 }
         defer { fclose(file) }
@@ -39,7 +39,7 @@ struct Meter {
         return 0
     }
 
-    /// Seconds.
+    /// The seconds of a clock.
     static func read(_ clock: clockid_t) -> Double {
         var time = timespec()
         clock_gettime(clock, &time)

@@ -1,14 +1,14 @@
 import BroadcasterWire
 import Glibc
 
-/// A session that is led through a recorded conversation up to its first message.
+/// A session that has played a recorded conversation up to its first message.
 struct RecordedConversation {
     private var session: any Session
     private var output = SessionOutput()
     private var buffer = ReceiveBuffer()
     private let lines: [Substring]
 
-    /// - Parameter makeSession: for the URL and the nonce of the recording.
+    /// - Parameter makeSession: makes the session for the URL and the nonce of the recording.
     init(
         _ name: String, makeSession: (ServerURL, String) throws -> any Session
     ) throws {
@@ -29,7 +29,7 @@ struct RecordedConversation {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Plays it until a message would come.
+    /// Plays the conversation until a message would come.
     mutating func play() throws {
         session.opened(.main, at: .now, into: &output)
         var pending: [UInt8]?
@@ -49,7 +49,7 @@ struct RecordedConversation {
         session.perform(.subscribe(topics), into: &output)
     }
 
-    /// How many messages were in these bytes.
+    /// Receives these bytes. Returns the number of messages in them.
     mutating func receive(_ bytes: [UInt8]) throws -> Int {
         buffer.append(bytes)
         try session.receive(&buffer, on: .main, into: &output)

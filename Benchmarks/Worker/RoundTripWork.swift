@@ -1,7 +1,7 @@
 import Broadcaster
 import Glibc
 
-/// Publish, await the reply, await one's own message.
+/// Publishes, awaits the reply, and awaits its own message.
 struct RoundTripWork {
     private let arguments: WorkerArguments
     private let count: Int

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// What one would write without this library: a dictionary of channels, and an AsyncStream a subscriber.
-/// The peer of what is measured in memory.
+/// A hub as written without this library: a dictionary of channels, and an AsyncStream a subscriber. The peer of the
+/// measurements in memory.
 final class StreamHub: Sendable {
     struct Message: Sendable {
         let channel: String

@@ -1,4 +1,4 @@
-/// As `FanOutWork` in memory, on the hub made of AsyncStreams.
+/// The work of `FanOutWork` in memory, on the hub made of AsyncStreams.
 struct StreamHubWork {
     private let count: Int
     private let subscribers: Int

@@ -9,7 +9,7 @@ final class Tally: Sendable {
         left = Atomic(count)
     }
 
-    /// Whether that was the last one.
+    /// Counts a message. Returns true if it was the last one.
     func add(_ size: Int) -> Bool {
         total.add(size, ordering: .relaxed)
         return left.subtract(1, ordering: .acquiringAndReleasing).newValue == 0

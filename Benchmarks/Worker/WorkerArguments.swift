@@ -1,4 +1,4 @@
-/// What the harness says to a worker: the workload's name, and `key=value` words.
+/// The harness's words to a worker: the workload's name, and `key=value` words.
 struct WorkerArguments {
     let workload: String
     private let values: [String: String]
@@ -32,7 +32,7 @@ struct WorkerArguments {
     }
 }
 
-/// Why a workload did not do what was to be measured.
+/// The reason why a workload did not do the work to be measured.
 struct WorkerError: Error, CustomStringConvertible {
     let description: String
 

@@ -1,6 +1,6 @@
 import Glibc
 
-/// `benchmark-worker NAME key=value…`: does one workload, and prints one line of what it took.
+/// `benchmark-worker NAME key=value…`: does one workload, and prints its cost on one line.
 ///
 /// The harness runs it, so that CPU time and memory are those of one client alone.
 @main
