@@ -14,7 +14,7 @@ struct SCRAMTests {
         }
     }
 
-    /// RFC 7677 §3 gives the user's name in the exchange; Postgres wants it empty, so the proof is another.
+    /// RFC 7677 §3 gives the user's name in the exchange; Postgres wants it empty, so the proof differs.
     @Test func theSaltedPasswordIsThatOfTheRFC() throws {
         var scram = SCRAM(password: "pencil", nonce: clientNonce)
         #expect(scram.firstMessage == "n,,n=,r=rOprNGfwEbeRWgbNEkqO")

@@ -3,7 +3,7 @@ import BroadcasterWire
 import Testing
 
 struct GlobPatternTests {
-    /// As `stringmatchlen` of Redis 7.0 decides; checked against `redis-cli PSUBSCRIBE`.
+    /// The decisions of `stringmatchlen` of Redis 7.0; checked against `redis-cli PSUBSCRIBE`.
     @Test(arguments: [
         ("*", "", true), ("*", "anything", true), ("a*", "a", true), ("a*c", "abbbc", true),
         ("a*c", "abbb", false), ("h?llo", "hello", true), ("h?llo", "hllo", false),

@@ -3,7 +3,7 @@ import BroadcasterTestSupport
 import BroadcasterWire
 import Testing
 
-/// Servers that lie in a login. None may get the password, or a proof for a nonce that is not ours.
+/// Servers that lie in a login. None may get the password, or a proof for a nonce that is not the client's.
 @Suite(.timeLimit(.minutes(1)))
 struct LyingServerTests: PostgresConversation {
     private let scram = ServerMessage.authentication(.sasl(mechanisms: ["SCRAM-SHA-256"]))
@@ -15,7 +15,7 @@ struct LyingServerTests: PostgresConversation {
         let wrongFinal = ServerMessage.authentication(
             .saslFinal(text("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")))
         let lies: [[ServerMessage]] = [
-            // No proof of the server's, or a wrong one.
+            // No proof of the server, or a wrong one.
             [scram, first, .authentication(.ok)], [scram, first, wrongFinal],
             [scram, .authentication(.ok)], [scram, first, .readyForQuery(.idle)],
             [scram, wrongFinal], [scram, first, first],
@@ -23,7 +23,7 @@ struct LyingServerTests: PostgresConversation {
             [scram, .authentication(.cleartextPassword)],
             [scram, first, .authentication(.cleartextPassword)],
             [scram, .authentication(.md5Password(salt: [1, 2, 3, 4]))], [scram, scram],
-            // A nonce that is not ours, or adds nothing.
+            // A nonce that is not the client's, or adds nothing.
             [scram, .authentication(.saslContinue(text("r=\(nonce),\(salt),i=1")))],
             [scram, .authentication(.saslContinue(text("r=other\(nonce),\(salt),i=1")))],
             // Work without end.
@@ -51,7 +51,7 @@ struct LyingServerTests: PostgresConversation {
         #expect(throws: ProtocolError.self) { _ = try say(login + [change]) }
     }
 
-    /// To go on after an answer too many would give each answer that follows to another.
+    /// A client that went on after an answer too many would give each later answer to another request.
     @Test func whatNobodyAskedForIsAViolation() throws {
         #expect(try say(login).events.count == 1, "ready, and nothing else")
         let strays: [ServerMessage] = [

@@ -21,7 +21,7 @@ extension PostgresConversation {
 
     var ready: ServerMessage { .readyForQuery(.idle) }
 
-    /// A greeting by process 42, and the answers to what comes before the first command.
+    /// A greeting by process 42, and the answers to the requests before the first command.
     func login(process: String) -> [ServerMessage] {
         [
             .authentication(.ok), .parameterStatus(name: "client_encoding", value: "UTF8"),

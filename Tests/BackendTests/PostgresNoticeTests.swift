@@ -2,7 +2,7 @@ import BroadcasterPostgres
 import BroadcasterWire
 import Testing
 
-/// Notices and warnings, which a server sends whenever it likes.
+/// Notices and warnings, which a server sends at any time.
 @Suite(.timeLimit(.minutes(1)))
 struct PostgresNoticeTests: PostgresConversation {
     /// The client reads, cuts and forgets notices, however many and however long.

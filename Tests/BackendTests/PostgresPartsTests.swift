@@ -7,7 +7,7 @@ import Testing
 struct PostgresPartsTests {
     private let nonce = "abcdefghijklmnopqrstuvwx"
 
-    /// What a session that listens to `chat` tells of these payloads.
+    /// The events of a session that listens to `chat` and receives these payloads.
     private func told(of payloads: [String]) throws -> [String] {
         var session = try postgresSession("postgres://u@h/d", nonce: nonce)
         var output = SessionOutput()

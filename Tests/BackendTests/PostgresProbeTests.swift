@@ -19,7 +19,7 @@ struct PostgresProbeTests: PostgresConversation {
         return session
     }
 
-    /// What is notified before LISTEN is carried out comes to nobody, and would prove nothing.
+    /// A notification before LISTEN is carried out reaches no connection, and would prove nothing.
     @Test func theProbeWaitsForItsOwnLISTEN() throws {
         var output = SessionOutput()
         let now = Instant.now
@@ -37,7 +37,7 @@ struct PostgresProbeTests: PostgresConversation {
         .backendKeyData(process: 44, key: [1, 2, 3, 4]), .readyForQuery(.idle),
     ]
 
-    /// The sure sign of a pooler in transaction mode: another connection gets what we listen to.
+    /// The sure sign of a pooler in transaction mode: another connection gets the notifications of this one.
     @Test func aNotificationThatAnotherConnectionGetsIsProof() throws {
         var output = SessionOutput()
         let now = Instant.now
@@ -57,7 +57,7 @@ struct PostgresProbeTests: PostgresConversation {
         #expect(isRefused)
     }
 
-    /// Where the second connection took 3 s, a notification may take longer than 2 s: a busy machine is no pooler.
+    /// After 3 s for the second connection, a notification may take longer than 2 s: a busy machine is no pooler.
     @Test func aSlowMachineIsNoPooler() throws {
         var output = SessionOutput()
         var now = Instant.now
@@ -78,7 +78,7 @@ struct PostgresProbeTests: PostgresConversation {
         #expect(output.takeEvents().count == 1)
     }
 
-    /// The probe's own connection is all that is lost with it.
+    /// The loss of the probe's connection loses nothing else.
     @Test func aPoolerWithoutASecondConnectionIsBelieved() throws {
         var session = try postgresSession("postgres://user@h/d", nonce: nonce)
         var output = SessionOutput()

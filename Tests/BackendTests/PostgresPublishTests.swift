@@ -4,7 +4,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct PostgresPublishTests: PostgresConversation {
-    /// A pooler without prepared statements: all that went out by name goes out again, and none is refused.
+    /// A pooler without prepared statements: the session sends all publishes by name again, and none is refused.
     @Test func publishesGoOnWithoutThePreparedStatement() throws {
         var session = try postgresSession("postgres://user@h/d", nonce: nonce)
         var output = SessionOutput()
@@ -42,7 +42,7 @@ struct PostgresPublishTests: PostgresConversation {
         }
     }
 
-    /// What follows a group whose members may have to be sent again waits for it.
+    /// A later group waits for one whose members may have to be sent again.
     @Test func aGroupThatFailsDoesNotFallBehind() throws {
         var session = try postgresSession("postgres://user@h/d", nonce: nonce)
         var output = SessionOutput()

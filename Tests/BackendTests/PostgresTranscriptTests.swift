@@ -18,7 +18,7 @@ struct PostgresTranscriptTests {
         }
     }
 
-    /// Promise 10: whatever comes, a session yields events or throws, and ends.
+    /// Promise 10: a session yields events or throws, and ends, whatever bytes come.
     @Test(arguments: postgresTranscripts)
     func survivesDamage(transcript: Transcript) throws {
         var random = SeededRandom()

@@ -81,7 +81,7 @@ let respVectors: [RESPVector] = [
     .init("*?\r\n*?\r\n.\r\n.\r\n", .array([.array([])])),
 ]
 
-/// What no peer may send, with a part of what the error must say.
+/// Bytes that no peer may send, with a part of the error's text.
 let respFaults: [(bytes: String, says: String)] = [
     ("@foo\r\n", "a type byte"), ("\r\n", "a type byte"), ("\0", "found 0x00 at offset 0"),
     ("hello\r\n", "a type byte"),

@@ -3,7 +3,7 @@ import BroadcasterTestSupport
 import BroadcasterWire
 import Testing
 
-/// What tells a server that answers from a server that delivers.
+/// The probe that distinguishes a server that delivers from one that only answers.
 struct RedisProbeTests {
     /// A session with a server whose answers the test writes, and a clock that the test moves.
     private struct Scene {
@@ -33,7 +33,7 @@ struct RedisProbeTests {
             try session.receive(&buffer, on: .main, into: &output)
         }
 
-        /// What has been sent since the last call.
+        /// The bytes sent since the last call.
         mutating func sent() -> String {
             defer { output[.main] = [] }
             return String(decoding: output[.main], as: UTF8.self)
@@ -45,7 +45,7 @@ struct RedisProbeTests {
             _ = sent()
         }
 
-        /// What the server answers to each command; what has no answer here gets none.
+        /// The server's answers to each command; a command that is missing here gets none.
         var answers = [
             "PING": "+PONG\r\n",
             "HELLO": Scene.hello("master"),
@@ -54,7 +54,7 @@ struct RedisProbeTests {
             "PUBLISH": ">3\r\n$7\r\nmessage\r\n$23\r\n\(probe)\r\n$0\r\n\r\n:1\r\n",
         ]
 
-        /// Lets time pass in the steps that the session wants. The result is what it sent.
+        /// Lets time pass in the session's steps. Returns the bytes that it sent.
         mutating func pass(_ duration: Duration) throws -> String {
             var all = ""
             let end = now + duration
@@ -105,7 +105,7 @@ struct RedisProbeTests {
         #expect(error?.description.contains("does not come back") == true)
     }
 
-    /// Whether it delivers is not known while it does not even answer.
+    /// A server that does not even answer proves nothing of its deliveries.
     @Test func aSlowAnswerIsWaitedFor() throws {
         var scene = try Scene()
         try scene.subscribe()
@@ -114,7 +114,7 @@ struct RedisProbeTests {
         #expect(error?.description.contains("silent") == true)
     }
 
-    /// It may be large, and the line slow.
+    /// The message may be large, and the line slow.
     @Test func whoTakesOurMessageIsAlive() throws {
         var scene = try Scene()
         try scene.subscribe()
@@ -126,7 +126,7 @@ struct RedisProbeTests {
         #expect(throws: ProtocolError.self) { _ = try scene.pass(.seconds(15)) }
     }
 
-    /// The answer to what was asked stands behind it.
+    /// The answer to an earlier request stands behind it.
     @Test func aLargeMessageOnItsWayIsASignOfLife() throws {
         var scene = try Scene()
         try scene.subscribe()
@@ -241,7 +241,7 @@ struct RedisProbeTests {
         #expect(!scene.sent().contains("PUBLISH"))
     }
 
-    /// In a cluster every node passes on what is published.
+    /// Every node of a cluster passes on published messages.
     @Test func aReplicaOfAClusterMayPublish() throws {
         var scene = try Scene(role: "replica", mode: "cluster")
         scene.session.perform(

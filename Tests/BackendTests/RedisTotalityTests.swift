@@ -76,7 +76,7 @@ struct RedisTotalityTests {
         #expect(error?.description.contains(says) == true)
     }
 
-    /// An answer of the wrong kind is another's answer: to go on would shift all that follow.
+    /// An answer of the wrong kind is another request's: going on would shift all later answers.
     @Test func anAnswerOfAnotherKindIsAViolation() throws {
         for (phase, bytes) in [
             (Phase.publishing, "+OK\r\n"), (.publishing, "$1\r\n1\r\n"),
@@ -101,7 +101,7 @@ struct RedisTotalityTests {
         }
     }
 
-    /// In RESP2 messages come on the subscriber's lane alone, however fast they could be read on the other.
+    /// Messages come on the subscriber's lane alone in RESP2, however fast they could be read on the other.
     @Test(arguments: [Lane.main, .subscriber])
     func aMessageOnTheOtherLaneIsAViolation(lane: Lane) throws {
         var session = try prepared(.openRESP2)

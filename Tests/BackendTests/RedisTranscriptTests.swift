@@ -19,7 +19,7 @@ struct RedisTranscriptTests {
         }
     }
 
-    /// Promise 10: whatever comes, a session yields events or throws, and ends.
+    /// Promise 10: a session yields events or throws, and ends, whatever bytes come.
     @Test(arguments: redisTranscripts)
     func survivesDamage(transcript: Transcript) throws {
         var random = SeededRandom()

@@ -40,7 +40,7 @@ struct ConnectTests: ScriptedServerTesting {
         await broadcast.disconnect()
     }
 
-    /// Why there is no connection is told, not only that the time is over.
+    /// The error holds the reason of the failed attempts, not only the timeout.
     @Test func theReasonOfALateConnectIsTold() async throws {
         let server = try ScriptedServer { happening, client in
             guard case .received = happening else { return }
@@ -82,7 +82,7 @@ struct ConnectTests: ScriptedServerTesting {
         await broadcast.disconnect()
     }
 
-    /// Whoever is cancelled while connecting takes nobody along.
+    /// A cancelled `connect()` does not end another call's.
     @Test func connectingBesideACancelledConnect() async throws {
         let server = try server { _, _ in }
         for _ in 0..<200 {

@@ -5,7 +5,7 @@ import Testing
 /// `disconnect()` at any moment.
 @Suite(.timeLimit(.minutes(2)))
 struct DisconnectTests: ScriptedServerTesting {
-    /// A new connection while the old one is still saying goodbye is another's affair.
+    /// A new connection while the old one still disconnects is independent of it.
     @Test func connectingAgainWhileDisconnecting() async throws {
         let (asked, continuation) = AsyncStream<Void>.makeStream()
         let server = try server { client, text in
@@ -35,7 +35,7 @@ struct DisconnectTests: ScriptedServerTesting {
         await broadcast.disconnect()
     }
 
-    /// The second one waits for the first, and cuts nothing short.
+    /// The second call waits for the first, and cuts nothing short.
     @Test func disconnectingTwiceAtOnceIsOneGoodbye() async throws {
         let (asked, continuation) = AsyncStream<ScriptedServer.Client>.makeStream()
         let (left, leaving) = AsyncStream<Void>.makeStream()

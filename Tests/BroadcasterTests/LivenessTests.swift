@@ -27,7 +27,7 @@ struct LivenessTests: ScriptedServerTesting {
         await broadcast.disconnect()
     }
 
-    /// What it says keeps its heartbeat; what it owes decides.
+    /// The server's bytes satisfy the heartbeat; its missing answers decide.
     @Test func aServerThatTalksAndAnswersNothingIsGivenUp() async throws {
         let server = try server { client, text in
             if text.contains("PING") { client.send(">2\r\n+x\r\n+y\r\n") }
@@ -39,7 +39,7 @@ struct LivenessTests: ScriptedServerTesting {
         options.log = { verdict.note($0) }
         let broadcast = try Broadcast("redis://127.0.0.1:\(server.port)", options: options)
         try await broadcast.connect()
-        // Where the machine is so busy that PING has no answer in time, the connection is lost for that.
+        // On a machine so busy that PING has no answer in time, the connection is lost for that.
         while !verdict.isFound {
             _ = try? await broadcast.publish("x", to: "c")
             _ = try? await broadcast.ping()
@@ -47,7 +47,7 @@ struct LivenessTests: ScriptedServerTesting {
         await broadcast.disconnect()
     }
 
-    /// The same for channels: nobody stays without a gap on a connection that never has them.
+    /// The same for channels: no subscriber stays without a gap on a connection that never confirms them.
     @Test func aServerThatNeverConfirmsIsGivenUp() async throws {
         let verdict = Verdict()
         let hasConfirmed = Mutex(false)
@@ -76,7 +76,7 @@ struct LivenessTests: ScriptedServerTesting {
         await broadcast.disconnect()
     }
 
-    /// Notes, from a log, that a connection was given up for what its server owed.
+    /// Notes, from a log, that a connection was given up for an answer timeout.
     private final class Verdict: Sendable {
         private let found = Mutex(false)
         var isFound: Bool { found.withLock { $0 } }
@@ -98,7 +98,7 @@ struct LivenessTests: ScriptedServerTesting {
         for await _ in asked { break }
         ping.cancel()
         await #expect(throws: BroadcastError.cancelled) { _ = try await ping.value }
-        // Its answer comes later, and is nobody else's.
+        // Its answer comes later, and goes to no other request.
         #expect(try await broadcast.publish("x", to: "c") == 1)
         await broadcast.disconnect()
     }

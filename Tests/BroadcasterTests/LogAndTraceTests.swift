@@ -7,7 +7,7 @@ import Testing
 /// Lines of the log and the trace: no password, no flood.
 @Suite(.timeLimit(.minutes(2)))
 struct LogAndTraceTests: ScriptedServerTesting {
-    /// As Redis 5 does when it does not know HELLO.
+    /// The answers of servers that do not know HELLO; the first is that of Redis 5.
     @Test(arguments: [
         "-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `default`, `hunter2`, \r\n",
         "-ERR no such thing as HELLO 3 AUTH default hunter2\r\n",
@@ -40,7 +40,7 @@ struct LogAndTraceTests: ScriptedServerTesting {
         #expect(!all.contains("hunter2"))
     }
 
-    /// What the server says beside the point comes into the log, but a flood of it does not.
+    /// A server's warnings reach the log, but a flood of them does not.
     @Test func warningsAreLoggedAndDoNotFloodTheLog() async throws {
         func bytes(_ messages: [ServerMessage]) -> [UInt8] {
             messages.reduce(into: []) { $1.append(to: &$0) }

@@ -1,7 +1,7 @@
 import Broadcaster
 import Testing
 
-/// A backend of a user's own.
+/// A user's own backend.
 private struct Moody: LoopbackBackend {
     struct Refusal: Error {}
 

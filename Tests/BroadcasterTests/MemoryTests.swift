@@ -271,7 +271,7 @@ struct MemoryTests {
         }
     }
 
-    /// Each message finds the subscriber waiting: it is woken by the publisher's thread, and must go on on its actor.
+    /// Each message finds the subscriber waiting: the publisher's thread wakes it, and it must go on on its actor.
     @MainActor
     @Test func isWokenOnTheActorThatWaits() async throws {
         try await withBroadcast("memory://") { broadcast in
@@ -333,7 +333,7 @@ extension MemoryTests {
     }
 }
 
-/// Sends back what comes.
+/// Sends received messages back.
 private actor Player {
     func play(_ subscription: Subscription, _ channel: String, on broadcast: Broadcast) async throws
     {

@@ -5,7 +5,7 @@ import Testing
 /// Messages and channel names beyond the limits.
 @Suite(.timeLimit(.minutes(2)))
 struct MessageLimitTests: ScriptedServerTesting {
-    /// Beyond the limit that the user has set; what comes after it is delivered.
+    /// A message beyond the user's limit is a gap; later messages are delivered.
     @Test(arguments: [
         ("c", ">3\r\n+message\r\n+c\r\n$11\r\nhello world\r\n", "+"),
         ("c", ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$11\r\nhello world\r\n", "$9\r\n"),
@@ -37,7 +37,7 @@ struct MessageLimitTests: ScriptedServerTesting {
         await broadcast.disconnect()
     }
 
-    /// Names that match a pattern are anybody's to choose; a subscriber's buffer counts payloads.
+    /// Any client chooses names that match a pattern; a subscriber's buffer counts payloads.
     @Test func aChannelWithAnEndlessNameIsAGap() async throws {
         let name = String(repeating: "n", count: 16_385)
         let server = try server { client, text in

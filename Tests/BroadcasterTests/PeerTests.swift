@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 struct PeerTests {
-    /// Else a connection that the proxy has cut would stay open until the last delayed piece is due.
+    /// Otherwise a connection that the proxy has cut would stay open until the last delayed piece is due.
     @Test func whatIsToBeSentLaterKeepsNoConnectionOpen() throws {
         let loop = try EventLoop(name: "test")
         defer { loop.stop() }

@@ -37,7 +37,7 @@ struct ProtocolViolationTests: ScriptedServerTesting {
         await broadcast.disconnect()
     }
 
-    /// Garbage, and answers nobody asked for, after a good beginning: the client connects again.
+    /// Garbage, and unrequested answers, after a good beginning: the client connects again.
     @Test(arguments: [
         ":1\r\n", "*4611686018427387904\r\n", ">3\r\n$7\r\nmessage\r\n$-5\r\n", "@",
         ">3\r\n+message\r\n+c\r\n_\r\n", ">2\r\n+message\r\n+c\r\n",

@@ -23,7 +23,7 @@ struct PublishOutcomeTests: ScriptedServerTesting {
         await broadcast.disconnect()
     }
 
-    /// That it is refused the second time says nothing of the first.
+    /// A refusal the second time does not decide the outcome of the first.
     @Test func atLeastOnceThatIsRefusedLaterIsUnknown() async throws {
         let server = try server { client, text in
             guard text.contains("PUBLISH") else { return }
@@ -37,7 +37,7 @@ struct PublishOutcomeTests: ScriptedServerTesting {
         await broadcast.disconnect()
     }
 
-    /// What was not sent to a replica is not unknown.
+    /// The outcome of a message not sent to a replica is known.
     @Test func aReplicaIsSentNothingOfALargeBatch() async throws {
         let server = try ScriptedServer { happening, client in
             guard case .received(let bytes) = happening else { return }
@@ -100,7 +100,7 @@ struct PublishOutcomeTests: ScriptedServerTesting {
         await broadcast.disconnect()
     }
 
-    /// However much is published at once, what the connection holds stays within its limit.
+    /// The bytes that the connection holds stay within its limit, however much is published at once.
     @Test func noMoreIsTakenThanMayWaitForTheKernel() async throws {
         let payload = String(repeating: "x", count: 100)
         let command = "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$100\r\n\(payload)\r\n"
@@ -125,7 +125,7 @@ struct PublishOutcomeTests: ScriptedServerTesting {
         let results = try await broadcast.publish(
             contentsOf: repeatElement(payload, count: 1000), to: "c")
         #expect(results.count == 1000)
-        // Ten messages, and what RESP adds to each, escaped.
+        // Ten messages, with RESP's additions to each, escaped.
         #expect(longest.withLock { $0 } <= 2000)
         await broadcast.disconnect()
     }

@@ -28,7 +28,7 @@ struct PublishRetryTests {
         let publishing = Task { try await broadcast.publish("x", to: "c", retry: .atLeastOnce) }
         await connection.clock.sleepers(1)
         connection.clock.advance(by: .seconds(5))
-        // Not that nothing was sent: that is true of the second time alone.
+        // Not `disconnected` (nothing was sent): that is true of the second time alone.
         let error = await #expect(throws: BroadcastError.self) { try await publishing.value }
         guard case .outcomeUnknown? = error else {
             Issue.record("\(String(describing: error))")

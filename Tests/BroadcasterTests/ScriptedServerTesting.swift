@@ -9,14 +9,14 @@ let hello = "%2\r\n+version\r\n+7.0.15\r\n+proto\r\n:3\r\n"
 protocol ScriptedServerTesting {}
 
 extension ScriptedServerTesting {
-    /// A server that greets and then does what `script` says with what comes after.
+    /// A server that greets, and then runs `script` on later bytes.
     func server(
         _ script: @escaping @Sendable (ScriptedServer.Client, String) -> Void
     ) throws -> ScriptedServer {
         try ScriptedServer { happening, client in
             guard case .received(let bytes) = happening else { return }
             let text = String(decoding: bytes, as: UTF8.self)
-            // Later ones, without a number, ask for the role, and are the script's.
+            // Later HELLOs, without a number, ask for the role; the script answers them.
             if text.contains("HELLO\r\n$1") { return client.send(hello) }
             script(client, text)
         }

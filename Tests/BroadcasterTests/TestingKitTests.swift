@@ -2,7 +2,7 @@ import Broadcaster
 import BroadcasterTesting
 import Testing
 
-/// A user's own code: keeps a copy of what a channel says, and loads it afresh after a gap.
+/// A user's own code: keeps a copy of a channel's messages, and loads it afresh after a gap.
 private actor Board {
     private(set) var lines: [String] = []
 
@@ -56,7 +56,7 @@ struct TestingKitTests {
         }
     }
 
-    /// The deadline may pass before anybody waits for it.
+    /// The deadline may pass before any task waits for it.
     @Test func aDeadlineThatHasPassedIsNoReasonToWait() async throws {
         let connection = MemoryConnection()
         var options = BroadcastOptions()

@@ -52,7 +52,7 @@ struct ChatServerTests {
         }
     }
 
-    /// The answers to pings wait for nobody: the server stops reading when they are not taken.
+    /// The server stops reading when a client does not take the answers to its pings.
     @Test func pingsOfAClientThatDoesNotReadAreBounded() async throws {
         let upgrade =
             "GET /ws/pings HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

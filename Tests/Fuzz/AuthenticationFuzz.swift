@@ -1,6 +1,6 @@
 import BroadcasterAuthentication
 
-/// What a server says in a SCRAM login, and the text tables behind it.
+/// A server's messages in a SCRAM login, and the text tables behind it.
 enum AuthenticationFuzz {
     private static let nonce = "rOprNGfwEbeRWgbNEkqO"
 
@@ -12,7 +12,7 @@ enum AuthenticationFuzz {
         var scram = SCRAM(password: "pencil", nonce: nonce)
         do throws(SCRAMError) {
             var derivation = try scram.receiveFirst(first)
-            // What is derived from many rounds is no more interesting than from few.
+            // Many rounds are no more interesting than few.
             guard let key = derivation.work(rounds: 64) else { return }
             _ = scram.finalMessage(saltedPassword: key)
             try scram.receiveFinal(messages.count == 2 ? messages[1] : "")

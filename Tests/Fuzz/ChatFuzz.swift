@@ -1,6 +1,6 @@
 @testable import BroadcasterChatDemo
 
-/// What a browser, or whoever pretends to be one, sends to `broadcast chat`.
+/// The bytes that a browser, or a client that pretends to be one, sends to `broadcast chat`.
 enum ChatFuzz {
     static func http(_ bytes: [UInt8]) {
         var whole = HTTPParser()

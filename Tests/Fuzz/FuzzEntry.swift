@@ -28,7 +28,7 @@ public func initialize(
 ) -> CInt {
     // Swift's own handlers print a backtrace and end before libFuzzer has kept the input.
     for number in [SIGILL, SIGTRAP, SIGABRT, SIGSEGV, SIGBUS, SIGFPE] { signal(number, SIG_DFL) }
-    // With files named, those alone are run.
+    // Named files are run alone.
     let hasFiles = CommandLine.arguments.dropFirst(2).contains { !$0.hasPrefix("-") }
     let folder = hasFiles ? "-runs=1" : Corpus.write(decoder.seeds, named: decoder.rawValue)
     arguments.pointee[1] = strdup(folder)
@@ -42,7 +42,7 @@ public func testOneInput(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
     return 0
 }
 
-/// A folder with a file for each input, as libFuzzer wants it.
+/// A folder with a file for each input, as libFuzzer reads it.
 private enum Corpus {
     static func write(_ inputs: [[UInt8]], named name: String) -> String {
         let program = CommandLine.arguments[0]

@@ -1,9 +1,9 @@
 import Glibc
 
-/// Everything that reads what a peer sent, by the name that the command line knows it by.
+/// The decoders of a peer's bytes, by their names on the command line.
 ///
-/// A fuzzer calls `run` with millions of inputs. It must come back from each: a trap, a hang, too much
-/// memory, or two feeds of the same bytes that do not agree is a bug, and libFuzzer keeps the input.
+/// A fuzzer calls `run` with millions of inputs. It must come back from each: a trap, a hang, too much memory, or two
+/// feeds of the same bytes that do not agree is a bug, and libFuzzer keeps the input.
 enum FuzzedDecoder: String, CaseIterable {
     case resp, redis, postgres, scram, parts, url, passfile, http, websocket, text
 
@@ -22,7 +22,7 @@ enum FuzzedDecoder: String, CaseIterable {
         }
     }
 
-    /// What the fuzzer starts from: the fixtures, and what reaches the corners that no fixture has.
+    /// The fuzzer's first inputs: the fixtures, and inputs for the corners that no fixture has.
     var seeds: [[UInt8]] {
         switch self {
         case .resp: SessionFuzz.redis.recordings.map { $0.flatMap(\.bytes) } + RESPFuzz.seeds

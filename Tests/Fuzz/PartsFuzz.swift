@@ -2,7 +2,7 @@ import BroadcasterWire
 
 @testable import BroadcasterPostgres
 
-/// How large and binary messages travel through Postgres: ours come back, and nobody's parts harm us.
+/// Large and binary messages through Postgres: the library's own come back, and no client's parts do harm.
 enum PartsFuzz {
     static func run(_ bytes: [UInt8]) {
         roundTrip(bytes)

@@ -6,7 +6,7 @@ enum RESPFuzz {
     static func run(_ bytes: [UInt8]) {
         let whole = decode([bytes])
         let single = decode(bytes.map { [$0] })
-        // As texts, since NaN equals nothing.
+        // Compared as texts, since NaN equals nothing.
         require(
             "\(whole.values)" == "\(single.values)", "whole and byte by byte give different values")
         require(whole.failed == single.failed, "only one of two feeds failed")

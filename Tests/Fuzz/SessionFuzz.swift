@@ -5,10 +5,10 @@ import BroadcasterWire
 
 /// A whole session, against a server that sends anything, to a client that asks for anything.
 ///
-/// An input is a script: steps that end with the byte 0xF5, which no text and hardly a length holds. The
-/// first byte of a step says what happens; see `perform`.
+/// An input is a script: steps that end with the byte 0xF5, which no text and hardly a length holds. The first byte
+/// of a step names the action; see `perform`.
 struct SessionFuzz {
-    /// What a recorded server sent at once.
+    /// The bytes that a recorded server sent at once.
     struct Recording {
         let url: Int
         let nonce: String
@@ -47,7 +47,7 @@ struct SessionFuzz {
             .map { Transcript(named: $0) }
     }
 
-    /// What the servers of the fixtures sent.
+    /// The bytes that the servers of the fixtures sent.
     var recordings: [[(lane: Lane, bytes: [UInt8])]] {
         transcripts.map { transcript in
             transcript.steps.compactMap { step in
@@ -79,7 +79,7 @@ struct SessionFuzz {
         return seed
     }
 
-    /// With the nonce of our sessions in place of the recorded one, which is as long.
+    /// Replaces the recorded nonce by that of the fuzzed sessions, which is as long.
     private func renamed(_ bytes: [UInt8], _ nonce: String?) -> [UInt8] {
         guard let nonce = nonce.map({ Array($0.utf8) }), bytes.count >= nonce.count else {
             return bytes
@@ -118,7 +118,7 @@ struct SessionFuzz {
     }
 }
 
-/// A session as the core would run it, and what it told.
+/// A session run as the core would run it, and its events.
 private struct Conversation {
     private var session: any Session
     private var output = SessionOutput()
@@ -187,12 +187,12 @@ private struct Conversation {
             }
             settle()
         }
-        // Not after each piece: how often a session is told the time is no property of the bytes.
+        // Not after each piece: the number of calls with the time is no property of the bytes.
         try work()
         require(buffers[lane.index].count <= bytes.count + (2 << 20), "bytes pile up")
     }
 
-    /// What the session does in slices: a server may ask for many rounds, of which a few are tried here.
+    /// Does the work that the session does in slices: a server may ask for many rounds, of which this tries a few.
     private mutating func work() throws(ProtocolError) {
         for _ in 0..<40 {
             guard !isRejected, let due = session.deadline, due <= now else { return }

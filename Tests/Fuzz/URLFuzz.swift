@@ -2,7 +2,7 @@ import BroadcasterPostgres
 import BroadcasterRedis
 import BroadcasterWire
 
-/// What an operator writes: URLs and the password file. No peer sends these; they must not trap, and no
+/// The texts that an operator writes: URLs and the password file. No peer sends these; they must not trap, and no
 /// error may show a password.
 enum URLFuzz {
     private static let options = CommonOptions(
@@ -17,7 +17,7 @@ enum URLFuzz {
             var url = try ServerURL(text)
             var options = options
             try options.take(from: &url.options)
-            // Once, and in its place: elsewhere it is no secret.
+            // The secret must stand once, and in its place: elsewhere it is no secret.
             let hasSecret =
                 url.password?.contains(secret) == true && text.ranges(of: secret).count == 1
             for message in refusals(url, options) where hasSecret {

@@ -95,7 +95,7 @@ struct ChatCommandTests {
         #expect(await listener.line(containing: "data: ") == "data: across")
     }
 
-    /// Two pages in a real browser; see browser.py for what it looks at.
+    /// Two pages in a real browser; browser.py has the checks.
     @Test(
         .enabled(
             if: Programs.areAvailable(Programs.chromium, Programs.chromedriver)

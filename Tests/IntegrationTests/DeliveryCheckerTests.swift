@@ -1,14 +1,14 @@
 import BroadcasterTestSupport
 import Testing
 
-/// Logs that are right, and logs that are wrong in each way that there is. A checker that finds nothing is
-/// worthless: each rule has a log here that breaks it alone.
+/// Logs that are right, and logs that break each rule. A checker that finds nothing is worthless: each rule has a log
+/// here that breaks it alone.
 struct DeliveryCheckerTests {
     struct Logs: CustomTestStringConvertible, Sendable {
         let testDescription: String
         var published = tenOfEach
         let subscriber: [String]
-        /// What it breaks; nil is nothing.
+        /// The rule that it breaks; nil for none.
         var rule: DeliveryVerdict.Rule?
         var verdict: DeliveryVerdict {
             DeliveryChecker.check(
@@ -78,7 +78,7 @@ struct DeliveryCheckerTests {
                 + ["end"]),
     ]
 
-    /// Missing are b 2 and b 4, each with a gap, and a 2 to a 5, which both gaps may account for.
+    /// A log without b 2 and b 4, each with a gap, and without a 2 to a 5, which both gaps may account for.
     static func joined(_ first: Int, _ second: Int) -> [String] {
         [
             "subscribed 0 a b", "message a 1", "message b 1", "gap overflow \(first) 55",

@@ -4,7 +4,7 @@ import BroadcasterTesting
 import Glibc
 import Testing
 
-/// What the network does between us and a server: the rows of the fault matrix that are no server's doing.
+/// Faults of the network between client and server: the rows of the fault matrix that no server causes.
 @Suite(
     .enabled(
         if: Programs.areAvailable(Programs.redis, Programs.redisCLI, Programs.postgres),
@@ -38,7 +38,7 @@ struct NetworkFaultTests {
             }
         }
 
-        /// - Parameter isDirect: past the proxy.
+        /// - Parameter isDirect: connects past the proxy.
         func connected(_ query: String, isDirect: Bool = false) async throws -> Broadcast {
             let port = direct.split(separator: ":").last?.prefix { $0.isNumber } ?? ""
             let url = isDirect ? direct : direct.replacing(":\(port)", with: ":\(proxy.port)")
@@ -56,7 +56,7 @@ struct NetworkFaultTests {
         case both, fromServer, toServer
     }
 
-    /// A firewall that drops, a cable that is cut, a NAT that forgets: nobody is told.
+    /// A firewall that drops, a cable that is cut, a NAT that forgets: the kernel reports nothing.
     @Test(arguments: Scene.Kind.allCases.map(\.rawValue), Direction.allCases)
     func aConnectionThatSwallowsIsGivenUp(kind: String, direction: Direction) async throws {
         let scene = try await Scene(try #require(Scene.Kind(rawValue: kind)))
@@ -139,7 +139,7 @@ struct NetworkFaultTests {
         await broadcast.disconnect()
     }
 
-    /// Two seconds behind a server that is away, then back: nothing waits for a subscriber that does not look.
+    /// Messages published while the server is away go out in their order when it is back.
     @Test(arguments: Scene.Kind.allCases.map(\.rawValue))
     func aPublishWaitsForTheConnectionAndKeepsItsOrder(kind: String) async throws {
         let scene = try await Scene(try #require(Scene.Kind(rawValue: kind)))

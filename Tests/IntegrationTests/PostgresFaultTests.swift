@@ -32,7 +32,7 @@ struct PostgresFaultTests {
             "SELECT pid FROM pg_stat_activity WHERE application_name = 'victim'"
         ).first
         let process = try #require(pid.flatMap { Int32($0) })
-        // The one process that serves us.
+        // The one process that serves the client.
         kill(process, SIGSTOP)
         let error = await #expect(throws: BroadcastError.self) {
             try await broadcast.publish("x", to: "other")
@@ -96,7 +96,7 @@ struct PostgresFaultTests {
         await broadcast.disconnect()
     }
 
-    /// Where the first host becomes a standby's, the next is taken, and back.
+    /// The client takes the next host when the first becomes a standby's, and then the first again.
     @Test func aHostThatHasBecomeAStandbyIsPassedOver() async throws {
         let first = try await PostgresServer()
         let second = try await PostgresServer()
@@ -154,7 +154,7 @@ struct PostgresFaultTests {
         #expect(warnings.contains { $0.contains("queue is") && $0.contains("full") }, "\(warnings)")
         sleeper.write("COMMIT;\n\\echo done\n")
         #expect(await sleeper.line(containing: "done") != nil)
-        // The listener has caught up; the queue is looked at, and the message sent again, once.
+        // The listener has caught up; the session asks for the queue's use, and sends the message again, once.
         while failure != nil {
             do {
                 try await broadcast.publish("again", to: "c")

@@ -316,7 +316,7 @@ struct PostgresTests {
             try await broadcast.publish("x", to: "c")
             #expect(try await take(1, of: subscription).first?.text == "x")
         } else {
-            // Somebody else's traffic, which moves us between the server's connections.
+            // Another client's traffic, which moves this client between the server's connections.
             let other = try await connected(pooler.url)
             async let noise: Void = {
                 for _ in 0..<200 { _ = try? await other.publish("noise", to: "n") }

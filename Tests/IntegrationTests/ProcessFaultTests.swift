@@ -4,7 +4,7 @@ import BroadcasterTesting
 import Glibc
 import Testing
 
-/// What happens to our own process: it is stopped, has no descriptor left, is interrupted.
+/// Faults of the client's process: it is stopped, has no descriptor left, is interrupted.
 @Suite(
     .enabled(if: Programs.areAvailable(Programs.redis, Programs.redisCLI), "needs redis-server"),
     .serialized, .timeLimit(.minutes(5)))
@@ -21,7 +21,7 @@ struct ProcessFaultTests {
         return process
     }
 
-    /// A process that was stopped: on waking, what lies in the socket counts before the deadlines that have passed.
+    /// A stopped process reads its socket on waking, before it looks at the deadlines that have passed.
     @Test func aStoppedProcessReadsFirstAndLosesNothing() async throws {
         let server = try await RedisServer()
         let process = try await subscriber(server, "ping=500ms")
@@ -59,7 +59,7 @@ struct ProcessFaultTests {
         #expect(await process.waitForExit() == 0)
     }
 
-    /// The kernel has no memory for what is to be sent.
+    /// The kernel has no memory for the bytes to send.
     @Test(.enabled(if: Programs.canTrace, "needs strace, and leave to trace"))
     func aConnectionThatTheKernelDoesNotServeIsAGap() async throws {
         let server = try await RedisServer()
@@ -91,7 +91,7 @@ struct ProcessFaultTests {
             before: [
                 "/usr/bin/env", "LD_PRELOAD=\(Programs.fakeTime)", "DONT_FAKE_MONOTONIC=1",
                 "FAKETIME_NO_CACHE=1", "FAKETIME_TIMESTAMP_FILE=\(clock)",
-                // Else it changes the environment, from which Swift finds the command line.
+                // Otherwise it changes the environment, from which Swift finds the command line.
                 "FAKETIME_SHARED=none none",
             ])
         for number in 1...50 {

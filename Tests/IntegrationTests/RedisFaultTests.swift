@@ -151,7 +151,7 @@ struct RedisFaultTests {
 
     // MARK: The server cuts
 
-    /// One message beyond the limit, and Redis closes without a word.
+    /// One message beyond the limit, and Redis closes the connection without an error.
     @Test(arguments: protocols)
     func aClientCutForItsOutputBufferIsBack(query: String) async throws {
         let server = try await RedisServer()
@@ -168,7 +168,7 @@ struct RedisFaultTests {
         await publisher.disconnect()
     }
 
-    /// `timeout` closes connections that only publish; over RESP2 that is one of our two.
+    /// `timeout` closes connections that only publish; over RESP2 that is one of the client's two.
     @Test func anIdlePublisherThatIsClosedIsAGap() async throws {
         let server = try await RedisServer(["--timeout", "1"])
         let broadcast = try await connected(to: server.port, "protocol=2")

@@ -173,7 +173,7 @@ struct RedisTests {
             }
         }
         await server.kill()
-        // Waits, or fails with `disconnected` or, if it got out just before, `outcomeUnknown`.
+        // Waits, or fails with `disconnected` or, if it was sent just before, `outcomeUnknown`.
         async let meanwhile: Int? = broadcast.publish("meanwhile", to: "a")
         try await server.start()
         _ = try? await meanwhile
@@ -183,8 +183,8 @@ struct RedisTests {
                 if case .message(let message) = event, message.text == "after" { break }
                 guard case .gap = event else { continue }
                 gaps += 1
-                // What is published before the gap may be a part of it: over RESP2 the channel is not
-                // subscribed yet when the other connection is there.
+                // A message published before the gap may be a part of it: over RESP2 the channel is not subscribed
+                // yet when the other connection is there.
                 try await broadcast.publish("after", to: "a")
             }
             #expect(gaps == 1)
@@ -249,7 +249,7 @@ struct RedisTests {
         }
     }
 
-    /// With a password, which is then said by AUTH; as to Redis 5.
+    /// With a password, which the client then sends by AUTH, as to Redis 5.
     @Test func aServerWithoutHELLOIsSpokenToInRESP2() async throws {
         let server = try await RedisServer([
             "--requirepass", "pw", "--rename-command", "HELLO", "",

@@ -1,6 +1,6 @@
 import Broadcaster
 
-/// What a subscriber sees, in words: a message is its text, a gap begins with `gap`.
+/// A subscriber's deliveries, in words: a message is its text, a gap begins with `gap`.
 struct Sight {
     private var events: Subscription.Events.Iterator
 
@@ -16,7 +16,7 @@ struct Sight {
         }
     }
 
-    /// What comes, up to and with the first that begins with `last`.
+    /// Returns the deliveries up to and including the first that begins with `last`.
     mutating func all(upTo last: String) async throws -> [String] {
         var seen: [String] = []
         repeat {
@@ -28,7 +28,7 @@ struct Sight {
 }
 
 extension Broadcast {
-    /// Returns when the status is as wanted.
+    /// Returns when the status satisfies `isWanted`.
     func waitFor(_ isWanted: (BroadcastStatus) -> Bool) async {
         for await status in status where isWanted(status) { return }
     }

@@ -97,8 +97,7 @@ struct ChannelTableTests {
         #expect(table.subscribers(of: topics[0].id).count == 1)
     }
 
-    /// A server that answers as Redis does, late and in order; whatever happens, in the end it knows
-    /// exactly what is wanted.
+    /// A server that answers as Redis does, late and in order: in the end it knows exactly the wanted channels.
     @Test(arguments: 0..<40 as Range<UInt64>)
     func theServerComesToKnowWhatIsWanted(seed: UInt64) {
         var random = SeededRandom(seed: seed)

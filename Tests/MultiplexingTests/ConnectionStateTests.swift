@@ -43,7 +43,7 @@ struct ConnectionStateTests {
         Issue.record("never gave up")
     }
 
-    /// Its host has no power, say: the second of the list must have its chance within the time of `connect()`.
+    /// A host without power, say: the second of the list must have its chance within the time of `connect()`.
     @Test func aSilentServerLeavesTimeForTheNext() {
         var state = ConnectionState(
             connectTimeout: .seconds(6), waitsForServer: false, endpoints: 3)
@@ -52,7 +52,7 @@ struct ConnectionStateTests {
         let silent = ConnectionFailure.timedOut("no answer")
         #expect(state.failed(silent, at: now, chance: 1) == .wait(until: now))
         #expect(state.timeReached(now) == .connect(deadline: start + .seconds(4)))
-        // One that answers at once leaves its share to the last.
+        // A host that answers at once leaves its share to the last.
         now += .seconds(1)
         _ = state.failed(.unreachable("refused"), at: now, chance: 1)
         #expect(state.timeReached(now) == .connect(deadline: start + .seconds(6)))

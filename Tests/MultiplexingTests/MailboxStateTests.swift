@@ -22,7 +22,7 @@ private func limits(
     MailboxLimits(messages: messages, bytes: bytes, overflow: overflow)
 }
 
-/// What a subscriber saw, in short: a message's number, `-n` for n lost, `gap`, `end`.
+/// A subscriber's deliveries, in short: a message's number, `-n` for n lost, `gap`, `end`.
 private func drain(_ mailbox: inout MailboxState) -> [String] {
     var seen: [String] = []
     while let delivery = mailbox.next() {
@@ -148,8 +148,8 @@ struct MailboxStateTests {
         #expect(seen.contains("-1999"))
     }
 
-    /// Against a simple model: every message is delivered once and in order, or counted in a hole that
-    /// stands between its neighbours.
+    /// Compares with a simple model: every message is delivered once and in order, or counted in a gap that stands
+    /// between its neighbours.
     @Test(arguments: 0..<60 as Range<UInt64>)
     func eachMessageIsDeliveredOrToldAsLost(seed: UInt64) {
         var random = SeededRandom(seed: seed)

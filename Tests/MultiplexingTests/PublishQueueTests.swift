@@ -64,13 +64,13 @@ struct PublishQueueTests {
         #expect(queue.answered(1, .success(nil))?.waiter == 2)
     }
 
-    /// Also messages without a byte are bytes on the wire.
+    /// Messages without a byte are bytes on the wire too.
     @Test func emptyMessagesDoNotGoAllAtOnce() {
         var queue = queue(1000)
         #expect((1...40).contains(queue.takeUnsent(limit: 1000).count))
     }
 
-    /// A server that takes messages and answers none must not fill our memory.
+    /// A server that takes messages and answers none must not fill the client's memory.
     @Test func noMoreIsSentThanMayBeUnanswered() {
         let limit = PublishQueueState<Int>.sentLimit
         var queue = queue(limit + 2)
@@ -81,7 +81,7 @@ struct PublishQueueTests {
         #expect(queue.takeUnsent(limit: .max).map(\.payload) == [.text("\(limit)")])
     }
 
-    /// Numbers are drawn before the queue is locked: what was drawn first may come last.
+    /// Numbers are drawn before the queue is locked: the first number drawn may come last.
     @Test func theCancelledAreFoundOutOfOrderToo() {
         var queue = PublishQueueState<Int>()
         queue.open()

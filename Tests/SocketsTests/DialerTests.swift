@@ -61,7 +61,7 @@ struct DialerTests {
         #expect(throws: SocketError.self) { try SocketAddress(unixPath: path) }
     }
 
-    /// A listener whose queue is full answers nobody: what a dead host looks like, on loopback.
+    /// A listener whose queue is full answers no client: it resembles a dead host, on loopback.
     @Test func givesUpAtTheDeadline() async throws {
         let silent = try Listener(
             at: try NameResolution.resolve(host: "127.0.0.1", port: 0)[0], backlog: 0)
@@ -80,7 +80,7 @@ struct DialerTests {
         withExtendedLifetime(held) {}
     }
 
-    /// RFC 8305: the next address is tried after 250 ms, and not after the first one's minutes.
+    /// RFC 8305: the dialer tries the next address after 250 ms, and not after the first one's minutes.
     @Test func aDeadFirstAddressDoesNotHoldUpTheSecond() async throws {
         let dead = try Listener(
             at: try NameResolution.resolve(host: "127.0.0.1", port: 0)[0], backlog: 0)
@@ -117,7 +117,7 @@ struct DialerTests {
     }
 
     @Test func theSecondAddressIsTriedWhenTheFirstRefuses() async throws {
-        // `localhost` is ::1 and 127.0.0.1 on most machines; we listen on the latter alone.
+        // `localhost` is ::1 and 127.0.0.1 on most machines; this test listens on the latter alone.
         let listener = try listener("127.0.0.1")
         let result = try await dial(.host("localhost", port: listener.address.port))
         #expect(throws: Never.self) { try result.get() }

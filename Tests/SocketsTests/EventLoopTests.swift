@@ -5,7 +5,7 @@ import Testing
 
 @testable import BroadcasterSockets
 
-/// An actor on the loop, entered as the link is.
+/// An actor on the loop, entered as the runner is.
 private actor Resident {
     nonisolated let loop: EventLoop
     private(set) var visits = 0
@@ -67,7 +67,7 @@ struct EventLoopTests {
         #expect(await resident.visits == 2)
     }
 
-    /// Run in place, as an actor's job is, so many would be so many frames of the stack.
+    /// Run in place, as an actor's job is, this many jobs would be this many frames of the stack.
     @Test func aTaskLivesOnTheLoopAndGoesOnAfterIt() async throws {
         let loop = try EventLoop(name: "test")
         await withTaskExecutorPreference(LoopTaskExecutor(loop)) {
@@ -131,7 +131,7 @@ struct EventLoopTests {
         let calls = Mutex<[String]>([])
         await withCheckedContinuation { continuation in
             loop.execute {
-                // Both are readable in one wait; whoever comes first removes the other.
+                // Both are readable in one wait; the first handler removes the other.
                 let registrations = Mutex<[EventLoop.Registration]>([])
                 func watch(_ socket: Socket, _ name: String) {
                     let registration = try? loop.watch(socket, for: .readable) { _ in

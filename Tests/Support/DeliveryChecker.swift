@@ -1,12 +1,12 @@
-/// Decides from two logs alone whether a subscriber got what it was promised: each message once and in order, or
-/// a gap in its place.
+/// Decides from two logs alone whether a subscriber got the promised deliveries: each message once and in order, or a
+/// gap in its place.
 ///
-/// It knows nothing of how the messages came, nor of what went wrong meanwhile.
+/// It knows nothing of the way the messages came, nor of the faults meanwhile.
 package struct DeliveryChecker: Sendable {
     private struct Place: Sendable {
         /// The last number delivered.
         var number = 0
-        /// How many gaps had been told by then.
+        /// The number of gaps reported by then.
         var gaps = 0
     }
 
@@ -106,7 +106,7 @@ package struct DeliveryChecker: Sendable {
                 place.number + 1..<all.entries.count + 1, on: channel, since: place,
                 subscribedAt: moment)
         }
-        // A gap covers what is lost before it, but whoever hears nothing ever after is deaf.
+        // A gap covers the messages missing before it, but a subscriber that receives nothing ever after is deaf.
         if let final = all.final, place.number != final {
             verdict.add(
                 .finalMessage, line, "\(channel) ends with \(place.number), not with \(final)")
@@ -115,7 +115,7 @@ package struct DeliveryChecker: Sendable {
 
     // MARK: What is missing
 
-    /// These numbers were not delivered, and gaps after `place` are all that may account for them.
+    /// Accounts for numbers that were not delivered: only gaps after `place` may cover them.
     private mutating func miss(
         _ numbers: Range<Int>, on channel: Substring, since place: Place, subscribedAt moment: Int
     ) {

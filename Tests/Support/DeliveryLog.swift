@@ -2,9 +2,9 @@
 package enum PublishedLine: Hashable, Sendable {
     /// The server acknowledged it. Lines stand in the order in which the numbers were sent.
     case accepted(channel: Substring, number: Int, sentAt: Int)
-    /// It may have been sent, and no acknowledgement came: it may be delivered, and need not.
+    /// It may have been sent, and no acknowledgement came: it may be delivered or not.
     case unknown(channel: Substring, number: Int, sentAt: Int)
-    /// Sent when all was quiet: whoever is still there at the end must have received it.
+    /// Sent when all was quiet: each subscriber still there at the end must have received it.
     case final(channel: Substring, number: Int)
 
     package init?(_ line: Substring) {
@@ -39,11 +39,11 @@ package enum SubscriberLine: Hashable, Sendable {
     /// The server had confirmed these channels at this time. After `left` it begins another visit.
     case subscribed(at: Int, channels: [Substring])
     case message(channel: Substring, number: Int)
-    /// `lost` is written `-` where it is not known. The time is the one at which the gap was taken.
+    /// `lost` is written `-` if it is not known. The time is the one at which the gap was taken.
     case gap(reason: Substring, lost: Int?, at: Int)
-    /// Left while messages were coming: what came after the last one is owed no more.
+    /// The subscriber left while messages were coming: later messages are not promised.
     case left
-    /// Nothing was coming any more.
+    /// The end: no more messages were coming.
     case end
 
     package init?(_ line: Substring) {

@@ -1,27 +1,27 @@
-/// What the checker says of one subscriber.
+/// The checker's verdict on one subscriber.
 package struct DeliveryVerdict: Sendable {
     package enum Rule: String, Hashable, Sendable, CaseIterable {
         /// A log that cannot be read, or is cut short, decides nothing.
         case readableLog
-        /// What is delivered was published, on a channel that was subscribed to.
+        /// Every delivery was published, on a channel that was subscribed to.
         case published
-        /// On one channel numbers ascend: none comes twice, none too late.
+        /// Numbers ascend on one channel: none comes twice, none too late.
         case ascending
-        /// Across channels too they come in the order in which the server took them.
+        /// Numbers come in the order in which the server took them, across channels too.
         case serverOrder
-        /// Where acknowledged numbers are missing, a gap stands in their place.
+        /// A gap stands in the place of missing acknowledged numbers.
         case gapInItsPlace
-        /// A gap speaks of what was published before it was delivered, and of nothing later.
+        /// A gap covers messages published before it was delivered, and none later.
         case gapAfterTheLoss
-        /// An overflow says exactly how many fell.
+        /// An overflow reports the exact number of dropped messages.
         case exactCount
-        /// At the end everybody receives what is published.
+        /// Every subscriber receives the final messages.
         case finalMessage
     }
 
     package struct Violation: Hashable, Sendable, CustomStringConvertible {
         package let rule: Rule
-        /// In the subscriber's log, from 1.
+        /// The line in the subscriber's log, from 1.
         package let line: Int
         package let what: String
 
@@ -36,9 +36,9 @@ package struct DeliveryVerdict: Sendable {
     package var covered = 0
     /// Gaps by their reasons.
     package var gaps: [String: Int] = [:]
-    /// Gaps in whose place nothing is missing. A lost connection need not have cost a message.
+    /// Gaps without a missing message in their place. A lost connection need not have cost a message.
     package var emptyGaps = 0
-    /// Overflows whose count was compared with what is missing.
+    /// Overflows whose count was compared with the number of missing messages.
     package var countedOverflows = 0
 
     package var isCorrect: Bool { violationCount == 0 }

@@ -1,22 +1,22 @@
-/// The gaps of one subscriber's log, and how many messages are missing where they stand.
+/// The gaps of one subscriber's log, and the number of messages missing in their places.
 ///
-/// What is missing on a channel is missing between two of its messages, and several gaps may stand between
+/// The messages missing on a channel are missing between two of its messages, and several gaps may stand between
 /// these. Gaps that share such a stretch are accounted for together.
 struct GapLedger: Sendable {
     struct Gap: Sendable {
-        /// As the subscriber was told.
+        /// The number reported to the subscriber.
         let lost: Int?
         let line: Int
         let moment: Int
-        /// An earlier gap of its group, or itself where it is the first.
+        /// An earlier gap of its group, or itself if it is the first.
         fileprivate var group: Int
-        /// What is missing in stretches that begin before this gap; the group's sum is that of its gaps.
+        /// The messages missing in stretches that begin before this gap; the group's sum is that of its gaps.
         fileprivate var atLeast = 0
         fileprivate var atMost = 0
     }
 
-    /// Gaps that share a stretch, and what is missing there: at least what was acknowledged, at most all that
-    /// was published.
+    /// Gaps that share a stretch, and the messages missing there: at least the acknowledged ones, at most all
+    /// published ones.
     struct Account {
         var line = 0
         var gaps = 0
@@ -34,7 +34,7 @@ struct GapLedger: Sendable {
         gaps.append(Gap(lost: lost, line: line, moment: moment, group: gaps.count))
     }
 
-    /// Between two messages of a channel, in which these gaps stand, so many are missing.
+    /// Counts the messages missing between two messages of a channel, between which these gaps stand.
     mutating func miss(atLeast: Int, atMost: Int, in stretch: Range<Int>) {
         guard atMost > 0, let first = stretch.first else { return }
         for index in stretch.dropFirst() where gaps[index].group == index {

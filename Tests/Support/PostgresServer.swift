@@ -95,7 +95,7 @@ package final class PostgresServer: Sendable {
         _ = await process?.waitForExit()
     }
 
-    /// What psql prints for a statement, without decoration.
+    /// Runs a statement. Returns psql's output, without decoration.
     @discardableResult
     package func sql(_ statement: String) async throws -> [String] {
         try await PostgresServer.run([
@@ -156,7 +156,7 @@ package final class PgBouncer: Sendable {
         process.withLock { $0 = new }
     }
 
-    /// Cuts everybody off.
+    /// Stops it, and so cuts every connection.
     package func stop() async {
         let running = process.withLock { $0 }
         running?.signal(SIGTERM)

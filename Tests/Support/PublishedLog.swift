@@ -1,8 +1,8 @@
-/// What was published, as the publisher's log tells it: for each channel the numbers 1, 2, 3 and so on.
+/// The published messages by the publisher's log: for each channel the numbers 1, 2, 3 and so on.
 package struct PublishedLog: Sendable {
     package struct Entry: Sendable {
         package let sentAt: Int
-        /// Among all channels, in the order in which the server took them.
+        /// The position among all channels, in the order in which the server took them.
         package let position: UInt32
         package let isAccepted: Bool
     }
@@ -18,7 +18,7 @@ package struct PublishedLog: Sendable {
     }
 
     private(set) package var channels: [Substring: Channel] = [:]
-    /// What is wrong with the log itself.
+    /// The faults of the log itself.
     private(set) package var mistakes: [String] = []
     private var position: UInt32 = 0
 

@@ -10,7 +10,7 @@ package final class RedisServer: Sendable {
     private let arguments: [String]
     private let state: Mutex<(port: UInt16, process: ServerProcess?)>
 
-    /// The same after each start.
+    /// The port, the same after each start.
     package var port: UInt16 { state.withLock { $0.port } }
 
     package var socketPath: String { folder + "/redis.sock" }
@@ -66,7 +66,7 @@ package final class RedisServer: Sendable {
         await signal(SIGKILL, waits: true)
     }
 
-    /// What redis-cli prints for a command.
+    /// Runs a command. Returns redis-cli's output.
     package func command(_ words: String...) async throws -> [String] {
         let client = try ServerProcess(
             [Programs.redisCLI, "-s", socketPath] + words)
@@ -80,7 +80,7 @@ package final class RedisServer: Sendable {
     }
 }
 
-/// Where the programs are that tests run, by `$BROADCASTER_…` or else by `$PATH`.
+/// The programs that tests run, by `$BROADCASTER_…` or by `$PATH`.
 package enum Programs {
     package static var redis: String { path("redis-server", variable: "BROADCASTER_REDIS") }
     package static var redisCLI: String { path("redis-cli", variable: "BROADCASTER_REDIS_CLI") }
@@ -91,7 +91,7 @@ package enum Programs {
         return exists(path) ? path : "/usr/sbin/pgbouncer"
     }
 
-    /// Where initdb, postgres and psql are: `$BROADCASTER_POSTGRES`, or Debian's newest.
+    /// The folder of initdb, postgres and psql: `$BROADCASTER_POSTGRES`, or Debian's newest.
     package static let postgresFolder: String = {
         if let path = getenv("BROADCASTER_POSTGRES") { return String(cString: path) }
         let versions = (10...30).reversed().map { "/usr/lib/postgresql/\($0)/bin" }
@@ -100,11 +100,11 @@ package enum Programs {
 
     package static var postgres: String { postgresFolder + "/postgres" }
 
-    /// Python can import what the tests with Postgres need.
+    /// True if Python can import the modules of the tests with Postgres.
     package static let pythonHasAsyncpg: Bool =
         system("'\(python)' -c 'import broadcaster, asyncpg' 2>/dev/null") == 0 || isRequired
 
-    /// strace is there, and this process may use it.
+    /// True if strace is there, and this process may use it.
     package static let canTrace: Bool =
         system("strace -f -o /dev/null true >/dev/null 2>&1") == 0
 
@@ -122,7 +122,7 @@ package enum Programs {
     package static let pythonHasSelenium: Bool =
         system("'\(python)' -c 'import selenium' 2>/dev/null") == 0 || isRequired
 
-    /// Python can import what the test needs.
+    /// True if Python can import the modules of the test.
     package static let pythonHasBroadcaster: Bool = {
         let check = "import broadcaster, redis; assert int(redis.__version__.split('.')[0]) < 8"
         return system("'\(python)' -c \"\(check)\" 2>/dev/null") == 0 || isRequired
@@ -140,8 +140,8 @@ package enum Programs {
         access(path, X_OK) == 0
     }
 
-    /// A test that needs a program is skipped where it is absent, and fails instead where
-    /// `BROADCASTER_REQUIRE_SERVERS=1` says that it must be there.
+    /// True if these programs are there. A test that needs an absent program is skipped, and fails instead if
+    /// `BROADCASTER_REQUIRE_SERVERS=1` demands it.
     package static func areAvailable(_ paths: String...) -> Bool {
         paths.allSatisfy(exists) || isRequired
     }
@@ -190,7 +190,7 @@ package enum TemporaryFolder {
 }
 
 package enum FreePort {
-    /// A port that the kernel chose and nobody listens on now.
+    /// Finds a port that the kernel chose and no process listens on now.
     package static func find() throws -> UInt16 {
         try Listener(at: try NameResolution.resolve(host: "127.0.0.1", port: 0)[0]).address.port
     }

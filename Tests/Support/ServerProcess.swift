@@ -61,7 +61,7 @@ package final class ServerProcess: Sendable {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        // Our threads block signals, and a child would inherit that.
+        // The library's threads block signals, and a child would inherit that.
         var none = sigset_t()
         sigemptyset(&none)
         posix_spawnattr_setsigmask(&attributes, &none)
@@ -101,13 +101,13 @@ package final class ServerProcess: Sendable {
         lines.finish()
     }
 
-    /// Waits for a line that contains `text`; the lines up to it are returned. nil: the output ended.
+    /// Waits for a line that contains `text`, and returns the lines up to it; nil if the output ended.
     package func line(containing text: String) async -> String? {
         for await line in lines where line.contains(text) { return line }
         return nil
     }
 
-    /// All lines that are left.
+    /// Returns all remaining lines.
     package func remainingLines() async -> [String] {
         var all: [String] = []
         for await line in lines { all.append(line) }
@@ -133,7 +133,7 @@ package final class ServerProcess: Sendable {
         kill(identifier, number)
     }
 
-    /// Waits for the end. The exit status, or 128 and the signal's number.
+    /// Waits for the end. Returns the exit status, or 128 and the signal's number.
     package func waitForExit() async -> Int32 {
         if let known = status.withLock({ $0 }) { return known }
         for await code in exited {

@@ -1,4 +1,4 @@
-/// The ways in which the same bytes can arrive. A decoder must not tell them apart.
+/// The ways in which the same bytes can arrive. A decoder must not distinguish them.
 package enum Feed: CaseIterable, Sendable {
     case whole
     case byteByByte

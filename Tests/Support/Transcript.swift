@@ -4,17 +4,17 @@ internal import Testing
 
 /// A recorded conversation from `Fixtures/`, in the format of `TranscriptLine`.
 package struct Transcript: Sendable, CustomTestStringConvertible {
-    /// What happens to the session, and what it must do then.
+    /// An input of the session, and the output that it must give.
     package struct Step: Sendable {
         package enum Input: Sendable {
             case opened
             case received(Lane, [UInt8])
-            /// One after the other, before anything is sent.
+            /// Commands one after the other, before anything is sent.
             case commands([String])
         }
 
         package var input: Input
-        /// Bytes per lane.
+        /// The bytes that the client must send, by lane.
         package var sent: [Int: [UInt8]] = [:]
         /// Lines that begin with `!` or `x`.
         package var told: [String] = []

@@ -15,7 +15,7 @@ package struct TranscriptPlayer {
         self.session = session
     }
 
-    /// Plays all steps, and compares what the session does with what stands there.
+    /// Plays all steps, and compares the session's output with the recorded one.
     package mutating func play(
         _ transcript: Transcript, feed: Feed, _ location: SourceLocation = #_sourceLocation
     ) {
@@ -56,7 +56,7 @@ package struct TranscriptPlayer {
         }
     }
 
-    /// What the session does in slices: it asks for a time that has passed.
+    /// Does the work that the session does in slices: it asks for a time that has passed.
     private mutating func doWork() throws(ProtocolError) {
         while let due = session.deadline, due <= .now {
             try session.timeReached(.now, into: &output)

@@ -36,7 +36,7 @@ struct MessageBlockTests {
         }
     }
 
-    /// Every message once and in order, and what several topics share is small.
+    /// Every message once and in order, and blocks of several topics are small.
     @Test(arguments: 0..<20) func messagesComeOutAsTheyWentIn(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let topics = Int.random(in: 1...4, using: &random)

@@ -15,7 +15,7 @@ struct TranscriptLineTests {
         #expect(line == #"C: AUTH ****\r\n"#)
     }
 
-    /// Redis repeats 128 bytes of what it does not know, and no more.
+    /// Redis repeats 128 bytes of an unknown command, and no more.
     @Test func theBeginningOfALongSecretIsMasked() {
         let secret = String(repeating: "s3cret", count: 30)
         let text = "unknown command 'AUTH', with args beginning with: '\(secret.prefix(128))'"
