@@ -1,0 +1,80 @@
+internal import Glibc
+
+/// The programs that tests run, by `$BROADCASTER_…` or by `$PATH`.
+package enum Programs {
+    package static var redis: String { path("redis-server", variable: "BROADCASTER_REDIS") }
+    package static var redisCLI: String { path("redis-cli", variable: "BROADCASTER_REDIS_CLI") }
+    package static var python: String { path("python3", variable: "BROADCASTER_PYTHON") }
+
+    package static var pgbouncer: String {
+        let path = path("pgbouncer", variable: "BROADCASTER_PGBOUNCER")
+        return exists(path) ? path : "/usr/sbin/pgbouncer"
+    }
+
+    /// The folder of initdb, postgres and psql: `$BROADCASTER_POSTGRES`, or Debian's newest.
+    package static let postgresFolder: String = {
+        if let path = getenv("BROADCASTER_POSTGRES") { return String(cString: path) }
+        let versions = (10...30).reversed().map { "/usr/lib/postgresql/\($0)/bin" }
+        return versions.first { exists($0 + "/initdb") } ?? "/usr/local/pgsql/bin"
+    }()
+
+    package static var postgres: String { postgresFolder + "/postgres" }
+
+    /// True if Python can import the modules of the tests with Postgres.
+    package static let pythonHasAsyncpg: Bool =
+        system("'\(python)' -c 'import broadcaster, asyncpg' 2>/dev/null") == 0 || isRequired
+
+    /// True if strace is there, and this process may use it.
+    package static let canTrace: Bool =
+        system("strace -f -o /dev/null true >/dev/null 2>&1") == 0
+
+    /// The library of libfaketime for programs with threads.
+    package static let fakeTime: String =
+        ["x86_64", "aarch64"].map { "/usr/lib/\($0)-linux-gnu/faketime/libfaketimeMT.so.1" }
+        .first { access($0, R_OK) == 0 } ?? "libfaketimeMT.so.1"
+
+    package static var curl: String { path("curl", variable: "BROADCASTER_CURL") }
+    package static var chromium: String { path("chromium", variable: "BROADCASTER_CHROMIUM") }
+    package static var chromedriver: String {
+        path("chromedriver", variable: "BROADCASTER_CHROMEDRIVER")
+    }
+
+    package static let pythonHasSelenium: Bool =
+        system("'\(python)' -c 'import selenium' 2>/dev/null") == 0 || isRequired
+
+    /// True if Python can import the modules of the test.
+    package static let pythonHasBroadcaster: Bool = {
+        let check = "import broadcaster, redis; assert int(redis.__version__.split('.')[0]) < 8"
+        return system("'\(python)' -c \"\(check)\" 2>/dev/null") == 0 || isRequired
+    }()
+
+    /// The `broadcast` command of this build.
+    package static var broadcast: String {
+        guard let pointer = realpath("/proc/self/exe", nil) else { return "broadcast" }
+        defer { free(pointer) }
+        let path = String(cString: pointer)
+        return path.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/broadcast"
+    }
+
+    package static func exists(_ path: String) -> Bool {
+        access(path, X_OK) == 0
+    }
+
+    /// True if these programs are there. A test that needs an absent program is skipped, and fails instead if
+    /// `BROADCASTER_REQUIRE_SERVERS=1` demands it.
+    package static func areAvailable(_ paths: String...) -> Bool {
+        paths.allSatisfy(exists) || isRequired
+    }
+
+    private static var isRequired: Bool {
+        getenv("BROADCASTER_REQUIRE_SERVERS").map { String(cString: $0) } == "1"
+    }
+
+    private static func path(_ name: String, variable: String) -> String {
+        if let path = getenv(variable) { return String(cString: path) }
+        let search = getenv("PATH").map { String(cString: $0) } ?? ""
+        let folders =
+            search.split(separator: ":").map(String.init) + ["/usr/bin", "/usr/local/bin"]
+        return folders.map { "\($0)/\(name)" }.first(where: exists) ?? name
+    }
+}
