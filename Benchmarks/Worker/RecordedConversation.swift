@@ -31,7 +31,9 @@ struct RecordedConversation {
 
     /// Plays the conversation until a message would come.
     mutating func play() throws {
-        session.opened(.main, at: .now, into: &output)
+        session.opened(
+            .main, to: PeerInfo(endpoint: .tcp(host: "recording", port: 1)), at: .now, into: &output
+        )
         var pending: [UInt8]?
         for line in lines {
             if line.hasPrefix("! message") { return }
@@ -46,13 +48,13 @@ struct RecordedConversation {
         let topics = names.split(separator: " ").enumerated().map { id, name in
             Topic(id: id, name: .channel(String(decoding: unescape(name), as: UTF8.self)))
         }
-        session.perform(.subscribe(topics), into: &output)
+        session.perform(.subscribe(topics), at: .now, into: &output)
     }
 
     /// Receives these bytes. Returns the number of messages in them.
     mutating func receive(_ bytes: [UInt8]) throws -> Int {
         buffer.append(bytes)
-        try session.receive(&buffer, on: .main, into: &output)
+        try session.receive(&buffer, on: .main, at: .now, into: &output)
         while let due = session.deadline, due <= .now {
             try session.timeReached(.now, into: &output)
         }

@@ -62,10 +62,7 @@ public final class Broadcast: Sendable {
     public init(_ backend: some LoopbackBackend, options: BroadcastOptions = BroadcastOptions()) {
         let options = options.clamped()
         let backend = LoopbackAdapter(inner: backend)
-        let common = CommonOptions(
-            connectTimeout: options.connectTimeout, publishTimeout: options.publishTimeout,
-            pingInterval: options.pingInterval,
-            maximumMessageSize: options.maximumMessageSize ?? StandardBackends.messageSize)
+        let common = CommonOptions(options, messageSize: LoopbackAdapter.messageSize)
         self.backend = backend
         self.options = options
         publishTimeout = common.publishTimeout
@@ -76,16 +73,17 @@ public final class Broadcast: Sendable {
     package init(
         inMemoryWith options: BroadcastOptions,
         makeDriver:
-            @escaping @Sendable (
-                Hub, Observers, @escaping @Sendable () -> any Session
-            ) -> any Driver
+            @escaping @Sendable (any Backend, ConnectionLimits, Hub, Observers) -> any Driver
     ) {
         let backend = StandardBackends.memory
+        // Not clamped: on a clock that stands still there is a difference between no time and little.
+        let common = CommonOptions(options, messageSize: StandardBackends.memoryMessageSize)
+        let limits = ConnectionLimits(common, options)
         self.backend = backend
         self.options = options.clamped()
-        publishTimeout = self.options.publishTimeout
+        publishTimeout = options.publishTimeout
         self.makeDriver = { (hub, observers) throws(ConnectionFailure) in
-            makeDriver(hub, observers) { backend.makeSession() }
+            makeDriver(backend, limits, hub, observers)
         }
     }
 
@@ -295,12 +293,10 @@ public final class Broadcast: Sendable {
         if let failure = await confirmation(
             of: topics, mailbox, id, driver, isolation: #isolation)
         {
-            driver.hubChanged()
             throw BroadcastError(failure)
         }
         return Subscription(channels: channels, patterns: patterns, mailbox: mailbox) {
             hub.remove(id)
-            driver.hubChanged()
         }
     }
 
@@ -325,7 +321,6 @@ public final class Broadcast: Sendable {
                 _ = isolation
                 return await withCheckedContinuation(isolation: isolation) { continuation in
                     hub.add(mailbox, as: id, to: topics, waiter: continuation)
-                    driver.hubChanged()
                     if Task.isCancelled { hub.cancelPending(id, .cancelled) }
                     // Both may have come before there was anything to abandon.
                     if driver.now >= deadline { hub.cancelPending(id, .timedOut) }

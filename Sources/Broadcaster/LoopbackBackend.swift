@@ -38,9 +38,12 @@ extension LoopbackBackend {
 struct LoopbackAdapter: Backend {
     let inner: any LoopbackBackend
 
+    /// 64 MiB.
+    static let messageSize = 64 << 20
+
     var endpoints: [Endpoint] { [] }
 
-    var secret: String? { nil }
+    var secrets: [String] { [] }
 
     func makeSession() -> any Session { LoopbackSession(inner: inner) }
 
@@ -64,20 +67,25 @@ private struct LoopbackSession: Session {
 
     var deadline: Instant? { nil }
 
-    mutating func opened(_ lane: Lane, at now: Instant, into output: inout SessionOutput) {
+    mutating func opened(
+        _ lane: Lane, to peer: PeerInfo, at now: Instant, into output: inout SessionOutput
+    ) {
         output.append(
             .ready(ServerIdentity(product: "loopback", version: "none", dialect: "in process")))
     }
 
     mutating func receive(
-        _ buffer: inout ReceiveBuffer, on lane: Lane, into output: inout SessionOutput
+        _ buffer: inout ReceiveBuffer, on lane: Lane, at now: Instant,
+        into output: inout SessionOutput
     ) throws(ProtocolError) {}
 
     mutating func timeReached(
         _ now: Instant, into output: inout SessionOutput
     ) throws(ProtocolError) {}
 
-    mutating func perform(_ command: Command, into output: inout SessionOutput) {
+    mutating func perform(
+        _ command: Command, at now: Instant, into output: inout SessionOutput
+    ) {
         switch command {
         case .subscribe(let wanted): for topic in wanted { subscribe(topic, into: &output) }
         case .unsubscribe(let unwanted):

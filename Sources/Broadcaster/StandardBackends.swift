@@ -4,23 +4,15 @@ internal import BroadcasterRedis
 internal import BroadcasterSockets
 internal import BroadcasterWire
 
-/// Which URL leads to which backend. A new backend is a line here.
+/// The backends that URLs lead to. A new backend is a word here.
 enum StandardBackends {
-    /// What `memory://` leads to.
-    static let memory: any Backend = MemoryBackend(maximumMessageSize: messageSize)
+    private static let all: [any URLBackend.Type] = [
+        MemoryBackend.self, RedisBackend.self, PostgresBackend.self,
+    ]
 
-    private typealias Maker =
-        @Sendable (ServerURL, CommonOptions, ServerEnvironment) throws(URLError) -> any Backend
-
-    /// The longest message where nothing else is said.
-    static let messageSize = 64 << 20
-
-    private static let all:
-        [(schemes: [String], messageSize: Int, timeoutVariable: String?, make: Maker)] = [
-            (MemoryBackend.schemes, messageSize, nil, MemoryBackend.init),
-            (RedisURL.schemes, messageSize, nil, RedisBackend.init),
-            (PostgresURL.schemes, 16 << 20, "PGCONNECT_TIMEOUT", PostgresBackend.init),
-        ]
+    /// The backend of `memory://`.
+    static let memory: any Backend = MemoryBackend(maximumMessageSize: memoryMessageSize)
+    static let memoryMessageSize = MemoryBackend.messageSize
 
     private static let environment = ServerEnvironment(
         variable: { SystemFiles.variable($0) },
@@ -40,21 +32,13 @@ enum StandardBackends {
                 "rediss:// needs TLS, which is not there yet: use redis:// on a network that you trust,"
                     + " or put stunnel between")
         }
-        guard let maker = all.first(where: { $0.schemes.contains(url.scheme) }) else {
-            let known = all.flatMap(\.schemes).map { "\($0)://" }.joined(separator: ", ")
+        guard let backend = all.first(where: { $0.schemes.contains(url.scheme) }) else {
+            let known = all.flatMap { $0.schemes }.map { "\($0)://" }.joined(separator: ", ")
             throw URLError("unknown scheme \(URLOptions.show(url.scheme)); known are \(known)")
         }
-        var common = CommonOptions(
-            connectTimeout: options.connectTimeout, publishTimeout: options.publishTimeout,
-            pingInterval: options.pingInterval,
-            maximumMessageSize: options.maximumMessageSize ?? maker.messageSize)
-        // The one variable of a backend's that is the core's to heed.
-        if let text = maker.timeoutVariable.flatMap(environment.variable),
-            let time = URLOptions.duration(text), time > .zero
-        {
-            common.connectTimeout = time
-        }
+        var common = CommonOptions(options, messageSize: backend.messageSize)
+        backend.adjust(&common, by: environment)
         try common.take(from: &url.options)
-        return (try maker.make(url, common, environment), common)
+        return (try backend.init(url, options: common, environment: environment), common)
     }
 }

@@ -1,17 +1,17 @@
 package import BroadcasterWire
 
-/// Who wants which channel, and what the server knows of that. A pure value.
+/// The channels that subscribers want, and what the server knows of them. A pure value.
 ///
-/// For each topic there is what is wanted (it has subscribers) and what the server was asked for or has
+/// For each topic there is what is desired (it has subscribers) and what the server was asked for or has
 /// confirmed. `takeRequests` closes the difference, with at most one request under way for a topic: first
-/// subscriber, last subscriber and reconnection are this one comparison, and a topic that is left
-/// and wanted again meanwhile is asked for again after the answer.
+/// subscriber, last subscriber, reconnection and a topic that has lost its source are this one comparison, and a topic
+/// that is left and wanted again meanwhile is asked for again after the answer.
 package struct ChannelTable: Sendable {
-    /// What the server knows of a topic, as far as we know.
+    /// The state of a topic on the server, as far as its answers tell.
     private enum ServerSide {
         /// Leads to: subscribing.
         case absent
-        /// Leads to: confirmed, absent (refused, or the connection was lost).
+        /// Leads to: confirmed, absent (refused, or its source was lost).
         case subscribing
         /// Leads to: unsubscribing, absent.
         case confirmed
@@ -28,17 +28,17 @@ package struct ChannelTable: Sendable {
     private struct Membership {
         let mailbox: Mailbox
         let topics: [TopicName]
-        /// How many of `topics` the server has not confirmed.
+        /// How many of `topics` the server has not confirmed, as long as `subscribe` waits for that.
         var unconfirmed: Int
-        /// All were confirmed once: `subscribe` has returned, and from now on losses are told.
+        /// All were confirmed once: `subscribe` has returned, and from now on losses are reported.
         var isEstablished = false
     }
 
-    /// What must be done outside of the lock that guards the table.
+    /// An action for outside of the lock that guards the table.
     package enum Outcome: Sendable {
         /// All topics of a new subscriber are confirmed.
         case established(subscriber: Int)
-        /// All topics of a subscriber are confirmed again.
+        /// A topic of an established subscriber is confirmed, again.
         case restored(Mailbox)
         case failed(subscriber: Int, Mailbox, SubscriptionFailure)
     }
@@ -48,7 +48,7 @@ package struct ChannelTable: Sendable {
     private var ids: [TopicName: Int] = [:]
     private var members: [Int: Membership] = [:]
     private var isConnected = false
-    /// Topics whose two sides may differ.
+    /// Topics whose desired and confirmed sides may differ.
     private var changed: [Int] = []
 
     package init() {}
@@ -59,7 +59,7 @@ package struct ChannelTable: Sendable {
 
     // MARK: Subscribers
 
-    /// How many of `topics` nobody has named yet.
+    /// The number of `topics` that no subscriber has named yet.
     package func newTopics(among topics: [TopicName]) -> Int {
         Set(topics).count { ids[$0] == nil }
     }
@@ -105,7 +105,7 @@ package struct ChannelTable: Sendable {
         entries.indices.contains(topic) ? entries[topic]?.topic.name : nil
     }
 
-    /// Whom a message of this topic goes to.
+    /// The subscribers that a message of this topic goes to.
     package func subscribers(of topic: Int) -> SubscriberList {
         guard entries.indices.contains(topic) else { return SubscriberList() }
         return entries[topic]?.subscribers ?? SubscriberList()
@@ -125,7 +125,7 @@ package struct ChannelTable: Sendable {
         if isConnected { changed.append(id) }
     }
 
-    /// Forgets a topic that nobody wants, once the server does not know it either.
+    /// Forgets a topic without subscribers, once the server does not know it either.
     private mutating func releaseIfUnused(_ id: Int) {
         guard let entry = entries[id], entry.subscribers.isEmpty, entry.server == .absent else {
             return
@@ -137,7 +137,7 @@ package struct ChannelTable: Sendable {
 
     // MARK: The server
 
-    /// What to ask the server for now, so that it comes to know what is wanted.
+    /// The requests that bring the server to what is desired.
     package mutating func takeRequests() -> (subscribe: [Topic], unsubscribe: [Topic]) {
         guard isConnected else { return ([], []) }
         var requests: (subscribe: [Topic], unsubscribe: [Topic]) = ([], [])
@@ -166,17 +166,16 @@ package struct ChannelTable: Sendable {
         guard entries.indices.contains(id), entries[id]?.server == .subscribing else { return [] }
         entries[id]?.server = .confirmed
         mark(id)
-        return subscribers(of: id).compactMap { confirmed(for: $0.id) }
+        return subscribers(of: id).compactMap { confirmed(for: $0) }
     }
 
-    private mutating func confirmed(for subscriber: Int) -> Outcome? {
-        guard var membership = members[subscriber] else { return nil }
-        membership.unconfirmed -= 1
-        defer { members[subscriber] = membership }
-        guard membership.unconfirmed == 0 else { return nil }
-        if membership.isEstablished { return .restored(membership.mailbox) }
-        membership.isEstablished = true
-        return .established(subscriber: subscriber)
+    private mutating func confirmed(for subscriber: Subscriber) -> Outcome? {
+        guard let membership = members[subscriber.id] else { return nil }
+        if membership.isEstablished { return .restored(subscriber.mailbox) }
+        members[subscriber.id]?.unconfirmed -= 1
+        guard membership.unconfirmed == 1 else { return nil }
+        members[subscriber.id]?.isEstablished = true
+        return .established(subscriber: subscriber.id)
     }
 
     package mutating func unsubscribed(_ id: Int) {
@@ -202,20 +201,35 @@ package struct ChannelTable: Sendable {
         return outcomes
     }
 
-    /// The connection is gone, and with it all that the server knew. The result is who missed something.
-    package mutating func disconnected() -> [Mailbox] {
+    /// Forgets all that the server knew: the connection is gone. See `interrupted`.
+    package mutating func disconnected() -> [(mailbox: Mailbox, topics: [Int])] {
         isConnected = false
         changed.removeAll()
-        for id in entries.indices {
+        return interrupted(entries.indices)
+    }
+
+    /// Forgets what the server knew of these topics: their source is gone, and they are to be asked for again. The
+    /// result is the established subscribers, each with the topics that it may miss messages of.
+    package mutating func interrupted(
+        _ topics: some Sequence<Int>
+    ) -> [(mailbox: Mailbox, topics: [Int])] {
+        var missed: [Int: [Int]] = [:]
+        for id in topics where entries.indices.contains(id) {
+            guard let entry = entries[id], entry.server != .absent else { continue }
             entries[id]?.server = .absent
+            mark(id)
+            entry.subscribers.forEach { subscriber in
+                if members[subscriber.id]?.isEstablished == true {
+                    missed[subscriber.id, default: []].append(id)
+                } else if entry.server == .confirmed {
+                    members[subscriber.id]?.unconfirmed += 1
+                }
+            }
             releaseIfUnused(id)
         }
-        var interrupted: [Mailbox] = []
-        for (id, membership) in members {
-            members[id]?.unconfirmed = membership.topics.count
-            if membership.isEstablished { interrupted.append(membership.mailbox) }
+        return missed.compactMap { id, topics in
+            members[id].map { (mailbox: $0.mailbox, topics: topics) }
         }
-        return interrupted
     }
 
     /// Takes everybody out.

@@ -1,7 +1,7 @@
 import BroadcasterWire
 import Synchronization
 
-/// Where calls wait for a runner's first success or failure, and for its end.
+/// The first success or failure of a runner, and its end, with the calls that wait for them.
 final class ConnectOutcome: Sendable {
     typealias Outcome = Result<ServerIdentity, ConnectionFailure>
 
@@ -28,7 +28,7 @@ final class ConnectOutcome: Sendable {
     }
 
     /// The first result stays; each later success is a reconnection.
-    func open(_ result: Outcome) {
+    func settle(_ result: Outcome) {
         let waiting = state.withLock { state in
             if state.result == nil {
                 state.result = result

@@ -1,6 +1,6 @@
 package import BroadcasterWire
 
-/// Why there is no connection.
+/// The reason for which there is no connection.
 package enum ConnectionFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// No server answered there.
     case unreachable(String)
@@ -24,6 +24,16 @@ package enum ConnectionFailure: Error, Hashable, Sendable, CustomStringConvertib
         case .rejected(let rejection): "the server refused: \(rejection.message)"
         case .cancelled: "cancelled"
         case .closed: "disconnected"
+        }
+    }
+}
+
+extension ConnectionFailure {
+    /// The failure of a session that cannot go on without the lane.
+    init(_ failure: LaneFailure) {
+        switch failure {
+        case .unreachable(let text): self = .unreachable(text)
+        case .lost(let text): self = .lost(text)
         }
     }
 }

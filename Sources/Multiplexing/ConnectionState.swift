@@ -1,11 +1,11 @@
 package import BroadcasterWire
 
-/// Decides when to connect, when to wait, and when to give up. A pure value.
+/// Decides where and when to connect, when to wait, and when to give up. A pure value.
 package struct ConnectionState: Sendable {
     package enum Phase: Hashable, Sendable {
         /// Leads to: connecting.
         case idle
-        /// Leads to: ready, waiting, closed.
+        /// Leads to: ready, waiting, connecting (redirected), closed.
         case connecting(deadline: Instant)
         /// Leads to: waiting.
         case ready(since: Instant)
@@ -15,32 +15,36 @@ package struct ConnectionState: Sendable {
     }
 
     package enum Decision: Hashable, Sendable {
-        case connect(deadline: Instant)
-        case wait(until: Instant)
+        case connect(to: Endpoint, deadline: Instant)
+        case wait(until: Instant, because: ConnectionFailure)
         /// `connect()` throws this; no further attempt is made.
         case giveUp(ConnectionFailure)
         case nothing
     }
 
     package private(set) var phase = Phase.idle
+    package private(set) var servers: ServerList
     private let connectTimeout: Duration
     private let waitsForServer: Bool
     private let backoff: Backoff
     /// Attempts in vain since the connection last held.
     private var attempts = 0
-    /// Servers to try, one after the other, before it can be said that none will do.
-    private let endpoints: Int
-    private var tried = 0
     private var hasBeenReady = false
-    /// When `connect()` must have succeeded or failed.
+    /// The moment by which `connect()` must have succeeded or failed.
     private var firstDeadline: Instant?
+    /// The time that the attempt under way may take, if it does not begin late.
+    private var connectTime = Duration.zero
+    /// The last failure since the connection last held.
+    private var lastFailure: ConnectionFailure?
 
-    /// - Parameter waitsForServer: `connect()` also waits for a server that is not there yet.
+    /// - Parameters:
+    ///   - servers: at least one.
+    ///   - waitsForServer: whether `connect()` also waits for a server that is not there yet.
     package init(
-        connectTimeout: Duration, waitsForServer: Bool, endpoints: Int = 1,
+        servers: [Endpoint], connectTimeout: Duration, waitsForServer: Bool,
         backoff: Backoff = Backoff()
     ) {
-        self.endpoints = endpoints
+        self.servers = ServerList(servers)
         self.connectTimeout = connectTimeout
         self.waitsForServer = waitsForServer
         self.backoff = backoff
@@ -50,20 +54,33 @@ package struct ConnectionState: Sendable {
         if case .ready = phase { true } else { false }
     }
 
-    /// What the attempt under way may take, if it does not begin late.
-    package private(set) var connectTime = Duration.zero
-
     package var isClosed: Bool { phase == .closed }
 
-    /// When an attempt under way is given up.
+    /// The moment at which an attempt under way is given up.
     package var connectDeadline: Instant? {
         if case .connecting(let deadline) = phase { deadline } else { nil }
     }
 
-    /// When something is next to be decided.
+    /// The moment of the next decision.
     package var deadline: Instant? {
         if case .waiting(let until) = phase { until } else { connectDeadline }
     }
+
+    /// The failure of an attempt that takes too long, with the server's last reason, where one is known: it has too many
+    /// clients, say.
+    package var lateFailure: ConnectionFailure {
+        switch lastFailure {
+        case .timedOut, nil: .timedOut("not connected within \(connectTime)")
+        case let failure?: .timedOut("not connected within \(connectTime): \(failure)")
+        }
+    }
+
+    /// The reason for which something that waits has not been sent.
+    package var downReason: String {
+        lastFailure.map { "no connection in time: \($0)" } ?? "no room to send in time"
+    }
+
+    // MARK: Inputs
 
     package mutating func start(at now: Instant) -> Decision {
         guard phase == .idle else { return .nothing }
@@ -71,23 +88,41 @@ package struct ConnectionState: Sendable {
         return connect(at: now)
     }
 
-    /// Until the first success, the servers of a list share the time of `connect()`: the first may be silent.
-    private mutating func connect(at now: Instant) -> Decision {
-        connectTime = connectTimeout
-        if !hasBeenReady, let firstDeadline, tried < endpoints - 1 {
-            connectTime = max(firstDeadline - now, .zero) / (endpoints - tried)
-        }
-        let limit = hasBeenReady ? nil : firstDeadline
-        let deadline = min(now + connectTime, limit ?? now + connectTime)
-        phase = .connecting(deadline: deadline)
-        return .connect(deadline: deadline)
-    }
-
     package mutating func ready(at now: Instant) {
         guard case .connecting = phase else { return }
         hasBeenReady = true
-        tried = 0
+        lastFailure = nil
+        servers.connected()
         phase = .ready(since: now)
+    }
+
+    /// The server has named others. They are tried within the time of the attempt under way; from a connection that
+    /// has held, at once.
+    package mutating func redirected(
+        to endpoints: [Endpoint], at now: Instant, chance: Double
+    ) -> Decision {
+        switch phase {
+        case .idle, .waiting, .closed: return .nothing
+        case .connecting, .ready: break
+        }
+        let names = endpoints.prefix(3).map(\.description).joined(separator: ", ")
+        guard servers.redirect(to: endpoints) else {
+            let reason =
+                endpoints.isEmpty
+                ? "the server sends its clients elsewhere and does not say where"
+                : "redirected \(ServerList.longestChain) times in a row, and now to \(names)"
+            let rejection = Rejection(kind: .temporary, message: reason)
+            return failed(.rejected(rejection), at: now, chance: chance)
+        }
+        switch phase {
+        case .connecting(let deadline): return .connect(to: servers.current, deadline: deadline)
+        case .ready(let since) where now - since >= backoff.longest:
+            attempts = 0
+            return connect(at: now)
+        default:
+            lastFailure = .lost("the server sends its clients to \(names)")
+            return wait(backoffAt: now, chance: chance)
+        }
     }
 
     /// An attempt failed, or the connection was lost.
@@ -96,32 +131,77 @@ package struct ConnectionState: Sendable {
     ) -> Decision {
         switch phase {
         case .idle, .waiting, .closed: return .nothing
+        case .connecting, .ready: lastFailure = failure
+        }
+        switch phase {
         case .connecting where triesNext(failure, now):
-            tried += 1
+            servers.advance()
             phase = .waiting(until: now)
-            return .wait(until: now)
+            return .wait(until: now, because: failure)
         case .connecting where isFinal(failure, now):
             phase = .closed
             return .giveUp(failure)
-        case .ready(let since) where now - since >= backoff.longest: attempts = 0
-        case .connecting, .ready: break
+        case .connecting:
+            servers.advance()
+            servers.beginRound()
+        case .ready(let since):
+            if now - since >= backoff.longest { attempts = 0 }
+            servers.lost()
+        case .idle, .waiting, .closed: break
         }
-        tried = 0
-        var until = now + backoff.delay(attempt: attempts, chance: chance)
-        attempts += 1
         if case .rejected(let rejection) = failure, rejection.kind == .authentication {
             // A changed password does not heal in milliseconds, and servers log every attempt.
-            until = now + max(.seconds(5), backoff.longest)
+            attempts += 1
+            return wait(until: now + max(.seconds(5), backoff.longest))
         }
+        return wait(backoffAt: now, chance: chance)
+    }
+
+    package mutating func timeReached(_ now: Instant) -> Decision {
+        guard case .waiting(let until) = phase, now >= until else { return .nothing }
+        return connect(at: now)
+    }
+
+    /// Ends a wait: there is reason to believe that the server is back.
+    package mutating func retryNow(at now: Instant) -> Decision {
+        guard case .waiting = phase else { return .nothing }
+        return connect(at: now)
+    }
+
+    package mutating func close() {
+        phase = .closed
+    }
+
+    // MARK: Decisions
+
+    /// Until the first success, the servers of a list share the time of `connect()`: the first may be silent.
+    private mutating func connect(at now: Instant) -> Decision {
+        connectTime = connectTimeout
+        if !hasBeenReady, let firstDeadline, servers.hasNext {
+            connectTime = max(firstDeadline - now, .zero) / servers.left
+        }
+        let limit = hasBeenReady ? nil : firstDeadline
+        let deadline = min(now + connectTime, limit ?? now + connectTime)
+        phase = .connecting(deadline: deadline)
+        return .connect(to: servers.current, deadline: deadline)
+    }
+
+    private mutating func wait(backoffAt now: Instant, chance: Double) -> Decision {
+        defer { attempts += 1 }
+        return wait(until: now + backoff.delay(attempt: attempts, chance: chance))
+    }
+
+    private mutating func wait(until moment: Instant) -> Decision {
+        var until = moment
         if !hasBeenReady, let firstDeadline { until = min(until, firstDeadline) }
         phase = .waiting(until: until)
-        return .wait(until: until)
+        return .wait(until: until, because: lastFailure ?? .closed)
     }
 
     /// Another server may do where this one cannot be reached or is of the wrong kind. (One that refuses the
     /// password is believed, as libpq does.)
     private func triesNext(_ failure: ConnectionFailure, _ now: Instant) -> Bool {
-        if tried + 1 >= endpoints { return false }
+        if !servers.hasNext { return false }
         if let firstDeadline, !hasBeenReady, now >= firstDeadline { return false }
         switch failure {
         case .unreachable, .timedOut, .lost: return true
@@ -140,14 +220,5 @@ package struct ConnectionState: Sendable {
         case .protocolViolation, .cancelled, .closed: return true
         case .unreachable, .timedOut, .lost: return !waitsForServer
         }
-    }
-
-    package mutating func timeReached(_ now: Instant) -> Decision {
-        guard case .waiting(let until) = phase, now >= until else { return .nothing }
-        return connect(at: now)
-    }
-
-    package mutating func close() {
-        phase = .closed
     }
 }

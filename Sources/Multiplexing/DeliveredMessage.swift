@@ -17,4 +17,6 @@ package struct DeliveredMessage: Sendable {
     package var origin: Origin { block.origin(ofRun: Int(run)) }
     package var bytes: ArraySlice<UInt8> { block.storage[start..<start + count] }
     package var count: Int { Int(length) }
+    /// The place in the channel's history, where the backend keeps one.
+    package var position: Position? { block.position(ofRun: Int(run), messageAt: start) }
 }

@@ -2,15 +2,15 @@ import BroadcasterWire
 
 /// A place in a subscriber's sequence where messages may be missing.
 package enum DeliveryGap: Hashable, Sendable {
-    /// The connection was lost, and is there again after `seconds`.
+    /// The source of the messages was lost, and is there again after this time.
     case connectionLost(reason: String, for: Duration)
-    /// The subscriber's mailbox was full, and `lost` messages fell.
+    /// The subscriber's mailbox was full, and dropped `lost` messages.
     case overflow(lost: Int)
     /// Something came from the server that could not be made a message of.
     case undeliverable(String)
 }
 
-/// What a subscriber gets next.
+/// The next thing in a subscriber's sequence.
 package enum Delivery: Sendable {
     case message(DeliveredMessage)
     case gap(DeliveryGap)

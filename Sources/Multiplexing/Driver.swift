@@ -1,6 +1,6 @@
 package import BroadcasterWire
 
-/// What makes a session run: over sockets (`SessionRunner`), or inside the process (`LocalDriver`).
+/// A driver makes a session run: over sockets (`ServerDriver`), or inside the process (`LocalDriver`).
 package protocol Driver: AnyObject, Sendable {
     /// Returns when the session is ready for the first time.
     func start() async throws(ConnectionFailure) -> ServerIdentity
@@ -11,9 +11,6 @@ package protocol Driver: AnyObject, Sendable {
     /// The session has been ready, and `stop` has not been called.
     var isReady: Bool { get }
 
-    /// The hub may have requests for the server.
-    func hubChanged()
-
     /// Waits on the caller's actor.
     func publish(
         _ payload: Payload, to channel: String, isolation: isolated (any Actor)?
@@ -23,7 +20,7 @@ package protocol Driver: AnyObject, Sendable {
         _ payloads: [Payload], to channel: String, isolation: isolated (any Actor)?
     ) async -> [Result<Int?, PublishFailure>]
 
-    /// How long the server takes to answer.
+    /// Asks the server for an answer. Returns how long that took.
     func ping() async throws(ConnectionFailure) -> Duration
 
     /// Calls `action` once at `deadline`, unless the result is called before.
@@ -36,7 +33,7 @@ package protocol Driver: AnyObject, Sendable {
     /// The time that deadlines are counted in.
     var now: Instant { get }
 
-    /// What its own work runs on; nil where it has no thread.
+    /// The executor of the driver's own work, for tasks that want to run there; nil where it has no thread.
     var executor: (any TaskExecutor)? { get }
 
     var published: Int { get }

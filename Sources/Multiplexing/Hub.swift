@@ -1,21 +1,25 @@
 package import BroadcasterWire
 internal import Synchronization
 
-/// Where messages meet their subscribers: many of these to one subscription on the server.
+/// The place where messages meet their subscribers: many of these to one subscription on the server.
 ///
-/// Any thread adds and removes subscribers; what the server says comes from the one thread, or under
-/// the one lock, that drives the session, and in its order.
+/// Any thread adds and removes subscribers, and the hub tells its driver of that; what the server says comes from the
+/// one thread, or under the one lock, that runs the session, and in its order.
 package final class Hub: Sendable {
     package typealias Waiter = CheckedContinuation<SubscriptionFailure?, Never>
 
     fileprivate struct State {
         var table = ChannelTable()
-        /// Calls of `subscribe` that wait for the server's confirmation.
+        /// The calls of `subscribe` that wait for the server's confirmation.
         var waiters: [Int: Waiter] = [:]
         var lastSubscriber = 0
         var isOpen = false
+        /// The driver has been told of changes, and has not taken the requests since.
+        var isSignalled = false
+        /// Tells the driver that there may be requests.
+        var signal: (@Sendable () -> Void)?
         var received = 0
-        /// What mailboxes that are gone had counted.
+        /// The counts of mailboxes that are gone.
         var delivered = 0
         var dropped = 0
     }
@@ -52,42 +56,46 @@ package final class Hub: Sendable {
     package func add(
         _ mailbox: Mailbox, as id: Int, to topics: [TopicName], waiter: Waiter
     ) {
-        let failure: SubscriptionFailure?? = state.withLock { state in
-            guard state.isOpen else { return .some(.closed) }
+        let (failure, signal) = state.withLock {
+            state -> (SubscriptionFailure??, (@Sendable () -> Void)?) in
+            guard state.isOpen else { return (.some(.closed), nil) }
             if state.table.topicCount + topics.count > maximumTopics,
                 state.table.topicCount + state.table.newTopics(among: topics) > maximumTopics
             {
-                return .some(.tooManyTopics(limit: maximumTopics))
+                return (.some(.tooManyTopics(limit: maximumTopics)), nil)
             }
-            if state.table.add(mailbox, as: id, to: topics) { return .some(nil) }
+            if state.table.add(mailbox, as: id, to: topics) { return (.some(nil), nil) }
             state.waiters[id] = waiter
-            return nil
+            return (nil, state.takeSignal())
         }
         if let failure { waiter.resume(returning: failure) }
+        signal?()
     }
 
     /// Takes a subscriber out. Its mailbox keeps what it has; a call that waits for it fails.
     package func remove(_ id: Int, _ failure: SubscriptionFailure? = nil) {
-        let (mailbox, waiter) = state.withLock { state in
+        let (mailbox, waiter, signal) = state.withLock { state in
             let mailbox = state.table.remove(id)
             if let mailbox { state.retire(mailbox) }
-            return (mailbox, state.waiters.removeValue(forKey: id))
+            return (mailbox, state.waiters.removeValue(forKey: id), state.takeSignal())
         }
         mailbox?.finish(failure)
         waiter?.resume(returning: failure ?? .cancelled)
+        signal?()
     }
 
-    /// As `remove`, if it is still waited for: a deadline or a cancellation that comes too late must not end a
+    /// Does the same as `remove`, if the subscription is still waited for: a deadline or a cancellation that comes too late must not end a
     /// subscription that is established.
     package func cancelPending(_ id: Int, _ failure: SubscriptionFailure) {
-        let (mailbox, waiter) = state.withLock { state in
-            guard let waiter = state.waiters.removeValue(forKey: id) else {
-                return (nil as Mailbox?, nil as Waiter?)
+        let cancelled = state.withLock { state in
+            state.waiters.removeValue(forKey: id).map { waiter in
+                (mailbox: state.table.remove(id), waiter: waiter, signal: state.takeSignal())
             }
-            return (state.table.remove(id), waiter)
         }
-        mailbox?.finish(failure)
-        waiter?.resume(returning: failure)
+        guard let cancelled else { return }
+        cancelled.mailbox?.finish(failure)
+        cancelled.waiter.resume(returning: failure)
+        cancelled.signal?()
     }
 
     package var counts: Counts {
@@ -110,14 +118,22 @@ package final class Hub: Sendable {
 
     // MARK: The driver's side
 
-    package func open() {
-        state.withLock { $0.isOpen = true }
+    /// Opens the hub for subscribers.
+    ///
+    /// - Parameter signal: tells the driver that there may be requests to take; called outside of the hub's lock.
+    package func open(signal: @escaping @Sendable () -> Void) {
+        state.withLock { state in
+            state.isOpen = true
+            state.isSignalled = false
+            state.signal = signal
+        }
     }
 
-    /// Ends everything, after what was received.
+    /// Ends all subscriptions, after what was received.
     package func close() {
         let (members, waiters) = state.withLock { state in
             state.isOpen = false
+            state.signal = nil
             defer { state.waiters = [:] }
             let members = state.table.removeAll()
             for member in members { state.retire(member.mailbox) }
@@ -131,13 +147,34 @@ package final class Hub: Sendable {
         state.withLock { $0.table.connected() }
     }
 
+    /// All topics have lost their source: the case of all of them, by the code for some.
     package func disconnected(at now: Instant, reason: String) {
-        let interrupted = state.withLock { $0.table.disconnected() }
-        for mailbox in interrupted { mailbox.interrupt(at: now, reason: reason) }
+        interrupt(state.withLock { $0.table.disconnected() }, at: now, reason)
+    }
+
+    /// These topics have lost their source together.
+    package func interrupted(_ topics: [Int], at now: Instant, reason: String) {
+        interrupt(state.withLock { $0.table.interrupted(topics) }, at: now, reason)
+    }
+
+    private func interrupt(
+        _ subscribers: [(mailbox: Mailbox, topics: [Int])], at now: Instant, _ reason: String
+    ) {
+        for (mailbox, topics) in subscribers {
+            mailbox.interrupt(topics, at: now, reason: reason)
+        }
     }
 
     package func takeRequests() -> (subscribe: [Topic], unsubscribe: [Topic]) {
-        state.withLock { $0.table.takeRequests() }
+        state.withLock { state in
+            state.isSignalled = false
+            return state.table.takeRequests()
+        }
+    }
+
+    /// Takes note of a signal without taking requests: there is no server to ask.
+    package func acknowledgeSignal() {
+        state.withLock { $0.isSignalled = false }
     }
 
     package func deliver(_ block: MessageBlock) {
@@ -149,7 +186,7 @@ package final class Hub: Sendable {
         subscribers.forEach { $0.mailbox.offer(block, 0..<1) }
     }
 
-    /// One look at the table for all runs, and one at a mailbox for those that follow each other there.
+    /// One lock for all runs; adjacent runs for one mailbox are grouped.
     private func deliverRuns(of block: MessageBlock) {
         var deliveries: [(mailbox: Mailbox, runs: Range<Int>)] = []
         state.withLock { state in
@@ -169,42 +206,52 @@ package final class Hub: Sendable {
         for delivery in deliveries { delivery.mailbox.offer(block, delivery.runs) }
     }
 
-    package func confirmed(_ topic: Int, at now: Instant) {
-        settle(state.withLock { $0.taking($0.table.confirmed(topic)) }, at: now)
+    /// - Parameter isResumed: where its subscribers stood, so that they have missed nothing.
+    package func confirmed(_ topic: Int, isResumed: Bool = false, at now: Instant) {
+        for (outcome, waiter) in state.withLock({ $0.taking($0.table.confirmed(topic)) }) {
+            switch outcome {
+            case .established, .failed: waiter?.resume(returning: nil)
+            case .restored(let mailbox):
+                mailbox.restore(topic, isResumed: isResumed, at: now)
+            }
+        }
     }
 
-    /// Something for this topic was lost on its way.
+    /// Reports that something for this topic was lost on its way.
     package func undeliverable(_ topic: Int, _ reason: String) {
-        state.withLock { $0.table.subscribers(of: topic) }.forEach { $0.mailbox.miss(reason) }
+        state.withLock { $0.table.subscribers(of: topic) }.forEach {
+            $0.mailbox.miss(topic, reason)
+        }
     }
 
     package func unsubscribed(_ topic: Int) {
         state.withLock { $0.table.unsubscribed(topic) }
     }
 
-    package func refused(_ topic: Int, _ rejection: Rejection, at now: Instant) {
-        settle(state.withLock { $0.taking($0.table.refused(topic, rejection)) }, at: now)
+    package func refused(_ topic: Int, _ rejection: Rejection) {
+        for (outcome, waiter) in state.withLock({
+            $0.taking($0.table.refused(topic, rejection))
+        }) {
+            guard case .failed(_, let mailbox, let failure) = outcome else { continue }
+            mailbox.finish(failure)
+            waiter?.resume(returning: failure)
+        }
     }
 
     package func name(of topic: Int) -> TopicName? {
         state.withLock { $0.table.name(of: topic) }
     }
-
-    private func settle(_ outcomes: [(ChannelTable.Outcome, Waiter?)], at now: Instant) {
-        for (outcome, waiter) in outcomes {
-            switch outcome {
-            case .established: waiter?.resume(returning: nil)
-            case .restored(let mailbox): mailbox.resume(at: now)
-            case .failed(_, let mailbox, let failure):
-                mailbox.finish(failure)
-                waiter?.resume(returning: failure)
-            }
-        }
-    }
 }
 
 extension Hub.State {
-    /// Takes the waiters that outcomes are for in the same moment, so that each has one fate.
+    /// The call that tells the driver, unless it has been told already.
+    fileprivate mutating func takeSignal() -> (@Sendable () -> Void)? {
+        if isSignalled { return nil }
+        isSignalled = true
+        return signal
+    }
+
+    /// Takes the waiters that outcomes are for in the same moment, so that each is resumed exactly once.
     fileprivate mutating func taking(
         _ outcomes: [ChannelTable.Outcome]
     ) -> [(ChannelTable.Outcome, Hub.Waiter?)] {

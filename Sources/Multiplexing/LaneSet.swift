@@ -2,67 +2,170 @@ import BroadcasterSockets
 import BroadcasterWire
 
 /// The connections of one session, and the attempts that are to become such. Belongs to the runner's actor.
+///
+/// It connects, reads and writes; what that means is the session's affair.
 struct LaneSet {
-    private let loop: EventLoop
-    private var transports: [Transport?] = [nil, nil]
-    private var dialers: [Dialer?] = [nil, nil]
-
-    init(on loop: EventLoop) {
-        self.loop = loop
+    /// A report of the host's. Its attempt may be over: then it says nothing.
+    enum Report: Sendable {
+        case connected(Lane, attempt: Int, PeerInfo, Result<any ByteStream, SocketError>)
+        case ready(Lane, attempt: Int, Readiness)
     }
 
-    subscript(lane: Lane) -> Transport? { transports[lane.index] }
+    /// A change that the session is to be told of.
+    enum Change {
+        case opened(Lane, PeerInfo)
+        case wrote(Lane)
+        /// The last `count` bytes of `transport.received` are new.
+        case received(Lane, Transport, count: Int)
+        case failed(Lane, LaneFailure)
+    }
 
-    static let all = [Lane.main, .subscriber]
+    private enum Entry {
+        /// The attempt is under way; the closure cancels it.
+        case dialing(cancel: @Sendable () -> Void)
+        case open(Transport)
+    }
 
-    /// How many bytes wait to be sent, on all lanes together.
-    var unsentCount: Int { transports.reduce(0) { $0 + ($1?.unsentCount ?? 0) } }
+    private var entries: [Lane: (attempt: Int, entry: Entry)] = [:]
+    private var lastAttempt = 0
 
+    private func transport(_ lane: Lane) -> Transport? {
+        if case .open(let transport)? = entries[lane]?.entry { transport } else { nil }
+    }
+
+    /// True if the lane is open, or being connected.
+    func has(_ lane: Lane) -> Bool {
+        entries[lane] != nil
+    }
+
+    func isOpen(_ lane: Lane) -> Bool {
+        transport(lane) != nil
+    }
+
+    // MARK: Connecting
+
+    /// Begins to connect `lane`. All that comes of it is given to `report`, on the host's executor.
     mutating func dial(
-        _ lane: Lane, _ endpoint: Endpoint, deadline: Instant,
-        completion: @escaping Dialer.Completion
+        _ lane: Lane, _ endpoint: Endpoint, deadline: Instant, on host: any RunnerHost,
+        report: @escaping @Sendable (Report) -> Void
     ) {
-        dialers[lane.index] = Dialer(
-            to: Destination(endpoint), on: loop, deadline: deadline.onClock,
-            completion: completion)
+        lastAttempt += 1
+        let (attempt, peer) = (lastAttempt, PeerInfo(endpoint: endpoint))
+        let cancel = host.connect(to: endpoint, deadline: deadline) { result in
+            let watched = result.flatMap { (stream) -> Result<any ByteStream, SocketError> in
+                Result { () throws(SocketError) in
+                    try stream.watch { report(.ready(lane, attempt: attempt, $0)) }
+                    return stream
+                }
+            }
+            report(.connected(lane, attempt: attempt, peer, watched))
+        }
+        entries[lane] = (attempt, .dialing(cancel: cancel))
     }
 
-    mutating func add(
-        _ socket: Socket, as lane: Lane, handler: @escaping @Sendable (Readiness) -> Void
-    ) throws(SocketError) {
-        let registration = try loop.watch(socket, for: .readable, handler: handler)
-        transports[lane.index] = Transport(socket, registration)
+    // MARK: Reports
+
+    /// Writes what waits, where the report says that there is room again.
+    func write(_ report: Report) -> Change? {
+        guard case .ready(let lane, let attempt, let readiness) = report,
+            readiness.contains(.writable), entries[lane]?.attempt == attempt,
+            let transport = transport(lane)
+        else { return nil }
+        return flush(lane, transport) ?? .wrote(lane)
     }
 
-    /// FIN on all lanes; what the server still sends is read.
+    /// Takes in a connection, or what has come on one.
+    mutating func read(_ report: Report) -> Change? {
+        switch report {
+        case .connected(let lane, let attempt, let peer, let result):
+            guard entries[lane]?.attempt == attempt else { return nil }
+            switch result {
+            case .success(let stream):
+                entries[lane] = (attempt, .open(Transport(stream)))
+                return .opened(lane, peer)
+            case .failure(let error): return .failed(lane, .unreachable(error.description))
+            }
+        case .ready(let lane, let attempt, let readiness):
+            guard !readiness.isDisjoint(with: [.readable, .failed]),
+                entries[lane]?.attempt == attempt, let transport = transport(lane)
+            else { return nil }
+            return read(lane, transport)
+        }
+    }
+
+    private func read(_ lane: Lane, _ transport: Transport) -> Change? {
+        do throws(SocketError) {
+            switch try transport.read() {
+            case .wouldBlock: return nil
+            case .end: return .failed(lane, .lost("the server closed the connection"))
+            case .bytes(let count): return .received(lane, transport, count: count)
+            }
+        } catch {
+            return .failed(lane, .lost(error.description))
+        }
+    }
+
+    // MARK: Sending
+
+    /// The bytes that wait to be sent, on all lanes together.
+    var unsentCount: Int {
+        entries.values.reduce(0) { sum, lane in
+            if case .open(let transport) = lane.entry { sum + transport.unsentCount } else { sum }
+        }
+    }
+
+    /// Takes bytes to send on a lane that is open.
+    func append(_ bytes: inout [UInt8], to lane: Lane) {
+        transport(lane)?.append(&bytes)
+    }
+
+    /// Writes what waits, as far as the streams take it. The result is the lanes that were found to be lost.
+    func flush() -> [Change] {
+        var failures: [Change] = []
+        for (lane, (_, entry)) in entries {
+            if case .open(let transport) = entry, let failure = flush(lane, transport) {
+                failures.append(failure)
+            }
+        }
+        return failures
+    }
+
+    private func flush(_ lane: Lane, _ transport: Transport) -> Change? {
+        do throws(SocketError) {
+            try transport.flush()
+            return nil
+        } catch {
+            return .failed(lane, .lost(error.description))
+        }
+    }
+
+    // MARK: Closing
+
+    /// Tells the peers on all lanes that nothing more comes; what they still send is read.
     func finishWriting() {
-        for case let transport? in transports { transport.socket.finishWriting() }
+        for lane in entries.keys { transport(lane)?.stream.finishWriting() }
     }
 
-    /// Closes one lane. What is still to be sent goes out first, as far as the kernel takes it; then FIN.
+    /// Closes one lane. What is still to be sent goes out first, as far as the stream takes it; then FIN.
     mutating func finish(_ lane: Lane) {
-        dialers[lane.index].take()?.cancel()
-        guard let transport = transports[lane.index].take() else { return }
-        try? transport.flush(loop)
-        transport.socket.finishWriting()
-        loop.unwatch(transport.registration)
+        if let transport = transport(lane) {
+            _ = flush(lane, transport)
+            transport.stream.finishWriting()
+        }
+        remove(lane)
+    }
+
+    /// Closes one lane at once.
+    mutating func remove(_ lane: Lane) {
+        switch entries.removeValue(forKey: lane)?.entry {
+        case .dialing(let cancel): cancel()
+        case .open(let transport): transport.stream.close()
+        case nil: break
+        }
     }
 
     /// Closes everything at once.
-    mutating func close() {
-        for index in transports.indices {
-            dialers[index].take()?.cancel()
-            guard let transport = transports[index].take() else { continue }
-            loop.unwatch(transport.registration)
-        }
-    }
-}
-
-extension Destination {
-    fileprivate init(_ endpoint: Endpoint) {
-        switch endpoint {
-        case .tcp(let host, let port): self = .host(host, port: port)
-        case .unix(let path): self = .unix(path: path)
-        }
+    mutating func removeAll() {
+        for lane in entries.keys { remove(lane) }
     }
 }

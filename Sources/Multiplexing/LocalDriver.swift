@@ -6,7 +6,7 @@ internal import Synchronization
 /// One lock makes the session's events one sequence; they are handed to the hub under it, so that all
 /// subscribers see one order. Tasks are woken by their mailboxes, which have locks of their own.
 package final class LocalDriver: Driver {
-    fileprivate struct State {
+    private struct State {
         var session: any Session
         var output = SessionOutput()
         var published = 0
@@ -20,7 +20,7 @@ package final class LocalDriver: Driver {
     private let clock: @Sendable () -> Instant
     private let state: Mutex<State>
 
-    /// - Parameter clock: what the lengths of gaps are counted in.
+    /// - Parameter clock: the time of the session.
     package init(
         _ session: sending any Session, hub: Hub, observers: Observers,
         clock: @escaping @Sendable () -> Instant = { .now }
@@ -35,35 +35,36 @@ package final class LocalDriver: Driver {
         try open()
     }
 
-    /// As `start`, at once.
+    /// Does the same as `start`, at once.
     package func open() throws(ConnectionFailure) -> ServerIdentity {
         let identity = state.withLock { state -> ServerIdentity? in
             if state.isStopped { return nil }
-            state.session.opened(.main, at: clock(), into: &state.output)
+            state.session.opened(
+                .main, to: LocalDriver.peer, at: clock(), into: &state.output)
             for case .ready(let identity) in state.output.takeEvents() { state.identity = identity }
             return state.identity
         }
         guard let identity else { throw .closed }
-        hub.open()
+        hub.open { [weak self] in self?.reconcile() }
         hub.connected()
-        // For whoever subscribed between the two.
-        hubChanged()
+        // For those who subscribed between the two.
+        reconcile()
         observers.status(.ready(identity))
         return identity
     }
 
-    /// Who runs here; nil before and after.
-    package var identity: ServerIdentity? { state.withLock { $0.identity } }
+    /// The other end of a lane that leads nowhere.
+    private static let peer = PeerInfo(endpoint: .unix(path: "memory"))
 
-    package func hubChanged() {
+    private func reconcile() {
         state.withLock { state in
             guard state.isOpen else { return }
             // Until nothing is left: what the events change may ask for more.
             while true {
                 let requests = hub.takeRequests()
                 if requests.subscribe.isEmpty, requests.unsubscribe.isEmpty { return }
-                state.perform(.subscribe(requests.subscribe), trace: observers.trace)
-                state.perform(.unsubscribe(requests.unsubscribe), trace: observers.trace)
+                perform(.subscribe(requests.subscribe), &state)
+                perform(.unsubscribe(requests.unsubscribe), &state)
                 _ = deliver(&state)
             }
         }
@@ -87,27 +88,39 @@ package final class LocalDriver: Driver {
         state.withLock { state in
             guard state.isOpen else { return .failure(.closed) }
             let publication = Publication(ticket: 0, channel: channel, payload: payload)
-            state.perform(.publish([publication]), trace: observers.trace)
+            perform(.publish([publication]), &state)
             let result = deliver(&state)
             if case .success = result { state.published += 1 }
             return result
         }
     }
 
-    /// Hands the session's events to the hub. The result is the fate of what was published.
+    private func perform(_ command: Command, _ state: inout State) {
+        switch command {
+        case .subscribe(let topics) where topics.isEmpty: return
+        case .unsubscribe(let topics) where topics.isEmpty: return
+        default: break
+        }
+        observers.trace?(TranscriptLine.command(command))
+        state.session.perform(command, at: clock(), into: &state.output)
+    }
+
+    /// Hands the session's events to the hub. The result is the outcome of what was published.
     private func deliver(_ state: inout State) -> Result<Int?, PublishFailure> {
         var result = Result<Int?, PublishFailure>.success(nil)
         state.output.drainEvents { event in
             observers.trace(event, hub)
             switch event {
             case .messages(let block): hub.deliver(block)
-            case .subscribed(let topic): hub.confirmed(topic, at: clock())
+            case .subscribed(let topic, let position):
+                hub.confirmed(topic, isResumed: position != nil, at: clock())
             case .unsubscribed(let topic): hub.unsubscribed(topic)
             case .subscriptionRefused(let topic, let rejection):
-                hub.refused(topic, rejection, at: clock())
+                hub.refused(topic, rejection)
             case .published(let acceptance): result = .success(acceptance[0])
             case .publishRefused(_, let rejection): result = .failure(.refused(rejection))
             case .undeliverable(let topic, let reason): hub.undeliverable(topic, reason)
+            case .interrupted, .postponed, .publishLost, .redirected: break
             case .ready, .rejected, .answered, .warned: break
             }
         }
@@ -139,16 +152,4 @@ package final class LocalDriver: Driver {
 
     package var published: Int { state.withLock { $0.published } }
     package var reconnects: Int { 0 }
-}
-
-extension LocalDriver.State {
-    fileprivate mutating func perform(_ command: Command, trace: (@Sendable (String) -> Void)?) {
-        switch command {
-        case .subscribe(let topics) where topics.isEmpty: return
-        case .unsubscribe(let topics) where topics.isEmpty: return
-        default: break
-        }
-        trace?(TranscriptLine.command(command))
-        session.perform(command, into: &output)
-    }
 }

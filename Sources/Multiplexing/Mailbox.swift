@@ -42,16 +42,16 @@ package final class Mailbox: Sendable {
         }
     }
 
-    func miss(_ reason: String) {
-        change { $0.miss(reason) }
+    func miss(_ topic: Int, _ reason: String) {
+        change { $0.miss(topic, reason) }
     }
 
-    func interrupt(at now: Instant, reason: String) {
-        change { $0.interrupt(at: now, reason: reason) }
+    func interrupt(_ topics: [Int], at now: Instant, reason: String) {
+        change { $0.interrupt(topics, at: now, reason: reason) }
     }
 
-    func resume(at now: Instant) {
-        change { $0.resume(at: now) }
+    func restore(_ topic: Int, isResumed: Bool, at now: Instant) {
+        change { $0.restore(topic, isResumed: isResumed, at: now) }
     }
 
     func finish(_ failure: SubscriptionFailure?) {

@@ -1,55 +1,21 @@
 package import BroadcasterWire
 
-/// What waits for one subscriber: messages in runs, and the gaps between them. A pure value.
+/// The messages that wait for one subscriber, in runs, and the gaps between them. A pure value.
 ///
-/// A gap that is still open (the connection is gone) stands in its place in the sequence, and nothing
-/// behind it is delivered until it is closed: so each loss is told once, after the last message
+/// A gap that is still open (its topics have lost their source) holds up what comes of these topics until all of them
+/// are subscribed again; then it is delivered in its place, so each loss is reported once, after the last message
 /// before it and before the first one after it, however many connections were tried in between.
 package struct MailboxState: Sendable {
-    private enum Entry: Sendable {
-        case block(Remainder)
-        // Indirect: gaps are rare, and an `Instant` has no layout that the compiler knows, which would make every
-        // entry slow to move.
-        indirect case gap(DeliveryGap)
-        /// The connection was lost then and is not back.
-        indirect case openGap(since: Instant, reason: String)
-    }
-
-    /// A run of a block, of which the first messages may be gone.
-    private struct Remainder: Sendable {
-        let block: MessageBlock
-        let run: Int32
-        var left: Int32
-        /// What each message counts beside its bytes.
-        let nameSize: Int32
-        var offset: Int
-
-        init(_ block: MessageBlock, _ number: Int, _ extent: MessageBlock.Extent) {
-            self.block = block
-            run = Int32(truncatingIfNeeded: number)
-            left = Int32(truncatingIfNeeded: extent.count)
-            nameSize = Int32(truncatingIfNeeded: block.origin(ofRun: number).nameSize)
-            offset = extent.start
-        }
-
-        /// Takes the first message off.
-        mutating func advance() -> Range<Int> {
-            let message = block.message(at: offset)
-            left -= 1
-            offset = message.upperBound
-            return message
-        }
-    }
-
     private let limits: MailboxLimits
-    /// The block that messages are being taken from. It comes before all entries.
-    private var opened: Remainder?
-    private var entries = Queue<Entry>()
-    /// Messages that fell since the last one delivered: a gap before everything here.
-    private var fallen = 0
+    /// The run that messages are being taken from. It comes before all of `queue`.
+    private var opened: PendingRun?
+    private var queue = DeliveryQueue()
+    private var openGaps: [OpenGap] = []
+    /// Messages dropped since the last delivery; reported before the next entry.
+    private var droppedBefore = 0
     private var end: SubscriptionFailure??
     package private(set) var count = 0
-    /// Of messages, and of names that a pattern has matched.
+    /// The bytes of messages, and of names that a pattern has matched.
     package private(set) var byteCount = 0
     package private(set) var delivered = 0
     package private(set) var dropped = 0
@@ -58,98 +24,100 @@ package struct MailboxState: Sendable {
         self.limits = limits
     }
 
-    // MARK: What comes in
+    // MARK: Inputs
 
-    /// Messages for this subscriber: a run of a block.
+    /// Adds messages for this subscriber: a run of a block.
     package mutating func offer(_ block: MessageBlock, _ number: Int = 0) {
         guard end == nil else { return }
         let run = block.extent(ofRun: number)
         switch limits.overflow {
         case .dropOldest:
             append(block, number, run)
-            while isOver { dropOldest() }
-        case .dropNewest: lose(run.count - appendWhatFits(block, number, run))
+            while isOver, dropOldest() {}
+        case .dropNewest:
+            let lost = run.count - appendWhatFits(block, number, run)
+            guard lost > 0 else { return }
+            dropped += lost
+            append(.overflow(lost: lost), of: block.topic(ofRun: number))
         case .fail:
             let lost = run.count - appendWhatFits(block, number, run)
             guard lost > 0 else { return }
             dropped += lost
-            end = .some(.overflow(lost: lost))
+            finish(.overflow(lost: lost))
         }
     }
 
-    /// Something came that is no message any more.
-    package mutating func miss(_ reason: String) {
+    /// Notes that something came for `topic` that is no message any more.
+    package mutating func miss(_ topic: Int, _ reason: String) {
         guard end == nil else { return }
-        addGap(.gap(.undeliverable(reason)))
+        append(.undeliverable(reason), of: topic)
     }
 
-    /// The connection is gone. A gap that is already open and has nothing behind it goes on.
-    package mutating func interrupt(at now: Instant, reason: String) {
-        guard end == nil else { return }
-        addGap(.openGap(since: now, reason: reason))
+    /// Opens a gap: these topics have lost their source, together.
+    package mutating func interrupt(_ topics: [Int], at now: Instant, reason: String) {
+        guard end == nil, !topics.isEmpty else { return }
+        let lost = Set(topics)
+        guard let first = openGaps.firstIndex(where: { $0.overlaps(lost) }) else {
+            return openGaps.append(OpenGap(lost, since: now, reason))
+        }
+        for other in openGaps.indices.dropFirst(first + 1).reversed()
+        where openGaps[other].overlaps(lost) {
+            openGaps[first].merge(openGaps.remove(at: other))
+        }
+        openGaps[first].lostAgain(lost, since: now, reason)
     }
 
-    /// Everything that this subscriber wants is subscribed again.
-    package mutating func resume(at now: Instant) {
-        let waiting = entries
-        entries.removeAll()
-        for index in 0..<waiting.count {
-            switch waiting[index] {
-            case .openGap(let since, let reason):
-                addGap(.gap(.connectionLost(reason: reason, for: now - since)))
-            case let entry?: entries.append(entry)
-            case nil: break
-            }
+    /// Notes that a topic is subscribed again; the gap is closed with the last of its topics.
+    ///
+    /// - Parameter isResumed: where it stood, so that nothing is missing.
+    package mutating func restore(_ topic: Int, isResumed: Bool, at now: Instant) {
+        for index in openGaps.indices { openGaps[index].restore(topic, isResumed: isResumed) }
+        while let over = openGaps.firstIndex(where: \.isOver) {
+            openGaps.remove(at: over).close(at: now, into: &queue)
         }
     }
 
-    /// Nothing more comes; what is here is still delivered, open gaps are discarded.
+    /// Delivers what is queued, then ends; open gaps are discarded.
     package mutating func finish(_ failure: SubscriptionFailure?) {
-        if end == nil { end = .some(failure) }
+        guard end == nil else { return }
+        end = .some(failure)
+        for gap in openGaps { queue.append(contentsOf: gap.held, lossesEndingAt: nil) }
+        openGaps = []
     }
 
-    // MARK: What goes out
+    // MARK: Outputs
 
     /// The next of the sequence, or nil while there is none.
     package mutating func next() -> Delivery? {
-        while true {
-            if fallen > 0 {
-                defer { fallen = 0 }
-                return .gap(.overflow(lost: fallen))
-            }
-            if let message = nextMessage() { return .message(message) }
-            switch entries.first {
-            case .gap(let gap):
-                _ = entries.removeFirst()
-                return .gap(gap)
-            case .openGap where end == nil: return nil
-            case .openGap: _ = entries.removeFirst()
-            case .block, nil: return end.map { .end($0) }
-            }
+        if droppedBefore > 0 {
+            defer { droppedBefore = 0 }
+            return .gap(.overflow(lost: droppedBefore))
         }
+        if let message = nextMessage() { return .message(message) }
+        if case .gap(let gap)? = queue.first {
+            queue.removeFirst()
+            return .gap(gap)
+        }
+        return end.map { .end($0) }
     }
 
     /// The next of the sequence, if it is a message.
     package mutating func nextMessage() -> DeliveredMessage? {
-        guard fallen == 0 else { return nil }
+        guard droppedBefore == 0 else { return nil }
         if let message = nextOfOpened() { return message }
-        guard case .block(let block)? = entries.first else { return nil }
-        _ = entries.removeFirst()
-        opened = block
+        guard case .run(let run)? = queue.first else { return nil }
+        queue.removeFirst()
+        opened = run
         return nextOfOpened()
     }
 
-    /// There is something for `next`.
+    /// True if there is something for `next`.
     package var isReady: Bool {
-        if fallen > 0 || opened != nil || end != nil { return true }
-        switch entries.first {
-        case .block, .gap: return true
-        case .openGap, nil: return false
-        }
+        droppedBefore > 0 || opened != nil || end != nil || !queue.isEmpty
     }
 
     private mutating func nextOfOpened() -> DeliveredMessage? {
-        guard let block = opened?.block, let run = opened?.run, let nameSize = opened?.nameSize,
+        guard let block = opened?.block, let run = opened?.number, let nameSize = opened?.nameSize,
             let range = opened?.advance()
         else { return nil }
         if opened?.left == 0 { opened = nil }
@@ -157,6 +125,25 @@ package struct MailboxState: Sendable {
         byteCount -= range.count + Int(nameSize)
         delivered += 1
         return DeliveredMessage(block: block, run: run, range: range)
+    }
+
+    // MARK: Places
+
+    /// Adds a run at its topic's end of the sequence: behind the gap that holds it up, if there is one.
+    private mutating func append(_ run: PendingRun, of topic: Int) {
+        if let gap = openGaps.firstIndex(where: { $0.holds(topic) }) {
+            openGaps[gap].held.append(run)
+        } else {
+            queue.append(run)
+        }
+    }
+
+    private mutating func append(_ gap: DeliveryGap, of topic: Int) {
+        if let open = openGaps.firstIndex(where: { $0.holds(topic) }) {
+            openGaps[open].held.append(gap)
+        } else {
+            queue.append(gap)
+        }
     }
 
     // MARK: Bounds
@@ -168,7 +155,7 @@ package struct MailboxState: Sendable {
 
     private mutating func append(_ block: MessageBlock, _ number: Int, _ run: MessageBlock.Extent) {
         guard run.count > 0 else { return }
-        entries.append(.block(Remainder(block, number, run)))
+        append(PendingRun(block, number, run), of: block.topic(ofRun: number))
         count += run.count
         byteCount += run.payloadSize + run.count * block.origin(ofRun: number).nameSize
     }
@@ -188,7 +175,7 @@ package struct MailboxState: Sendable {
         var fitting = 0
         var offset = run.start
         while fitting < min(run.count, limits.messages - count) {
-            let message = block.message(at: offset)
+            let message = block.message(at: offset, positionSize: run.positionSize)
             room -= message.count + nameSize
             if room < 0, count + fitting > 0 { break }
             fitting += 1
@@ -201,87 +188,27 @@ package struct MailboxState: Sendable {
         return fitting
     }
 
-    private mutating func dropOldest() {
-        let index = opened == nil ? firstRun() : nil
-        guard var current = opened ?? index.flatMap({ remainder(at: $0) }) else { return }
-        let range = current.advance()
+    /// Drops the oldest message, those behind open gaps last. It is reported before everything here, also before a gap
+    /// that stands first: between the two there is no message, and the order within such a stretch says nothing.
+    private mutating func dropOldest() -> Bool {
+        guard let (range, nameSize) = takeOldest() else { return false }
         count -= 1
-        byteCount -= range.count + Int(current.nameSize)
+        byteCount -= range.count + nameSize
         dropped += 1
-        // Told before everything here, also before a gap that stands first: between the two there is no
-        // message, and the order within such a stretch says nothing.
-        fallen += 1
-        if let index {
-            if current.left > 0 {
-                entries[index] = .block(current)
-            } else {
-                entries.remove(at: index)
-                foldFirstGaps()
-            }
-        } else {
-            opened = current.left > 0 ? current : nil
+        droppedBefore += 1
+        return true
+    }
+
+    private mutating func takeOldest() -> (range: Range<Int>, nameSize: Int)? {
+        if var run = opened {
+            let range = run.advance()
+            opened = run.left > 0 ? run : nil
+            return (range, Int(run.nameSize))
         }
-    }
-
-    private func firstRun() -> Int? {
-        (0..<entries.count).first { remainder(at: $0) != nil }
-    }
-
-    private func remainder(at index: Int) -> Remainder? {
-        guard case .block(let remainder) = entries[index] else { return nil }
-        return remainder
-    }
-
-    // MARK: Gaps
-
-    /// Tells of messages that fell at the end of the sequence.
-    private mutating func lose(_ number: Int) {
-        guard number > 0 else { return }
-        dropped += number
-        addGap(.gap(.overflow(lost: number)))
-    }
-
-    /// Adds a gap at the end. Gaps of one kind with no message between them are one, so there are
-    /// never more than a few for each message that waits.
-    private mutating func addGap(_ gap: Entry) {
-        if !fold(gap, intoThoseBefore: entries.count) { entries.append(gap) }
-    }
-
-    /// After the messages between them fell, the gaps at the front may be foldable.
-    private mutating func foldFirstGaps() {
-        var index = 1
-        while index < entries.count, remainder(at: index - 1) == nil, remainder(at: index) == nil,
-            let gap = entries[index]
-        {
-            if fold(gap, intoThoseBefore: index) {
-                entries.remove(at: index)
-            } else {
-                index += 1
-            }
+        if let taken = queue.dropOldest() { return taken }
+        for index in openGaps.indices {
+            if let taken = openGaps[index].held.dropOldest() { return taken }
         }
-    }
-
-    /// Makes the gap one with another of the gaps right before `index`, if there is one of its kind.
-    private mutating func fold(_ gap: Entry, intoThoseBefore index: Int) -> Bool {
-        for other in (0..<index).reversed() {
-            guard remainder(at: other) == nil, let entry = entries[other] else { return false }
-            if let folded = MailboxState.fold(entry, gap) {
-                entries[other] = folded
-                return true
-            }
-        }
-        return false
-    }
-
-    private static func fold(_ first: Entry, _ second: Entry) -> Entry? {
-        switch (first, second) {
-        case (.openGap, .openGap): first
-        case (.gap(.connectionLost(let reason, let one)), .gap(.connectionLost(_, let two))):
-            .gap(.connectionLost(reason: reason, for: one + two))
-        case (.gap(.undeliverable), .gap(.undeliverable)): first
-        case (.gap(.overflow(let one)), .gap(.overflow(let two))):
-            .gap(.overflow(lost: one + two))
-        default: nil
-        }
+        return nil
     }
 }

@@ -1,6 +1,6 @@
 package import BroadcasterWire
 
-/// What the driver tells whoever watches.
+/// The listeners to a driver: status, log and trace.
 package struct Observers: Sendable {
     package var status: @Sendable (ConnectionStatus) -> Void
     package var log: @Sendable (LogEvent) -> Void
@@ -20,6 +20,17 @@ package struct Observers: Sendable {
     func trace(_ event: Event, _ hub: Hub) {
         if let trace { TranscriptLine.event(event, topicName: hub.name).forEach(trace) }
     }
+
+    func trace(sent bytes: [UInt8], on lane: Lane, _ secrets: @autoclosure () -> [String]) {
+        trace?(TranscriptLine.sent(bytes, on: lane, secrets: secrets()))
+    }
+
+    func trace(
+        received bytes: @autoclosure () -> ArraySlice<UInt8>, on lane: Lane,
+        _ secrets: @autoclosure () -> [String]
+    ) {
+        trace?(TranscriptLine.received(bytes(), on: lane, secrets: secrets()))
+    }
 }
 
 package enum ConnectionStatus: Hashable, Sendable {
@@ -29,7 +40,7 @@ package enum ConnectionStatus: Hashable, Sendable {
     case closed
 }
 
-/// Something worth a line in a log.
+/// An event that is worth a line in a log.
 package enum LogEvent: Hashable, Sendable {
     case connected(ServerIdentity, Endpoint)
     case lost(ConnectionFailure, retryIn: Duration)

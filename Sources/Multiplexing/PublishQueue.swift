@@ -16,18 +16,22 @@ package final class PublishQueue: Sendable {
         var queue = PublishQueueState<Waiter>()
         /// True after a signal to the driver that it has not acted upon yet.
         var isSignalled = false
+        /// Tells the driver to come and take.
+        var signal: (@Sendable () -> Void)?
     }
 
     private let state = Mutex(State())
     /// The next of the numbers by which messages are cancelled.
     private let nextID = Atomic<UInt64>(0)
     private let timeout: Duration
-    /// Signals the driver to take messages.
-    private let signal: @Sendable () -> Void
+    private let clock: @Sendable () -> Instant
 
-    package init(timeout: Duration, signal: @escaping @Sendable () -> Void) {
+    /// - Parameters:
+    ///   - timeout: for a connection, and for the server's answer.
+    ///   - clock: the time that deadlines are counted in.
+    package init(timeout: Duration, clock: @escaping @Sendable () -> Instant) {
         self.timeout = timeout
-        self.signal = signal
+        self.clock = clock
     }
 
     // MARK: Publishers
@@ -74,9 +78,9 @@ package final class PublishQueue: Sendable {
     private func add(
         _ payloads: [Payload], to channel: String, _ ids: Range<UInt64>, waiter: (Int) -> Waiter
     ) {
-        let (accepted, mustSignal) = state.withLock { state in
-            // Taken under the lock, so that deadlines ascend.
-            let deadline = Instant.now + timeout
+        let (accepted, signal) = state.withLock { state in
+            // Under the lock, so that deadlines ascend.
+            let deadline = clock() + timeout
             var accepted = 0
             for payload in payloads {
                 let isAdded = state.queue.add(
@@ -86,10 +90,10 @@ package final class PublishQueue: Sendable {
                 accepted += 1
             }
             defer { state.isSignalled = true }
-            return (accepted, !state.isSignalled)
+            return (accepted, state.isSignalled ? nil : state.signal)
         }
         settle((accepted..<payloads.count).map { (waiter($0), .failure(.closed)) })
-        if mustSignal { signal() }
+        signal?()
     }
 
     private func cancel(_ ids: Range<UInt64>) {
@@ -98,10 +102,14 @@ package final class PublishQueue: Sendable {
 
     // MARK: The driver
 
-    package func open() {
+    /// Opens the queue for publishers.
+    ///
+    /// - Parameter signal: tells the driver that there is something to take; called outside of the queue's lock.
+    package func open(signal: @escaping @Sendable () -> Void) {
         state.withLock { state in
             state.queue.open()
             state.isSignalled = false
+            state.signal = signal
         }
     }
 
@@ -139,6 +147,10 @@ package final class PublishQueue: Sendable {
         settle(settled.map { [$0] } ?? [])
     }
 
+    package func lost(_ ticket: UInt64, _ reason: String) {
+        settle(state.withLock { $0.queue.lost(ticket, reason) }.map { [$0] } ?? [])
+    }
+
     package func connectionLost(_ reason: String) {
         settle(state.withLock { $0.queue.connectionLost(reason) })
     }
@@ -155,6 +167,7 @@ package final class PublishQueue: Sendable {
         state.withLock { ($0.queue.nextDeadline, $0.queue.oldestSentDeadline) }
     }
     package var hasUnsent: Bool { state.withLock { $0.queue.hasUnsent } }
+    package var unsentCount: Int { state.withLock { $0.queue.unsentCount } }
     package var isIdle: Bool { state.withLock { $0.queue.isIdle } }
     package var sentCount: Int { state.withLock { $0.queue.sentCount } }
     package var published: Int { state.withLock { $0.queue.published } }

@@ -43,6 +43,7 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
     package var isIdle: Bool { unsent.isEmpty && sent.isEmpty }
     package var hasUnsent: Bool { !unsent.isEmpty }
     package var sentCount: Int { sent.count }
+    package var unsentCount: Int { unsent.count }
 
     package mutating func open() {
         isOpen = true
@@ -103,17 +104,14 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         return sent.removeFirst()?.waiter
     }
 
-    /// Fails the sent messages, whose answers are lost with the connection; unsent ones wait for the next connection.
+    /// Settles a message whose answer will not come.
+    package mutating func lost(_ ticket: UInt64, _ reason: String) -> Settled? {
+        answered(ticket, .failure(.outcomeUnknown(reason)))
+    }
+
+    /// Settles all that were sent: the connection is gone. The unsent ones wait for the next connection.
     package mutating func connectionLost(_ reason: String) -> [Settled] {
-        var settled: [Settled] = []
-        while let entry = sent.removeFirst() {
-            firstTicket += 1
-            if let waiter = entry.waiter {
-                settled.append((waiter, .failure(.outcomeUnknown(reason))))
-            }
-        }
-        overdue = 0
-        return settled
+        (firstTicket..<firstTicket + UInt64(sent.count)).compactMap { lost($0, reason) }
     }
 
     /// Fails the messages whose deadline has passed.

@@ -1,60 +1,37 @@
 import BroadcasterSockets
 import BroadcasterWire
 
-/// What a runner does when a moment comes: deadlines of its own, of the session and of publishers.
+/// Deadlines of the runner, of its session and of publishers; pings; and the end.
 extension SessionRunner {
-    /// One timer for all: the state's, the session's and the publishers' next deadline.
+    /// Arms one timer for all: the state's, the session's and the publishers' next deadline.
     func rearm() {
         let publishing = publishes.deadlines
         let next = [
-            state.deadline, session?.deadline, publishing.next, stopping?.deadline,
-            answerDeadline(oldestSent: publishing.oldestSent),
+            state.deadline, session?.deadline, publishing.next, shutdown.deadline,
+            dispatcher.requests.deadline(oldestSent: publishing.oldestSent),
         ].compactMap { $0 }.min()
         // A timer that comes too early finds nothing to do and arms the next one; that is cheaper than
         // a new timer for every publish.
         guard let next, timer.map({ next < $0.at }) ?? true else { return }
-        if let timer { loop.cancel(timer.timer) }
-        let scheduled = loop.schedule(at: next.onClock) { [weak self] in
+        timer?.cancel()
+        let cancel = host.scheduleTurn(at: next) { [weak self] in
             self?.assumeIsolated { $0.timeReached() }
         }
-        timer = (next, scheduled)
-    }
-
-    /// When a server that goes on sending, which satisfies its heartbeat, and answers nothing is given up. One that answers
-    /// slowly is not.
-    ///
-    /// - Parameter oldestSent: until when the answer to a message that is due next was waited for.
-    private func answerDeadline(oldestSent: Instant?) -> Instant? {
-        let since = [oldestSent, pings.first?.since].compactMap { $0 }.min()
-        let answer = since.map { max($0, lastProgress) + limits.answerTimeout }
-        // A session may look into what was confirmed before it says so.
-        let topics =
-            topicsAsked.count > 0
-            ? topicsAsked.since + max(limits.answerTimeout, .seconds(10)) : nil
-        return [answer, topics].compactMap { $0 }.min()
-    }
-
-    /// What has kept us from connecting, where it is known: a server that has too many clients, say.
-    private var lateReason: String {
-        switch lastFailure {
-        case .timedOut, nil: "not connected within \(state.connectTime)"
-        case let failure?: "not connected within \(state.connectTime): \(failure)"
-        }
+        timer = (next, cancel)
     }
 
     private func timeReached() {
         timer = nil
-        let now = Instant.now
-        publishes.expire(at: now, downReason)
-        if let deadline = state.connectDeadline, now >= deadline {
-            lose(.timedOut(lateReason))
-        }
-        if let stopping, now >= stopping.deadline { return end(.closed) }
-        if let due = answerDeadline(oldestSent: publishes.deadlines.oldestSent), now >= due {
-            // Much too late: it was we who were stopped. What has come meanwhile is read first.
+        let now = host.now
+        publishes.expire(at: now, state.downReason)
+        if let deadline = state.connectDeadline, now >= deadline { lose(state.lateFailure) }
+        if let deadline = shutdown.deadline, now >= deadline { return end(.closed) }
+        if let due = dispatcher.requests.deadline(oldestSent: publishes.deadlines.oldestSent),
+            now >= due
+        {
+            // Much too late: this process was suspended.
             guard now - due < limits.answerTimeout else {
-                lastProgress = now
-                topicsAsked.since = now
+                dispatcher.excuse(at: now)
                 return rearm()
             }
             lose(.lost("the server sends, but has not answered for \(limits.answerTimeout)"))
@@ -62,11 +39,59 @@ extension SessionRunner {
         if let deadline = session?.deadline, now >= deadline {
             do throws(ProtocolError) {
                 try session?.timeReached(now, into: &output)
-                settle()
+                carryOut()
             } catch {
                 violated(error)
             }
         }
         follow(state.timeReached(now))
+    }
+
+    // MARK: Pings
+
+    func ping(_ number: Int, _ caller: EventDispatcher.PingCaller) {
+        guard state.isReady else { return caller.resume(returning: .closed) }
+        perform(dispatcher.ping(number, caller, at: host.now))
+        carryOut()
+    }
+
+    func cancelPing(_ number: Int) {
+        dispatcher.cancelPing(number)
+    }
+
+    // MARK: The end
+
+    /// Lets publishes that are under way be answered, says goodbye, and ends; all within `limit`.
+    func stop(within limit: Duration) {
+        hub.close()
+        // A second call waits for the same end.
+        guard !shutdown.hasBegun else { return }
+        guard state.isReady else { return end(.closed) }
+        shutdown.begin(deadline: host.now + limit)
+        turn()
+    }
+
+    func sayGoodbyeIfDone() {
+        guard shutdown.advance(isIdle: publishes.isIdle) else { return }
+        perform(.close)
+        send()
+        // The server answers by closing, which ends the session; FIN, not RST: what it sends is read until then.
+        post { $0.lanes.finishWriting() }
+    }
+
+    /// Ends permanently and fails everything still waiting.
+    func end(_ failure: ConnectionFailure) {
+        dropSession(failure)
+        shutdown = .over
+        timer?.cancel()
+        timer = nil
+        let isFirst = !state.isClosed
+        state.close()
+        hub.close()
+        publishes.close()
+        observers.status(.closed)
+        if isFirst { observers.log(.closed) }
+        outcome.settle(.failure(failure))
+        outcome.end()
     }
 }

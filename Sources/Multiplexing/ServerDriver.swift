@@ -2,55 +2,65 @@ internal import BroadcasterSockets
 package import BroadcasterWire
 internal import Synchronization
 
-/// A runner with the loop that it lives on: one thread, from `start` to `stop`.
+/// Runs sessions with a server: a runner with the host that it lives on, from `start` to `stop`.
 package final class ServerDriver: Driver {
     package let hub: Hub
-    private let loop: EventLoop
-    private let taskExecutor: LoopTaskExecutor
+    private let host: any RunnerHost
     private let runner: SessionRunner
-    private let gate = ConnectOutcome()
+    private let outcome = ConnectOutcome()
     private let publishes: PublishQueue
-    private let limits: ConnectionLimits
+    private let shutdownTimeout: Duration
     private let lastPing = Atomic<Int>(0)
 
-    package init(
+    /// A driver with an event loop of its own.
+    package convenience init(
         _ backend: any Backend, limits: ConnectionLimits, hub: Hub, observers: Observers
     ) throws(ConnectionFailure) {
         do throws(SocketError) {
-            loop = try EventLoop(name: "broadcast")
+            self.init(
+                backend, on: try SocketHost(), limits: limits, hub: hub, observers: observers)
         } catch {
             throw .unreachable(error.description)
         }
-        taskExecutor = LoopTaskExecutor(loop)
-        self.limits = limits
+    }
+
+    /// A driver on a host of the caller's.
+    package init(
+        _ backend: any Backend, on host: any RunnerHost, limits: ConnectionLimits, hub: Hub,
+        observers: Observers
+    ) {
+        self.host = host
         self.hub = hub
-        let turn = RunnerSignal()
-        publishes = PublishQueue(timeout: limits.publishTimeout) { turn.signal() }
+        shutdownTimeout = limits.shutdownTimeout
+        publishes = PublishQueue(timeout: limits.publishTimeout) { [weak host] in host?.now ?? .now
+        }
         runner = SessionRunner(
-            on: loop, backend: backend, limits: limits, hub: hub, publishes: publishes,
-            observers: observers, gate: gate)
-        turn.attach(runner)
+            on: host, backend: backend, limits: limits,
+            dispatcher: EventDispatcher(
+                hub: hub, publishes: publishes, observers: observers,
+                answerTimeout: limits.answerTimeout), outcome: outcome)
     }
 
     deinit {
-        loop.stop()
+        host.stop()
     }
 
     package func start() async throws(ConnectionFailure) -> ServerIdentity {
         runner.post { $0.start() }
-        let waiter = gate.newWaiter()
+        let waiter = outcome.newWaiter()
         let result = await withTaskCancellationHandler {
-            await gate.opened(waiter)
+            await outcome.opened(waiter)
         } onCancel: {
-            gate.abandon(waiter)
+            outcome.abandon(waiter)
         }
         return try result.get()
     }
 
-    package var isReady: Bool { gate.isReady }
+    package var isReady: Bool { outcome.isReady }
 
-    package func hubChanged() {
-        runner.post { $0.turn() }
+    /// Ends a wait for the next attempt to connect.
+    package func retryNow() {
+        runner.post { $0.retryNow() }
     }
 
     package func publish(
@@ -66,37 +76,39 @@ package final class ServerDriver: Driver {
     }
 
     package func ping() async throws(ConnectionFailure) -> Duration {
-        let start = Instant.now
+        let start = host.now
         let number = lastPing.wrappingAdd(1, ordering: .relaxed).newValue
         let failure = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 if !runner.post({ $0.ping(number, continuation) }) {
                     continuation.resume(returning: .closed)
                 }
-                if Task.isCancelled { runner.post { $0.abandonPing(number) } }
+                if Task.isCancelled { runner.post { $0.cancelPing(number) } }
             }
         } onCancel: {
-            runner.post { $0.abandonPing(number) }
+            runner.post { $0.cancelPing(number) }
         }
         if let failure { throw failure }
-        return .now - start
+        return host.now - start
     }
 
     package func schedule(
         at deadline: Instant, _ action: @escaping @Sendable () -> Void
     ) -> @Sendable () -> Void {
-        let timer = loop.schedule(at: deadline.onClock, action)
-        return { [loop] in loop.cancel(timer) }
+        host.schedule(at: deadline, action)
     }
 
     package func stop() async {
-        let timeout = limits.shutdownTimeout
+        let timeout = shutdownTimeout
         runner.post { $0.stop(within: timeout) }
-        await gate.ended()
-        loop.stop()
+        await outcome.ended()
+        host.stop()
     }
 
-    package var executor: (any TaskExecutor)? { taskExecutor }
+    package var now: Instant { host.now }
+    package var executor: (any TaskExecutor)? { host.taskExecutor }
     package var published: Int { publishes.published }
-    package var reconnects: Int { gate.reconnects }
+    /// The messages that wait to be sent.
+    package var waitingToPublish: Int { publishes.unsentCount }
+    package var reconnects: Int { outcome.reconnects }
 }

@@ -1,37 +1,38 @@
 import BroadcasterSockets
 import BroadcasterWire
 
-/// One lane's socket with the bytes that wait on either side of it. Belongs to the runner's actor.
+/// One lane's stream with the bytes that wait on either side of it. Belongs to the runner's actor.
+///
+/// It knows neither sockets nor protocols: a stream that encrypts wraps the one that is here.
 final class Transport {
-    let socket: Socket
-    let registration: EventLoop.Registration
+    let stream: any ByteStream
     var received = ReceiveBuffer()
     private var unsent: [UInt8] = []
-    /// How much of `unsent` the kernel has taken.
+    /// The bytes of `unsent` that the stream has taken.
     private var taken = 0
     private var isWatchingWritable = false
     private var readSize = Transport.readSizes.lowerBound
 
-    /// A read takes what the socket has, up to this: little for quiet channels, and for busy ones
-    /// enough to make a system call cheap beside the messages that it brings.
+    /// The bytes that a read takes at most: few for quiet channels, and for busy ones enough to make a system call cheap
+    /// beside the messages that it brings.
     private static let readSizes = 16_384...262_144
 
-    /// A read that brings so much is one of a stream of them.
+    /// Bytes of a read that is one of a stream of them.
     static let muchAtOnce = 16_384
 
-    init(_ socket: Socket, _ registration: EventLoop.Registration) {
-        self.socket = socket
-        self.registration = registration
+    init(_ stream: any ByteStream) {
+        self.stream = stream
     }
 
-    /// How many bytes wait to be sent.
+    /// The bytes that wait to be sent.
     var unsentCount: Int { unsent.count - taken }
 
-    /// Reads once. What came is at the end of `received`.
+    /// Reads once. The bytes are at the end of `received`.
     func read() throws(SocketError) -> Socket.Reading {
         let size = readSize
+        let stream = stream
         let reading = try received.fill { (bytes: inout [UInt8]) throws(SocketError) in
-            try socket.read(to: &bytes, limit: size)
+            try stream.read(to: &bytes, limit: size)
         }
         if reading == .bytes(size) { readSize = min(size * 2, Transport.readSizes.upperBound) }
         return reading
@@ -51,10 +52,10 @@ final class Transport {
         }
     }
 
-    /// Writes until all is sent or the kernel is full; then the loop says when to go on.
-    func flush(_ loop: EventLoop) throws(SocketError) {
+    /// Writes until all is sent or the stream is full; then the stream says when to go on.
+    func flush() throws(SocketError) {
         while unsentCount > 0 {
-            let count = try socket.write(unsent, from: taken)
+            let count = try stream.write(unsent, from: taken)
             if count == 0 { break }
             taken += count
         }
@@ -64,7 +65,7 @@ final class Transport {
         }
         let mustWatch = unsentCount > 0
         if mustWatch != isWatchingWritable {
-            try loop.change(registration, to: mustWatch ? [.readable, .writable] : .readable)
+            try stream.watchWritable(mustWatch)
             isWatchingWritable = mustWatch
         }
     }

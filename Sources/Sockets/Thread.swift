@@ -58,7 +58,7 @@ package enum Thread {
     }
 
     /// The identity of the calling thread.
-    static var current: UInt {
+    package static var current: UInt {
         UInt(pthread_self())
     }
 }

@@ -11,15 +11,31 @@ public final class ManualClock: Clock {
     private struct Sleeper {
         let number: Int
         let deadline: Instant
+        /// False for a timer that nobody waits for.
+        let isCounted: Bool
         let wake: @Sendable () -> Void
     }
 
     private struct State {
         var now = ContinuousClock.now
         var sleepers: [Sleeper] = []
+        /// Sleepers whose timers are another's affair.
+        var others: [ObjectIdentifier: Int] = [:]
         var lastNumber = 0
         /// The calls of `sleepers(_:)` under way, and the number of sleepers that each waits for.
-        var watchers: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
+        var watchers: [Watcher] = []
+
+        typealias Watcher = (count: Int, continuation: CheckedContinuation<Void, Never>)
+
+        var sleeperCount: Int {
+            sleepers.count(where: \.isCounted) + others.values.reduce(0, +)
+        }
+
+        mutating func takeWatchers() -> [Watcher] {
+            let count = sleeperCount
+            defer { watchers.removeAll { $0.count <= count } }
+            return watchers.filter { $0.count <= count }
+        }
     }
 
     private let state = Mutex(State())
@@ -59,7 +75,7 @@ public final class ManualClock: Clock {
     public func sleepers(_ count: Int) async {
         await withCheckedContinuation { continuation in
             let isThere = state.withLock { state in
-                if state.sleepers.count >= count { return true }
+                if state.sleeperCount >= count { return true }
                 state.watchers.append((count, continuation))
                 return false
             }
@@ -68,21 +84,34 @@ public final class ManualClock: Clock {
     }
 
     /// Calls `wake` once when the clock is moved to `deadline`, unless cancelled before.
-    package func schedule(at deadline: Instant, _ wake: @escaping @Sendable () -> Void) -> Int {
+    ///
+    /// - Parameter isCounted: whether it is a sleeper for `sleepers(_:)`.
+    package func schedule(
+        at deadline: Instant, isCounted: Bool = true, _ wake: @escaping @Sendable () -> Void
+    ) -> Int {
         let (number, isDue, woken) = state.withLock { state in
             state.lastNumber += 1
             let isDue = deadline <= state.now
             if !isDue {
                 state.sleepers.append(
-                    Sleeper(number: state.lastNumber, deadline: deadline, wake: wake))
+                    Sleeper(
+                        number: state.lastNumber, deadline: deadline, isCounted: isCounted,
+                        wake: wake))
             }
-            let woken = state.watchers.filter { $0.count <= state.sleepers.count }
-            state.watchers.removeAll { $0.count <= state.sleepers.count }
-            return (state.lastNumber, isDue, woken)
+            return (state.lastNumber, isDue, state.takeWatchers())
         }
         for watcher in woken { watcher.continuation.resume() }
         if isDue { wake() }
         return number
+    }
+
+    /// Counts sleepers of `owner`'s that have no timers of their own here.
+    package func setSleepers(_ count: Int, of owner: ObjectIdentifier) {
+        let woken = state.withLock { state in
+            state.others[owner] = count == 0 ? nil : count
+            return state.takeWatchers()
+        }
+        for watcher in woken { watcher.continuation.resume() }
     }
 
     package func cancel(_ number: Int) {

@@ -1,5 +1,7 @@
 public import Broadcaster
 internal import BroadcasterMultiplexing
+internal import BroadcasterSockets
+internal import BroadcasterWire
 internal import Synchronization
 
 /// A connection inside the process that can be lost: for tests of what your code does then.
@@ -22,7 +24,8 @@ public final class MemoryConnection: Sendable {
     private struct State {
         var isLost = false
         var losesNextAnswer = false
-        weak var driver: MemoryConnectionDriver?
+        var stream: MemoryStream?
+        weak var driver: ServerDriver?
     }
 
     /// The time of everything that a `Broadcast` on this connection does.
@@ -36,11 +39,11 @@ public final class MemoryConnection: Sendable {
 
     /// Loses the connection, until `restore()`.
     public func lose(_ reason: String = "lost by the test") {
-        let driver = state.withLock { state in
+        let stream = state.withLock { state in
             state.isLost = true
-            return state.driver
+            return state.stream.take()
         }
-        driver?.lose(reason)
+        stream?.lose(reason)
     }
 
     /// The next message is taken, and the connection lost before the answer: `publish` throws
@@ -55,22 +58,56 @@ public final class MemoryConnection: Sendable {
             state.isLost = false
             return state.driver
         }
-        driver?.restore()
-    }
-
-    var isLost: Bool { state.withLock { $0.isLost } }
-
-    func attach(_ driver: MemoryConnectionDriver) {
-        state.withLock { $0.driver = driver }
+        driver?.retryNow()
     }
 
     /// True once after `loseBeforeNextAnswer`: the connection is lost now.
-    func takesLastMessage() -> Bool {
-        state.withLock { state in
-            guard state.losesNextAnswer else { return false }
-            state.losesNextAnswer = false
-            state.isLost = true
-            return true
+    func losesAnswer() -> Bool {
+        let losesAnswer = state.withLock { state in
+            defer { state.losesNextAnswer = false }
+            return state.losesNextAnswer
+        }
+        if losesAnswer { lose("lost by the test before the answer") }
+        return losesAnswer
+    }
+
+    /// Ends the stream that there is; the next one can be had at once.
+    func hangUp() {
+        state.withLock { $0.stream.take() }?.lose("the connection was closed")
+    }
+
+    // MARK: The driver
+
+    func makeDriver(
+        _ backend: any Backend, limits: ConnectionLimits, hub: Hub, observers: Observers
+    ) -> any Driver {
+        let host = ManualHost(clock: clock) { [weak self] host, _, completion in
+            self?.connect(on: host, completion)
+            return {}
+        }
+        let driver = ServerDriver(
+            LosableBackend(inner: backend, connection: self), on: host, limits: limits, hub: hub,
+            observers: observers)
+        state.withLock { $0.driver = driver }
+        // A message that waits for the connection sleeps on the clock, as its publisher sees it.
+        host.afterEachTurn { [clock, weak driver, id = ObjectIdentifier(driver)] in
+            clock.setSleepers(driver?.waitingToPublish ?? 0, of: id)
+        }
+        return driver
+    }
+
+    private func connect(
+        on host: ManualHost, _ completion: @escaping ManualHost.Completion
+    ) {
+        let stream = state.withLock { state -> MemoryStream? in
+            if state.isLost { return nil }
+            state.stream = MemoryStream(on: host)
+            return state.stream
+        }
+        if let stream {
+            completion(.success(stream))
+        } else {
+            completion(.failure(SocketError("the connection is lost")))
         }
     }
 }
@@ -80,10 +117,6 @@ extension Broadcast {
     public convenience init(
         _ connection: MemoryConnection, options: BroadcastOptions = BroadcastOptions()
     ) {
-        self.init(inMemoryWith: options) { hub, observers, makeSession in
-            MemoryConnectionDriver(
-                connection, hub: hub, observers: observers,
-                publishTimeout: options.publishTimeout, makeSession: makeSession)
-        }
+        self.init(inMemoryWith: options, makeDriver: connection.makeDriver)
     }
 }

@@ -1,22 +1,48 @@
-/// What makes sessions with one kind of server, and knows where that server is and what it takes.
+/// Makes sessions with one kind of server, and knows where that server is and what it takes.
 package protocol Backend: Sendable {
-    /// Where to connect, in the order to try. Empty: the session lives in this process.
+    /// The servers to connect to, in the order to try. Empty: the session lives in this process.
     var endpoints: [Endpoint] { get }
 
-    /// What must never be shown: the password, if there is one. A trace masks it until the session is ready.
-    var secret: String? { get }
+    /// The texts that must never be shown: passwords. A trace masks them where a lane may log in.
+    var secrets: [String] { get }
 
-    /// A new conversation, before its first byte.
+    /// Makes a new conversation, before its first byte.
     func makeSession() -> any Session
 
-    /// Why the server would refuse this channel or pattern, in words, or nil. Asked before any I/O.
+    /// The reason, in words, for which the server would refuse this channel or pattern; nil where it would not. Asked
+    /// before any I/O.
     func refusal(of topic: TopicName) -> String?
 
-    /// Why the server would refuse this message, in words, or nil. Asked before any I/O.
+    /// The reason, in words, for which the server would refuse this message; nil where it would not. Asked before any
+    /// I/O.
     func refusal(ofPublishing payload: Payload, to channel: String) -> String?
 }
 
-/// Where a server listens.
+/// A backend that URLs lead to.
+package protocol URLBackend: Backend {
+    /// The schemes of its URLs.
+    static var schemes: [String] { get }
+
+    /// The longest message, in bytes, where neither the URL nor the options say.
+    static var messageSize: Int { get }
+
+    /// Takes from the environment what it says of the options that all backends have.
+    static func adjust(_ options: inout CommonOptions, by environment: ServerEnvironment)
+
+    init(
+        _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment
+    ) throws(URLError)
+}
+
+extension URLBackend {
+    /// 64 MiB.
+    package static var messageSize: Int { 64 << 20 }
+
+    /// Nothing.
+    package static func adjust(_ options: inout CommonOptions, by environment: ServerEnvironment) {}
+}
+
+/// The address at which a server listens.
 package enum Endpoint: Hashable, Sendable, CustomStringConvertible {
     case tcp(host: String, port: UInt16)
     case unix(path: String)

@@ -1,10 +1,10 @@
-/// What the core asks of a session.
+/// A request of the core to a session.
 package enum Command: Sendable {
-    /// Each topic is answered by `.subscribed` or `.subscriptionRefused`.
+    /// Each topic is answered by `.subscribed` or `.subscriptionRefused`, perhaps after `.postponed`.
     case subscribe([Topic])
     /// Each topic is answered by `.unsubscribed`.
     case unsubscribe([Topic])
-    /// Each message is answered by `.published` or `.publishRefused` with its ticket.
+    /// Each message is answered by `.published`, `.publishRefused` or `.publishLost` with its ticket.
     case publish([Publication])
     /// Answered by `.answered`.
     case ping
@@ -25,7 +25,7 @@ package struct Publication: Sendable {
     }
 }
 
-/// What is published, as the caller gave it: a text is not copied before it is encoded.
+/// The content of a message, as the caller gave it: a text is not copied before it is encoded.
 package enum Payload: Sendable, Hashable {
     case text(String)
     case bytes([UInt8])

@@ -1,10 +1,10 @@
-/// What every backend with a server lets its user set, by the same words in every URL.
+/// The options of every backend with a server, by the same words in every URL.
 package struct CommonOptions: Hashable, Sendable {
-    /// How long `connect()`, and each attempt to connect again, may take.
+    /// The longest time for `connect()`, and for each attempt to connect again.
     package var connectTimeout: Duration
-    /// How long `publish` waits for a connection and the server's answer.
+    /// The longest wait of `publish` for a connection and the server's answer.
     package var publishTimeout: Duration
-    /// How long a connection may be silent before it is asked for a sign of life.
+    /// The longest silence of a connection before the server is asked for a sign of life.
     package var pingInterval: Duration
     /// The longest message, in bytes, sent or received.
     package var maximumMessageSize: Int
@@ -19,10 +19,10 @@ package struct CommonOptions: Hashable, Sendable {
         self.maximumMessageSize = maximumMessageSize
     }
 
-    /// How long an answer may be overdue before the connection is given up.
+    /// The longest time that an answer may be overdue before the connection is given up.
     package var answerTimeout: Duration { max(publishTimeout, pingInterval * 2) }
 
-    /// Takes what the URL says of these; the rest stays as it is.
+    /// Takes those that the URL names; the others stay as they are.
     package mutating func take(from options: inout URLOptions) throws(URLError) {
         if let time = try options.takeDuration(
             "connect_timeout", aliases: ["socket_connect_timeout"])

@@ -1,21 +1,33 @@
-/// What a session tells the core, in the order in which it happened.
+/// A report of a session to the core. They come in the order in which things happened.
 package enum Event: Sendable {
     /// The handshake is over; commands may come.
     case ready(ServerIdentity)
-    /// The server does not want us, or not now. The core closes the connection.
+    /// The server refuses this client, or does so for now. The core closes the connections.
     case rejected(Rejection)
-    case subscribed(topic: Int)
+    /// The server is not the one to talk to: these are, in the order to try. The core closes the connections, and begins
+    /// there with a new session.
+    case redirected([Endpoint])
+    /// The server delivers the topic. With a position: from there on, so that a subscriber that stood there has missed
+    /// nothing. Without: from now on.
+    case subscribed(topic: Int, resumedAt: Position? = nil)
     case unsubscribed(topic: Int)
     case subscriptionRefused(topic: Int, Rejection)
+    /// These topics have lost their source, together; the others go on. The core asks for them again, and their
+    /// subscribers get one gap when all of these that they have are back.
+    case interrupted(topics: [Int], String)
+    /// There is no server to ask for these topics now. No answer is due; `.subscribed` follows when there is one.
+    case postponed(topics: [Int])
     case messages(MessageBlock)
     /// Something came for this topic that is no message: a part of one whose rest is missing.
     case undeliverable(topic: Int, String)
     /// The server has accepted.
     case published(Acceptance)
     case publishRefused(ticket: UInt64, Rejection)
+    /// The message was sent, and its answer will not come: the server may have published it, or not.
+    case publishLost(ticket: UInt64, String)
     /// The answer to `.ping`.
     case answered
-    /// Something that whoever runs the server should read, in its words, cut as a `Rejection`'s.
+    /// The server warns those who run it, in these words, cut as a `Rejection`'s.
     case warned(String)
 }
 
@@ -26,7 +38,7 @@ extension Event {
     }
 }
 
-/// Who answered the handshake.
+/// The server that answered the handshake.
 package struct ServerIdentity: Hashable, Sendable {
     /// The product, such as `redis`.
     package let product: String
@@ -41,7 +53,7 @@ package struct ServerIdentity: Hashable, Sendable {
     }
 }
 
-/// A server's refusal, in its own words, with what the core needs to know to go on.
+/// A server's refusal, in its own words, and its kind, by which the core decides how to go on.
 package struct Rejection: Hashable, Sendable {
     package enum Kind: Hashable, Sendable {
         /// Wrong or missing password, unknown user.
@@ -68,7 +80,7 @@ package struct Rejection: Hashable, Sendable {
         self.message = Rejection.printable(message)
     }
 
-    /// What a peer said, cut, and without control characters.
+    /// The peer's words, cut, and with control characters escaped.
     package static func printable(_ message: String) -> String {
         var text = ""
         for scalar in message.unicodeScalars.prefix(messageLimit) {

@@ -1,7 +1,7 @@
 /// Messages that came together: one object for all their subscribers and all messages taken from it.
 ///
-/// A busy server hands over hundreds of messages in a read. Their bytes lie in one piece of memory, each as its
-/// length (four bytes, little-endian) and its content, in runs.
+/// A server that is busy hands over hundreds of messages in a read. Their bytes lie in one piece of memory,
+/// each as its length (four bytes, little-endian), its position where it has one, and its content, in runs.
 package final class MessageBlock: Sendable {
     /// Consecutive messages from one origin to one topic: one look-up and one lock for all of them.
     struct Run: Sendable {
@@ -15,9 +15,20 @@ package final class MessageBlock: Sendable {
         /// The offset of the first message's header.
         package let start: Int
         package internal(set) var end: Int
+        /// Bytes of the position that stands before each message; 0 where they have none.
+        package let positionSize: Int
 
-        /// The bytes of the messages themselves.
-        package var payloadSize: Int { end - start - count * MessageBlock.headerSize }
+        init(start: Int, positionSize: Int = 0, count: Int = 0, end: Int? = nil) {
+            self.start = start
+            self.positionSize = positionSize
+            self.count = count
+            self.end = end ?? start
+        }
+
+        /// How many bytes the messages themselves have.
+        package var payloadSize: Int {
+            end - start - count * (MessageBlock.headerSize + positionSize)
+        }
     }
 
     /// The bytes that each message takes beside its content.
@@ -51,21 +62,29 @@ package final class MessageBlock: Sendable {
     /// The number of messages.
     package var count: Int { others.reduce(first.extent.count) { $0 + $1.extent.count } }
 
-    /// The range of the message whose header is at `offset`.
-    package func message(at offset: Int) -> Range<Int> {
+    /// The range of the message whose header is at `offset`, behind its position of `positionSize` bytes.
+    package func message(at offset: Int, positionSize: Int = 0) -> Range<Int> {
         let length =
             Int(storage[offset]) | Int(storage[offset + 1]) << 8
             | Int(storage[offset + 2]) << 16 | Int(storage[offset + 3]) << 24
-        let start = offset + MessageBlock.headerSize
+        let start = offset + MessageBlock.headerSize + positionSize
         return start..<start + length
     }
 
-    /// Copies the first `count` messages of a run, which end at `offset`, into a block of their own.
+    /// The position of the message of run `number` that begins at `start`; nil where the run has none.
+    package func position(ofRun number: Int, messageAt start: Int) -> Position? {
+        let size = extent(ofRun: number).positionSize
+        return size == 0 ? nil : Position(storage[start - size..<start])
+    }
+
+    /// The first `count` messages of a run, which end at `offset`, in a block of their own.
     package func copy(ofRun number: Int, first count: Int, endingAt offset: Int) -> MessageBlock {
-        let start = extent(ofRun: number).start
+        let whole = extent(ofRun: number)
+        let start = whole.start
         let copied = Run(
             topic: topic(ofRun: number), origin: origin(ofRun: number),
-            extent: Extent(count: count, start: 0, end: offset - start))
+            extent: Extent(
+                start: 0, positionSize: whole.positionSize, count: count, end: offset - start))
         return MessageBlock(storage: Array(storage[start..<offset]), first: copied)
     }
 }
@@ -96,7 +115,19 @@ package struct MessageCollector: Sendable {
         return finished
     }
 
-    /// Adds a message, given as a payload.
+    /// The same, for a message that stands at `position` of its stream.
+    package mutating func add(
+        _ bytes: Span<UInt8>, _ range: Range<Int>, position: Position, topic: Int, origin: Origin
+    ) -> MessageBlock? {
+        let finished = makeRoom(range.count, topic, origin, positionSize: position.count)
+        storage.appendLittleEndian(UInt32(truncatingIfNeeded: range.count))
+        storage.append(contentsOf: position.bytes)
+        storage.append(bytes, range)
+        extendRun()
+        return finished
+    }
+
+    /// The same, for a message that is not in a buffer.
     package mutating func add(
         _ payload: Payload, topic: Int, origin: Origin
     ) -> MessageBlock? {
@@ -115,12 +146,16 @@ package struct MessageCollector: Sendable {
     }
 
     /// Opens a run for a message of `size` bytes, unless it belongs to the one that is open.
-    private mutating func makeRoom(_ size: Int, _ topic: Int, _ origin: Origin) -> MessageBlock? {
+    private mutating func makeRoom(
+        _ size: Int, _ topic: Int, _ origin: Origin, positionSize: Int = 0
+    ) -> MessageBlock? {
         var finished: MessageBlock?
         if first != nil {
-            let isSame = belongsToLast(topic, origin)
+            let isSame = belongsToLast(topic, origin, positionSize)
             if isSame, others.isEmpty { return nil }
-            if storage.count + MessageBlock.headerSize + size > MessageCollector.sharedLimit {
+            if storage.count + MessageBlock.headerSize + positionSize + size
+                > MessageCollector.sharedLimit
+            {
                 finished = takeBlock()
                 isBusy = true
             } else if isSame {
@@ -129,10 +164,10 @@ package struct MessageCollector: Sendable {
         }
         let run = MessageBlock.Run(
             topic: topic, origin: origin,
-            extent: MessageBlock.Extent(start: storage.count, end: storage.count))
+            extent: MessageBlock.Extent(start: storage.count, positionSize: positionSize))
         if first == nil {
-            // A single message gets no byte more than it needs.
-            let needed = MessageBlock.headerSize + size
+            // A message that comes alone gets no byte more than it needs.
+            let needed = MessageBlock.headerSize + positionSize + size
             storage.reserveCapacity(isBusy ? max(needed, MessageCollector.sharedLimit) : needed)
             first = run
         } else {
@@ -141,9 +176,15 @@ package struct MessageCollector: Sendable {
         return finished
     }
 
-    private func belongsToLast(_ topic: Int, _ origin: Origin) -> Bool {
-        if others.isEmpty { return first?.topic == topic && first?.origin === origin }
-        return others[others.count - 1].topic == topic && others[others.count - 1].origin === origin
+    private func belongsToLast(_ topic: Int, _ origin: Origin, _ positionSize: Int) -> Bool {
+        // Field by field: a copy of the run would retain its origin, for every message.
+        if others.isEmpty {
+            return first?.topic == topic && first?.origin === origin
+                && first?.extent.positionSize == positionSize
+        }
+        let last = others.count - 1
+        return others[last].topic == topic && others[last].origin === origin
+            && others[last].extent.positionSize == positionSize
     }
 
     private mutating func extendRun() {

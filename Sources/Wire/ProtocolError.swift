@@ -1,32 +1,38 @@
-/// The peer broke its protocol: what was being read, what was expected, what came, and where.
+/// The peer broke its protocol: the error says what was being read, what was expected, what came, and where.
 ///
 /// It reads `RESP bulk string: expected CRLF after 5 bytes, found 0x20 at offset 11`.
 package struct ProtocolError: Error, Hashable, Sendable, CustomStringConvertible {
+    package enum Kind: Hashable, Sendable {
+        /// The peer sent what the protocol does not allow, or passed a limit.
+        case violation
+        /// The peer sent nothing when something was due: the connection is lost, and nobody did wrong.
+        case silence
+    }
+
+    package let kind: Kind
     package let description: String
-    /// It said nothing wrong, but nothing when something was due.
-    package let isSilence: Bool
 
     package init(
         reading what: String, expected: String, found: String, at offset: Int? = nil
     ) {
         let place = offset.map { " at offset \($0)" } ?? ""
         description = "\(what): expected \(expected), found \(found)\(place)"
-        isSilence = false
+        kind = .violation
     }
 
-    /// A limit of ours was passed.
+    /// A violation in words of its own, such as a limit that was passed.
     package init(_ description: String) {
         self.description = description
-        isSilence = false
+        kind = .violation
     }
 
-    /// The peer fell silent, or does not answer.
+    /// Silence of the peer, or answers that do not come.
     package init(silence description: String) {
         self.description = description
-        isSilence = true
+        kind = .silence
     }
 
-    /// How a byte is shown in an error.
+    /// The form in which an error shows a byte.
     package static func show(_ byte: UInt8) -> String {
         byte > 0x20 && byte < 0x7f
             ? "'\(Character(UnicodeScalar(byte)))'"

@@ -1,61 +1,63 @@
-/// One of the connections of a session.
+/// One conversation with a service, as a value: bytes and commands in, bytes and events out.
 ///
-/// Most sessions use `.main` alone. RESP2 forbids PUBLISH on a subscribed connection and needs two.
-package struct Lane: Hashable, Sendable {
-    package let index: Int
-
-    package init(index: Int) {
-        self.index = index
-    }
-
-    /// The first connection, which the core opens by itself.
-    package static let main = Lane(index: 0)
-    /// A second connection for what the server pushes, where the protocol keeps that apart.
-    package static let subscriber = Lane(index: 1)
-}
-
-/// One conversation with a server, as a value: bytes and commands in, bytes and events out.
-///
-/// It reads no socket, no clock and no random source, so a recorded transcript replays it exactly.
-/// Its life: `opened(.main)` → handshake by `receive` → `.ready` → commands and messages, until it
-/// throws or the core drops it. A session is never re-used after a lost connection.
+/// A session reads no socket, no clock and no random source, so a recorded transcript replays it exactly.
+/// Its life: `opened(.main)` → handshake by `receive` → `.ready` → commands and messages, until it throws, says
+/// `.rejected` or `.redirected`, loses a lane that it cannot do without, or the core drops it. After that it is not
+/// used again: a new connection begins with a new session.
 package protocol Session: Sendable {
-    /// The core has connected `lane`. `.main` is opened by the core, others as the session asks.
-    mutating func opened(_ lane: Lane, at now: Instant, into output: inout SessionOutput)
+    /// Begins on a lane that the core has connected. `.main` is opened by the core, others when the session asks.
+    mutating func opened(
+        _ lane: Lane, to peer: PeerInfo, at now: Instant, into output: inout SessionOutput)
 
-    /// More bytes have come. The session consumes what it can and leaves the rest in `buffer`.
+    /// Takes more bytes. The session consumes those that it understands and leaves the rest in `buffer`.
     mutating func receive(
-        _ buffer: inout ReceiveBuffer, on lane: Lane, into output: inout SessionOutput
+        _ buffer: inout ReceiveBuffer, on lane: Lane, at now: Instant,
+        into output: inout SessionOutput
     ) throws(ProtocolError)
 
-    /// The peer has taken bytes that had waited: a sign of life while it cannot answer yet.
-    mutating func wrote(on lane: Lane)
+    /// Notes that the peer has taken bytes that had waited: a sign of life while it cannot answer yet.
+    mutating func wrote(on lane: Lane, at now: Instant)
 
-    /// `lane`, which is not `.main`, could not be connected or has ended. False if the session cannot go on without.
-    mutating func lost(_ lane: Lane, into output: inout SessionOutput) -> Bool
+    /// Decides whether the session goes on without `lane`, which could not be connected or has ended. Where it does, it
+    /// says what was lost with the lane: `.interrupted` topics, `.publishLost` messages. It may ask for the lane again.
+    mutating func lost(
+        _ lane: Lane, _ failure: LaneFailure, at now: Instant, into output: inout SessionOutput
+    ) -> LaneLoss
 
-    /// A command of the core's. Only sent after `.ready`.
-    mutating func perform(_ command: Command, into output: inout SessionOutput)
+    /// Carries out a command. The core gives none before `.ready`.
+    mutating func perform(
+        _ command: Command, at now: Instant, into output: inout SessionOutput)
 
-    /// `deadline` has been reached.
+    /// Does what is due at `deadline`, which has been reached.
     mutating func timeReached(
         _ now: Instant, into output: inout SessionOutput
     ) throws(ProtocolError)
 
-    /// How many messages the session takes now. What it does not take waits in the core, unsent.
-    var publishCapacity: Int { get }
+    /// The messages to publish that the session takes now. Those that it does not take wait in the core, unsent.
+    var intake: PublishIntake { get }
 
-    /// When the session next wants `timeReached`.
+    /// The moment of the next `timeReached`.
     var deadline: Instant? { get }
 }
 
+/// How many messages a session takes to publish.
+package enum PublishIntake: Hashable, Sendable {
+    case none
+    /// All there are, in pieces of any size: they are sent without waiting for answers.
+    case pipelined
+    /// So many, which belong together: they share a commit, say.
+    case batch(Int)
+}
+
 extension Session {
-    /// Protocols that pipeline take all there is.
-    package var publishCapacity: Int { .max }
+    /// All, for protocols that pipeline.
+    package var intake: PublishIntake { .pipelined }
 
-    /// Who needs no signs of life.
-    package mutating func wrote(on lane: Lane) {}
+    /// Nothing, for sessions that count no signs of life.
+    package mutating func wrote(on lane: Lane, at now: Instant) {}
 
-    /// Few have a lane that they can do without.
-    package mutating func lost(_ lane: Lane, into output: inout SessionOutput) -> Bool { false }
+    /// The end of the session, for those that need each of their lanes.
+    package mutating func lost(
+        _ lane: Lane, _ failure: LaneFailure, at now: Instant, into output: inout SessionOutput
+    ) -> LaneLoss { .ended }
 }

@@ -1,15 +1,21 @@
-/// Where a session puts what it wants sent and what it has to tell, in order.
+/// Collects what a session wants sent and what it has to report, in order.
 ///
 /// The core empties it after every call; a test compares it.
 package struct SessionOutput: Sendable {
-    /// Bytes to send, a lane each.
-    private var outgoing: [[UInt8]] = [[], []]
-    /// Lanes that the session wants to have connected, beside `.main`.
-    package private(set) var wantedLanes: [Lane] = []
-    /// Lanes that the session has no more use for.
-    package private(set) var finishedLanes: [Lane] = []
+    /// A lane that the session wants to have connected.
+    package struct Connection: Hashable, Sendable {
+        package let lane: Lane
+        /// nil is the server that the core is connected to, or trying.
+        package let endpoint: Endpoint?
+    }
+
+    /// Bytes to send. The main lane's stand apart: most sessions have no other, and all that is published goes there.
+    private var mainBytes: [UInt8] = []
+    private var otherBytes: [Lane: [UInt8]] = [:]
+    private var connections: [Connection] = []
+    private var finished: [Lane] = []
     private var events: [Event] = []
-    /// What came last and may be added to, not yet among `events`: messages, or else answers.
+    /// The last entry, as long as it may be added to and is not among `events`: messages, or else answers.
     private var collector = MessageCollector()
     private var acceptance: Acceptance?
 
@@ -17,8 +23,14 @@ package struct SessionOutput: Sendable {
 
     /// The bytes to send on `lane`.
     package subscript(lane: Lane) -> [UInt8] {
-        get { outgoing[lane.index] }
-        _modify { yield &outgoing[lane.index] }
+        get { lane == .main ? mainBytes : otherBytes[lane] ?? [] }
+        _modify {
+            if lane == .main {
+                yield &mainBytes
+            } else {
+                yield &otherBytes[lane, default: []]
+            }
+        }
     }
 
     package mutating func append(_ event: Event) {
@@ -26,7 +38,7 @@ package struct SessionOutput: Sendable {
         events.append(event)
     }
 
-    /// A message for the subscribers of `topic`, which lies in `bytes` at `range`.
+    /// Adds a message for the subscribers of `topic`, which lies in `bytes` at `range`.
     package mutating func append(
         messageIn bytes: Span<UInt8>, at range: Range<Int>, topic: Int, origin: Origin
     ) {
@@ -36,7 +48,20 @@ package struct SessionOutput: Sendable {
         }
     }
 
-    /// The same, for a message that is not in a buffer.
+    /// Adds a message that stands at `position` of its stream.
+    package mutating func append(
+        messageIn bytes: Span<UInt8>, at range: Range<Int>, position: Position, topic: Int,
+        origin: Origin
+    ) {
+        if acceptance != nil { finishLast() }
+        if let block = collector.add(
+            bytes, range, position: position, topic: topic, origin: origin)
+        {
+            events.append(.messages(block))
+        }
+    }
+
+    /// Adds a message that is not in a buffer.
     package mutating func append(message payload: Payload, topic: Int, origin: Origin) {
         if acceptance != nil { finishLast() }
         if let block = collector.add(payload, topic: topic, origin: origin) {
@@ -44,20 +69,22 @@ package struct SessionOutput: Sendable {
         }
     }
 
-    /// The server has accepted a message. `receivers` is how many it delivered to, where it says so.
+    /// Adds the server's acceptance of a message. `receivers` is how many it delivered to, where it says so.
     package mutating func append(published ticket: UInt64, receivers: Int?) {
         if acceptance?.add(ticket: ticket, receivers: receivers) == true { return }
         finishLast()
         acceptance = Acceptance(ticket: ticket, receivers: receivers)
     }
 
-    package mutating func connect(_ lane: Lane) {
-        wantedLanes.append(lane)
+    /// Asks for `lane` to be connected, to `endpoint` or else to the server that the session is with. A lane that is
+    /// there already is not connected again.
+    package mutating func connect(_ lane: Lane, to endpoint: Endpoint? = nil) {
+        connections.append(Connection(lane: lane, endpoint: endpoint))
     }
 
     /// Closes `lane` after what was put there to send.
     package mutating func finish(_ lane: Lane) {
-        finishedLanes.append(lane)
+        finished.append(lane)
     }
 
     private mutating func finishLast() {
@@ -80,13 +107,29 @@ package struct SessionOutput: Sendable {
         events.removeAll(keepingCapacity: true)
     }
 
-    package mutating func takeFinishedLanes() -> [Lane] {
-        defer { finishedLanes.removeAll() }
-        return finishedLanes
+    package mutating func takeConnections() -> [Connection] {
+        if connections.isEmpty { return [] }
+        defer { connections.removeAll() }
+        return connections
     }
 
-    package mutating func takeWantedLanes() -> [Lane] {
-        defer { wantedLanes.removeAll() }
-        return wantedLanes
+    package mutating func takeFinished() -> [Lane] {
+        if finished.isEmpty { return [] }
+        defer { finished.removeAll() }
+        return finished
+    }
+
+    /// Gives `body` the bytes of each lane that has some, to take them out.
+    package mutating func drainBytes(_ body: (Lane, inout [UInt8]) -> Void) {
+        if !mainBytes.isEmpty { body(.main, &mainBytes) }
+        if otherBytes.isEmpty { return }
+        for index in otherBytes.indices where !otherBytes.values[index].isEmpty {
+            body(otherBytes.keys[index], &otherBytes.values[index])
+        }
+    }
+
+    /// Drops what was to be sent on a lane that is gone.
+    package mutating func discard(_ lane: Lane) {
+        if lane == .main { mainBytes = [] } else { otherBytes[lane] = nil }
     }
 }

@@ -1,4 +1,4 @@
-/// What somebody subscribes to: a channel by its name, or every channel that matches a pattern.
+/// A channel by its name, or every channel that matches a pattern: the thing that a subscriber subscribes to.
 ///
 /// Names are equal where their bytes are, as they are to a server; to Swift "é" and "e" with an accent
 /// after it are the same text.
@@ -40,12 +40,12 @@ package struct Topic: Hashable, Sendable {
     }
 }
 
-/// Where a message came from. One object serves all messages of a channel.
+/// The source of messages: their channel. One object serves all messages of a channel.
 package final class Origin: Sendable {
     package let channel: String
     /// The pattern that matched, for a subscription to a pattern.
     package let pattern: String?
-    /// What each message from here keeps in memory beside its bytes: the name, where it is this message's own.
+    /// The bytes that each message from here keeps in memory beside its own: the name, where a pattern matched it.
     package let nameSize: Int
 
     package init(channel: String, pattern: String? = nil) {

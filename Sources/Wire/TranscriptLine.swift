@@ -4,15 +4,15 @@
 /// `.main` stands behind its letter: `C1:`. A pattern has a `~` before it. Bytes that are not printable ASCII are
 /// escaped as `\r`, `\n`, `\\` and `\xNN`.
 package enum TranscriptLine {
-    /// - Parameter secret: masked by an asterisk for each byte, wherever it stands.
-    package static func sent(_ bytes: [UInt8], on lane: Lane, secret: String? = nil) -> String {
-        "C\(mark(lane)): \(escape(mask(bytes, secret)))"
+    /// - Parameter secrets: masked by an asterisk for each byte, wherever they stand.
+    package static func sent(_ bytes: [UInt8], on lane: Lane, secrets: [String] = []) -> String {
+        "C\(mark(lane)): \(escape(secrets.reduce(bytes, mask)))"
     }
 
     package static func received(
-        _ bytes: ArraySlice<UInt8>, on lane: Lane, secret: String? = nil
+        _ bytes: ArraySlice<UInt8>, on lane: Lane, secrets: [String] = []
     ) -> String {
-        "S\(mark(lane)): \(escape(mask(Array(bytes), secret)))"
+        "S\(mark(lane)): \(escape(secrets.reduce(Array(bytes), mask)))"
     }
 
     /// Masks a secret, also the mere beginning of a long one: Redis cuts its quotations after 128 bytes.
@@ -58,10 +58,17 @@ package enum TranscriptLine {
         switch event {
         case .ready(let server): return ["! ready \(server.dialect)"]
         case .rejected(let rejection): return ["! rejected \(rejection.kind) \(rejection.message)"]
-        case .subscribed(let topic): return ["! subscribed \(name(topic))"]
+        case .redirected(let endpoints):
+            return ["! redirected " + endpoints.map(\.description).joined(separator: " ")]
+        case .subscribed(let topic, let position):
+            return ["! subscribed \(name(topic))" + (position.map { " at \(show($0))" } ?? "")]
         case .unsubscribed(let topic): return ["! unsubscribed \(name(topic))"]
         case .subscriptionRefused(let topic, let rejection):
             return ["! refused \(name(topic)) \(rejection.message)"]
+        case .interrupted(let topics, let reason):
+            return ["! interrupted \(topics.map(name).joined(separator: " ")): \(reason)"]
+        case .postponed(let topics):
+            return ["! postponed \(topics.map(name).joined(separator: " "))"]
         case .messages(let block): return messages(block)
         case .undeliverable(let topic, let text): return ["! undeliverable \(name(topic)) \(text)"]
         case .published(let acceptance):
@@ -71,6 +78,7 @@ package enum TranscriptLine {
             }
         case .publishRefused(let ticket, let rejection):
             return ["! publish refused \(ticket) \(rejection.message)"]
+        case .publishLost(let ticket, let reason): return ["! publish lost \(ticket) \(reason)"]
         case .answered: return ["! answered"]
         case .warned(let text): return ["! warned \(text)"]
         }
@@ -81,10 +89,12 @@ package enum TranscriptLine {
             let (origin, extent) = (block.origin(ofRun: number), block.extent(ofRun: number))
             var offset = extent.start
             return (0..<extent.count).map { _ in
-                let range = block.message(at: offset)
+                let range = block.message(at: offset, positionSize: extent.positionSize)
                 offset = range.upperBound
+                let position = block.position(ofRun: number, messageAt: range.lowerBound)
                 let pattern = origin.pattern.map { " (\(escape($0.utf8)))" } ?? ""
-                return "! message \(escape(origin.channel.utf8))\(pattern)"
+                let place = position.map { " [\(show($0))]" } ?? ""
+                return "! message \(escape(origin.channel.utf8))\(pattern)\(place)"
                     + " \(escape(block.storage[range]))"
             }
         }
@@ -99,6 +109,10 @@ package enum TranscriptLine {
         let words = name.text.split(separator: " ", omittingEmptySubsequences: false)
         return (name.isPattern ? "~" : "")
             + words.map { escape($0.utf8) }.joined(separator: "\\x20")
+    }
+
+    private static func show(_ position: Position) -> String {
+        position.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
     private static func mark(_ lane: Lane) -> String {

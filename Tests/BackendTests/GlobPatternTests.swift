@@ -20,12 +20,14 @@ struct GlobPatternTests {
         let options = CommonOptions(
             connectTimeout: .seconds(1), publishTimeout: .seconds(1), pingInterval: .seconds(1),
             maximumMessageSize: 1000)
-        var session = try MemoryBackend(url, options: options).makeSession()
+        var session = try MemoryBackend(url, options: options, environment: .empty).makeSession()
         var output = SessionOutput()
-        session.perform(.subscribe([Topic(id: 0, name: .pattern(pattern))]), into: &output)
+        session.perform(
+            .subscribe([Topic(id: 0, name: .pattern(pattern))]), at: .now, into: &output)
         _ = output.takeEvents()
         session.perform(
-            .publish([Publication(ticket: 0, channel: text, payload: .text("x"))]), into: &output)
+            .publish([Publication(ticket: 0, channel: text, payload: .text("x"))]), at: .now,
+            into: &output)
         var receivers: Int?
         for case .published(let acceptance) in output.takeEvents() { receivers = acceptance[0] }
         #expect(receivers == (expected ? 1 : 0))

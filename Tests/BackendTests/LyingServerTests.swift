@@ -86,11 +86,11 @@ struct LyingServerTests: PostgresConversation {
     @Test func theMD5AnswerIsThatOfPostgres() throws {
         var session = try postgresSession("postgres://md5_user:password@h/d", nonce: nonce)
         var output = SessionOutput()
-        session.opened(.main, at: .now, into: &output)
+        session.opened(.main, to: .test, at: .now, into: &output)
         var bytes: [UInt8] = []
         ServerMessage.authentication(.md5Password(salt: [1, 2, 3, 4])).append(to: &bytes)
         var buffer = ReceiveBuffer(bytes)
-        try session.receive(&buffer, on: .main, into: &output)
+        try session.receive(&buffer, on: .main, at: .now, into: &output)
         let sent = String(decoding: output[.main], as: UTF8.self)
         #expect(sent.hasSuffix("md580a32c6f038b79de232354a2ee7060eb\0"))
     }

@@ -1,4 +1,5 @@
 import BroadcasterPostgres
+import BroadcasterTestSupport
 import BroadcasterWire
 
 private let options = CommonOptions(
@@ -42,21 +43,21 @@ extension PostgresConversation {
         var bytes: [UInt8] = []
         for message in messages { message.append(to: &bytes) }
         var buffer = ReceiveBuffer(bytes)
-        try session.receive(&buffer, on: lane, into: &output)
+        try session.receive(&buffer, on: lane, at: .now, into: &output)
         return output.takeEvents()
     }
 
     func say(_ messages: [ServerMessage]) throws -> (sent: [UInt8], events: [Event]) {
         var session = try postgresSession("postgres://user:hunter2@h/d", nonce: nonce)
         var output = SessionOutput()
-        session.opened(.main, at: .now, into: &output)
+        session.opened(.main, to: .test, at: .now, into: &output)
         var sent: [UInt8] = []
         for message in messages {
             var bytes: [UInt8] = []
             message.append(to: &bytes)
             var buffer = ReceiveBuffer(bytes)
             defer { sent += output[.main] }
-            try session.receive(&buffer, on: .main, into: &output)
+            try session.receive(&buffer, on: .main, at: .now, into: &output)
             while let due = session.deadline, due <= .now {
                 try session.timeReached(.now, into: &output)
             }

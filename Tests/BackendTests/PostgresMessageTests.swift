@@ -140,13 +140,13 @@ struct PostgresMessageTests {
             for message in serverMessages {
                 var session = try postgresSession("postgres://u:p@h/d")
                 var output = SessionOutput()
-                session.opened(.main, at: .now, into: &output)
+                session.opened(.main, to: .test, at: .now, into: &output)
                 var bytes: [UInt8] = []
                 for earlier in prefix { earlier.append(to: &bytes) }
                 message.append(to: &bytes)
                 var buffer = ReceiveBuffer(bytes)
                 do {
-                    try session.receive(&buffer, on: .main, into: &output)
+                    try session.receive(&buffer, on: .main, at: .now, into: &output)
                 } catch {
                     throwing += 1
                 }

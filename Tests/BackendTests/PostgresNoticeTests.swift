@@ -1,4 +1,5 @@
 import BroadcasterPostgres
+import BroadcasterTestSupport
 import BroadcasterWire
 import Testing
 
@@ -34,7 +35,7 @@ struct PostgresNoticeTests: PostgresConversation {
     @Test func warningsAreToldAndNoticesAreNot() throws {
         var session = try postgresSession("postgres://user@h/d", nonce: nonce)
         var output = SessionOutput()
-        session.opened(.main, at: .now, into: &output)
+        session.opened(.main, to: .test, at: .now, into: &output)
         _ = try hear(login(process: "42"), &session, &output)
         let said = [("NOTICE", "truncated"), ("WARNING", "NOTIFY queue is 50% full")].map {
             ServerMessage.noticeResponse(

@@ -11,12 +11,12 @@ struct PostgresPartsTests {
     private func told(of payloads: [String]) throws -> [String] {
         var session = try postgresSession("postgres://u@h/d", nonce: nonce)
         var output = SessionOutput()
-        session.opened(.main, at: .now, into: &output)
+        session.opened(.main, to: .test, at: .now, into: &output)
         func receive(_ messages: [ServerMessage]) throws {
             var bytes: [UInt8] = []
             for message in messages { message.append(to: &bytes) }
             var buffer = ReceiveBuffer(bytes)
-            try session.receive(&buffer, on: .main, into: &output)
+            try session.receive(&buffer, on: .main, at: .now, into: &output)
         }
         // The login, the preparation, and the process's number.
         try receive([
@@ -26,7 +26,7 @@ struct PostgresPartsTests {
             .commandComplete("SELECT 1"),
             .readyForQuery(.idle),
         ])
-        session.perform(.subscribe([Topic(id: 0, name: .channel("chat"))]), into: &output)
+        session.perform(.subscribe([Topic(id: 0, name: .channel("chat"))]), at: .now, into: &output)
         try receive([
             .commandComplete("LISTEN"), .readyForQuery(.idle),
             .notification(

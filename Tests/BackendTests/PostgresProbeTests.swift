@@ -1,4 +1,5 @@
 import BroadcasterPostgres
+import BroadcasterTestSupport
 import BroadcasterWire
 import Testing
 
@@ -10,11 +11,11 @@ struct PostgresProbeTests: PostgresConversation {
         _ output: inout SessionOutput, at now: Instant, isListening: Bool = true
     ) throws -> any Session {
         var session = try postgresSession("postgres://user@h/d", nonce: nonce)
-        session.opened(.main, at: now, into: &output)
+        session.opened(.main, to: .test, at: now, into: &output)
         _ = try hear(login(process: "43"), &session, &output)
-        session.perform(.subscribe([Topic(id: 7, name: .channel("c"))]), into: &output)
+        session.perform(.subscribe([Topic(id: 7, name: .channel("c"))]), at: .now, into: &output)
         _ = try hear(isListening ? listened + listened : listened, &session, &output)
-        #expect(output.takeWantedLanes() == [.subscriber])
+        #expect(output.takeConnections().map(\.lane) == [.probe])
         try session.timeReached(now, into: &output)
         return session
     }
@@ -24,12 +25,12 @@ struct PostgresProbeTests: PostgresConversation {
         var output = SessionOutput()
         let now = Instant.now
         var session = try probing(&output, at: now, isListening: false)
-        session.opened(.subscriber, at: now, into: &output)
-        output[.subscriber] = []
-        _ = try hear(secondLogin, &session, &output, on: .subscriber)
-        #expect(output[.subscriber].isEmpty)
+        session.opened(.probe, to: .test, at: now, into: &output)
+        output[.probe] = []
+        _ = try hear(secondLogin, &session, &output, on: .probe)
+        #expect(output[.probe].isEmpty)
         _ = try hear(listened, &session, &output)
-        #expect(String(decoding: output[.subscriber], as: UTF8.self).contains("pg_notify"))
+        #expect(String(decoding: output[.probe], as: UTF8.self).contains("pg_notify"))
     }
 
     private let secondLogin: [ServerMessage] = [
@@ -42,14 +43,14 @@ struct PostgresProbeTests: PostgresConversation {
         var output = SessionOutput()
         let now = Instant.now
         var session = try probing(&output, at: now)
-        session.opened(.subscriber, at: now, into: &output)
-        _ = try hear(secondLogin, &session, &output, on: .subscriber)
+        session.opened(.probe, to: .test, at: now, into: &output)
+        _ = try hear(secondLogin, &session, &output, on: .probe)
         let channel = "broadcaster_probe_" + nonce.prefix(24)
         let stolen: [ServerMessage] = [
             .parseComplete, .bindComplete, .dataRow([[]]), .commandComplete("SELECT 1"),
             .notification(process: 44, channel: text(channel), payload: text(nonce)), ready,
         ]
-        _ = try hear(stolen, &session, &output, on: .subscriber)
+        _ = try hear(stolen, &session, &output, on: .probe)
         try session.timeReached(now, into: &output)
         let isRefused = output.takeEvents().contains { event in
             if case .subscriptionRefused(topic: 7, _) = event { true } else { false }
@@ -63,12 +64,12 @@ struct PostgresProbeTests: PostgresConversation {
         var now = Instant.now
         var session = try probing(&output, at: now)
         now += .seconds(3)
-        session.opened(.subscriber, at: now, into: &output)
-        _ = try hear(secondLogin, &session, &output, on: .subscriber)
+        session.opened(.probe, to: .test, at: now, into: &output)
+        _ = try hear(secondLogin, &session, &output, on: .probe)
         let done: [ServerMessage] = [
             .parseComplete, .bindComplete, .dataRow([[]]), .commandComplete("SELECT 1"), ready,
         ]
-        _ = try hear(done, &session, &output, on: .subscriber)
+        _ = try hear(done, &session, &output, on: .probe)
         try session.timeReached(now, into: &output)
         now += .seconds(4)
         try session.timeReached(now, into: &output)
@@ -83,27 +84,27 @@ struct PostgresProbeTests: PostgresConversation {
         var session = try postgresSession("postgres://user@h/d", nonce: nonce)
         var output = SessionOutput()
         var now = Instant.now
-        session.opened(.main, at: now, into: &output)
+        session.opened(.main, to: .test, at: now, into: &output)
         // The process is another one than that of the greeting: there is a pooler.
         let events = try hear(login(process: "43"), &session, &output)
         guard case .ready? = events.last else {
             Issue.record("\(events)")
             return
         }
-        session.perform(.subscribe([Topic(id: 7, name: .channel("c"))]), into: &output)
+        session.perform(.subscribe([Topic(id: 7, name: .channel("c"))]), at: .now, into: &output)
         let listened: [ServerMessage] = [
             .parseComplete, .bindComplete, .commandComplete("LISTEN"), ready,
         ]
         _ = try hear(listened + listened, &session, &output)
-        #expect(output.takeWantedLanes() == [.subscriber])
-        let goesOn = session.lost(.subscriber, into: &output)
-        #expect(goesOn)
+        #expect(output.takeConnections().map(\.lane) == [.probe])
+        let loss = session.lost(.probe, .unreachable("refused"), at: now, into: &output)
+        #expect(loss == .survived)
         for _ in 0..<10 {
             now += .milliseconds(1)
             try session.timeReached(now, into: &output)
         }
         let subscribed = output.takeEvents().contains { event in
-            if case .subscribed(topic: 7) = event { true } else { false }
+            if case .subscribed(topic: 7, resumedAt: nil) = event { true } else { false }
         }
         #expect(subscribed)
     }

@@ -1,4 +1,5 @@
 import BroadcasterPostgres
+import BroadcasterTestSupport
 import BroadcasterWire
 import Testing
 
@@ -8,13 +9,13 @@ struct PostgresPublishTests: PostgresConversation {
     @Test func publishesGoOnWithoutThePreparedStatement() throws {
         var session = try postgresSession("postgres://user@h/d", nonce: nonce)
         var output = SessionOutput()
-        session.opened(.main, at: .now, into: &output)
+        session.opened(.main, to: .test, at: .now, into: &output)
         _ = try hear(login(process: "42"), &session, &output)
         // Equal, so each in a transaction of its own, all on their way at once.
         let publications = (0..<3).map {
             Publication(ticket: UInt64($0), channel: "c", payload: .text("same"))
         }
-        session.perform(.publish(publications), into: &output)
+        session.perform(.publish(publications), at: .now, into: &output)
         let gone = ServerMessage.errorResponse(
             ServerError(severity: "ERROR", code: "26000", message: "no such statement"))
         let refused = try hear([gone, ready, gone, ready, gone, ready], &session, &output)
@@ -34,10 +35,10 @@ struct PostgresPublishTests: PostgresConversation {
         for answer in [[ready], [.noData, ready], [.parseComplete, .bindComplete, ready]] {
             var session = try postgresSession("postgres://user@h/d", nonce: nonce)
             var output = SessionOutput()
-            session.opened(.main, at: .now, into: &output)
+            session.opened(.main, to: .test, at: .now, into: &output)
             _ = try hear(login(process: "42"), &session, &output)
             let one = Publication(ticket: 0, channel: "c", payload: .text("x"))
-            session.perform(.publish([one]), into: &output)
+            session.perform(.publish([one]), at: .now, into: &output)
             #expect(throws: ProtocolError.self) { try hear(answer, &session, &output) }
         }
     }
@@ -46,13 +47,13 @@ struct PostgresPublishTests: PostgresConversation {
     @Test func aGroupThatFailsDoesNotFallBehind() throws {
         var session = try postgresSession("postgres://user@h/d", nonce: nonce)
         var output = SessionOutput()
-        session.opened(.main, at: .now, into: &output)
+        session.opened(.main, to: .test, at: .now, into: &output)
         _ = try hear(login(process: "42"), &session, &output)
         let texts = ["1", "2", String(repeating: "3", count: 9000), "4", "5"]
         let publications = texts.enumerated().map {
             Publication(ticket: UInt64($0.offset), channel: "c", payload: .text($0.element))
         }
-        session.perform(.publish(publications), into: &output)
+        session.perform(.publish(publications), at: .now, into: &output)
         let wrong = ServerMessage.errorResponse(
             ServerError(severity: "ERROR", code: "22P05", message: "no such character"))
         let done: [ServerMessage] = [
@@ -60,7 +61,7 @@ struct PostgresPublishTests: PostgresConversation {
         ]
         var order: [UInt64] = []
         var answer = [wrong, ready]
-        for _ in 0..<10 where session.publishCapacity == 0 {
+        for _ in 0..<10 where session.intake == .none {
             for event in try hear(answer, &session, &output) {
                 guard case .published(let acceptance) = event else { continue }
                 order += (0..<acceptance.count).map { acceptance.firstTicket + UInt64($0) }
@@ -68,6 +69,6 @@ struct PostgresPublishTests: PostgresConversation {
             answer = done
         }
         #expect(order == [0, 1, 2, 3, 4])
-        #expect(session.publishCapacity > 0)
+        #expect(session.intake != .none)
     }
 }

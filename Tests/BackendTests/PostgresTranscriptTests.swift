@@ -25,7 +25,7 @@ struct PostgresTranscriptTests {
         for round in 0..<12 {
             var session = try postgresSession(transcript.url, nonce: transcript.nonce)
             var output = SessionOutput()
-            session.opened(.main, at: .now, into: &output)
+            session.opened(.main, to: .test, at: .now, into: &output)
             var bytes = Mutation.apply(to: transcript.received, using: &random)
             var buffer = ReceiveBuffer()
             do throws(ProtocolError) {
@@ -33,15 +33,15 @@ struct PostgresTranscriptTests {
                     let count = min(Int.random(in: 1...2000, using: &random), bytes.count)
                     buffer.append(bytes.prefix(count))
                     bytes = Array(bytes.dropFirst(count))
-                    try session.receive(&buffer, on: .main, into: &output)
+                    try session.receive(&buffer, on: .main, at: .now, into: &output)
                     while let due = session.deadline, due <= .now {
                         try session.timeReached(.now, into: &output)
                     }
                     session.perform(
-                        .subscribe([Topic(id: 0, name: .channel("chat"))]), into: &output)
+                        .subscribe([Topic(id: 0, name: .channel("chat"))]), at: .now, into: &output)
                     session.perform(
                         .publish([Publication(ticket: 0, channel: "c", payload: .text("x"))]),
-                        into: &output)
+                        at: .now, into: &output)
                     _ = output.takeEvents()
                 }
             } catch {

@@ -19,7 +19,7 @@ struct RedisProbeTests {
                 pingInterval: .seconds(10), maximumMessageSize: 1 << 20)
             session = try RedisBackend(try ServerURL("redis://h"), options: options)
                 .makeSession(nonce: "nonce")
-            session.opened(.main, at: now, into: &output)
+            session.opened(.main, to: .test, at: now, into: &output)
             try answer(Scene.hello(role, mode))
             _ = sent()
         }
@@ -30,7 +30,7 @@ struct RedisProbeTests {
 
         mutating func answer(_ text: String) throws {
             buffer.append(text.utf8)
-            try session.receive(&buffer, on: .main, into: &output)
+            try session.receive(&buffer, on: .main, at: now, into: &output)
         }
 
         /// The bytes sent since the last call.
@@ -40,7 +40,8 @@ struct RedisProbeTests {
         }
 
         mutating func subscribe() throws {
-            session.perform(.subscribe([Topic(id: 0, name: .channel("c"))]), into: &output)
+            session.perform(
+                .subscribe([Topic(id: 0, name: .channel("c"))]), at: now, into: &output)
             try answer(">3\r\n+subscribe\r\n+c\r\n:1\r\n")
             _ = sent()
         }
@@ -121,7 +122,7 @@ struct RedisProbeTests {
         scene.answers = [:]
         for _ in 0..<10 {
             _ = try scene.pass(.seconds(3))
-            scene.session.wrote(on: .main)
+            scene.session.wrote(on: .main, at: scene.now)
         }
         #expect(throws: ProtocolError.self) { _ = try scene.pass(.seconds(15)) }
     }
@@ -196,7 +197,7 @@ struct RedisProbeTests {
         try scene.subscribe()
         #expect(try scene.pass(.seconds(10)).contains(Scene.probe))
         scene.session.perform(
-            .unsubscribe([Topic(id: 0, name: .channel("c"))]), into: &scene.output)
+            .unsubscribe([Topic(id: 0, name: .channel("c"))]), at: scene.now, into: &scene.output)
         _ = scene.sent()
         try scene.answer(">3\r\n+unsubscribe\r\n+c\r\n:1\r\n")
         let sent = scene.sent()
@@ -207,7 +208,8 @@ struct RedisProbeTests {
 
     @Test func otherProbesAreNoMessagesOfAPattern() throws {
         var scene = try Scene()
-        scene.session.perform(.subscribe([Topic(id: 0, name: .pattern("*"))]), into: &scene.output)
+        scene.session.perform(
+            .subscribe([Topic(id: 0, name: .pattern("*"))]), at: scene.now, into: &scene.output)
         try scene.answer(">3\r\n+psubscribe\r\n+*\r\n:1\r\n")
         _ = scene.output.takeEvents()
         try scene.answer(">4\r\n+pmessage\r\n+*\r\n+broadcaster_probe_other\r\n+\r\n")
@@ -235,7 +237,7 @@ struct RedisProbeTests {
         #expect(scene.rejections.isEmpty)
         scene.session.perform(
             .publish([Publication(ticket: 3, channel: "c", payload: .text("x"))]),
-            into: &scene.output)
+            at: scene.now, into: &scene.output)
         let lines = scene.output.takeEvents().flatMap { TranscriptLine.event($0) { _ in nil } }
         #expect(lines.count == 2 && lines[0].hasPrefix("! publish refused 3 the server is a rep"))
         #expect(!scene.sent().contains("PUBLISH"))
@@ -246,7 +248,7 @@ struct RedisProbeTests {
         var scene = try Scene(role: "replica", mode: "cluster")
         scene.session.perform(
             .publish([Publication(ticket: 3, channel: "c", payload: .text("x"))]),
-            into: &scene.output)
+            at: scene.now, into: &scene.output)
         #expect(scene.sent().contains("PUBLISH"))
     }
 

@@ -13,21 +13,25 @@ struct RedisTotalityTests {
         let isOld = phase == .openRESP2
         var session = try redisSession(isOld ? "redis://h?protocol=2" : "redis://h")
         var output = SessionOutput()
-        session.opened(.main, at: .now, into: &output)
+        session.opened(.main, to: .test, at: .now, into: &output)
         if phase == .greeting { return session }
         let welcome = isOld ? "-NOPERM no\r\n" : "%2\r\n+version\r\n+7\r\n+proto\r\n:3\r\n"
         var buffer = ReceiveBuffer(Array(welcome.utf8))
-        try session.receive(&buffer, on: .main, into: &output)
-        for lane in output.takeWantedLanes() { session.opened(lane, at: .now, into: &output) }
+        try session.receive(&buffer, on: .main, at: .now, into: &output)
+        for lane in output.takeConnections().map(\.lane) {
+            session.opened(lane, to: .test, at: .now, into: &output)
+        }
         switch phase {
         case .subscribed:
-            session.perform(.subscribe([Topic(id: 0, name: .channel("c"))]), into: &output)
+            session.perform(
+                .subscribe([Topic(id: 0, name: .channel("c"))]), at: .now, into: &output)
         case .publishing:
             session.perform(
-                .publish([Publication(ticket: 0, channel: "c", payload: .text("x"))]), into: &output
+                .publish([Publication(ticket: 0, channel: "c", payload: .text("x"))]), at: .now,
+                into: &output
             )
-        case .pinging: session.perform(.ping, into: &output)
-        case .closing: session.perform(.close, into: &output)
+        case .pinging: session.perform(.ping, at: .now, into: &output)
+        case .closing: session.perform(.close, at: .now, into: &output)
         default: break
         }
         return session
@@ -45,13 +49,13 @@ struct RedisTotalityTests {
         var throwing = 0
         for phase in Phase.allCases {
             for vector in respVectors + pushes {
-                for lane in [Lane.main, .subscriber] {
+                for lane in [Lane.main, .subscriptions] {
                     var session = try prepared(phase)
-                    if lane == .subscriber, phase != .openRESP2 { continue }
+                    if lane == .subscriptions, phase != .openRESP2 { continue }
                     var output = SessionOutput()
                     var buffer = ReceiveBuffer(Array(vector.bytes.utf8))
                     do {
-                        try session.receive(&buffer, on: lane, into: &output)
+                        try session.receive(&buffer, on: lane, at: .now, into: &output)
                     } catch {
                         throwing += 1
                     }
@@ -71,7 +75,7 @@ struct RedisTotalityTests {
         var output = SessionOutput()
         var buffer = ReceiveBuffer(Array(bytes.utf8))
         let error = #expect(throws: ProtocolError.self) {
-            try session.receive(&buffer, on: .main, into: &output)
+            try session.receive(&buffer, on: .main, at: .now, into: &output)
         }
         #expect(error?.description.contains(says) == true)
     }
@@ -86,7 +90,7 @@ struct RedisTotalityTests {
             var output = SessionOutput()
             var buffer = ReceiveBuffer(Array(bytes.utf8))
             let error = #expect(throws: ProtocolError.self, "\(phase) \(bytes)") {
-                try session.receive(&buffer, on: .main, into: &output)
+                try session.receive(&buffer, on: .main, at: .now, into: &output)
             }
             #expect(error?.description.contains("an answer to") == true, "\(phase) \(bytes)")
         }
@@ -97,22 +101,22 @@ struct RedisTotalityTests {
         var output = SessionOutput()
         var buffer = ReceiveBuffer(Array(">3\r\n+subscribe\r\n+d\r\n:1\r\n".utf8))
         #expect(throws: ProtocolError.self) {
-            try session.receive(&buffer, on: .main, into: &output)
+            try session.receive(&buffer, on: .main, at: .now, into: &output)
         }
     }
 
     /// Messages come on the subscriber's lane alone in RESP2, however fast they could be read on the other.
-    @Test(arguments: [Lane.main, .subscriber])
+    @Test(arguments: [Lane.main, .subscriptions])
     func aMessageOnTheOtherLaneIsAViolation(lane: Lane) throws {
         var session = try prepared(.openRESP2)
         var output = SessionOutput()
         var buffer = ReceiveBuffer()
         func receive(_ text: String, on lane: Lane) throws {
             buffer.append(text.utf8)
-            try session.receive(&buffer, on: lane, into: &output)
+            try session.receive(&buffer, on: lane, at: .now, into: &output)
         }
-        session.perform(.subscribe([Topic(id: 0, name: .channel("c"))]), into: &output)
-        try receive("*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n", on: .subscriber)
+        session.perform(.subscribe([Topic(id: 0, name: .channel("c"))]), at: .now, into: &output)
+        try receive("*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n", on: .subscriptions)
         _ = output.takeEvents()
         let message = "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nx\r\n"
         if lane == .main {

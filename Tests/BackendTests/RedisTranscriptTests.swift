@@ -26,7 +26,7 @@ struct RedisTranscriptTests {
         for round in 0..<200 {
             var session = try redisSession(transcript.url)
             var output = SessionOutput()
-            session.opened(.main, at: .now, into: &output)
+            session.opened(.main, to: .test, at: .now, into: &output)
             var bytes = Mutation.apply(to: transcript.received, using: &random)
             var buffer = ReceiveBuffer()
             do throws(ProtocolError) {
@@ -34,15 +34,15 @@ struct RedisTranscriptTests {
                     let count = Int.random(in: 1...bytes.count, using: &random)
                     buffer.append(bytes.prefix(count))
                     bytes = Array(bytes.dropFirst(count))
-                    try session.receive(&buffer, on: .main, into: &output)
-                    for lane in output.takeWantedLanes() {
-                        session.opened(lane, at: .now, into: &output)
+                    try session.receive(&buffer, on: .main, at: .now, into: &output)
+                    for lane in output.takeConnections().map(\.lane) {
+                        session.opened(lane, to: .test, at: .now, into: &output)
                     }
                     session.perform(
-                        .subscribe([Topic(id: 0, name: .channel("chat"))]), into: &output)
+                        .subscribe([Topic(id: 0, name: .channel("chat"))]), at: .now, into: &output)
                     session.perform(
                         .publish([Publication(ticket: 0, channel: "c", payload: .text("x"))]),
-                        into: &output)
+                        at: .now, into: &output)
                     _ = output.takeEvents()
                 }
             } catch {

@@ -122,8 +122,8 @@ struct SessionFuzz {
 private struct Conversation {
     private var session: any Session
     private var output = SessionOutput()
-    private var buffers = [ReceiveBuffer(), ReceiveBuffer()]
-    private var isOpen = [true, false]
+    private var buffers: [Lane: ReceiveBuffer] = [:]
+    private var open: Set<Lane> = [.main]
     private var topics: [TopicName: Topic] = [:]
     private var lastTicket: UInt64 = 0
     private var now = Instant.now
@@ -133,7 +133,7 @@ private struct Conversation {
 
     init(session: any Session) {
         self.session = session
-        self.session.opened(.main, at: now, into: &output)
+        self.session.opened(.main, to: .test, at: now, into: &output)
         settle()
     }
 
@@ -143,22 +143,22 @@ private struct Conversation {
         let name = String(decoding: rest, as: UTF8.self)
         switch Unicode.Scalar(kind) {
         case "m": try receive(rest, on: .main, piece: piece)
-        case "s": try receive(rest, on: .subscriber, piece: piece)
-        case "+": session.perform(.subscribe([topic(.channel(name))]), into: &output)
-        case "*": session.perform(.subscribe([topic(.pattern(name))]), into: &output)
+        case "s": try receive(rest, on: Lane(index: 1), piece: piece)
+        case "+": session.perform(.subscribe([topic(.channel(name))]), at: now, into: &output)
+        case "*": session.perform(.subscribe([topic(.pattern(name))]), at: now, into: &output)
         case "-":
             if let known = topics.removeValue(forKey: .channel(name)) {
-                session.perform(.unsubscribe([known]), into: &output)
+                session.perform(.unsubscribe([known]), at: now, into: &output)
             }
         case "p":
             lastTicket += 1
             let publication = Publication(
                 ticket: lastTicket, channel: "chat", payload: .bytes(rest))
-            if session.publishCapacity > 0 {
-                session.perform(.publish([publication]), into: &output)
+            if session.intake != .none {
+                session.perform(.publish([publication]), at: now, into: &output)
             }
-        case "i": session.perform(.ping, into: &output)
-        case "c": session.perform(.close, into: &output)
+        case "i": session.perform(.ping, at: now, into: &output)
+        case "c": session.perform(.close, at: now, into: &output)
         default:
             now += .seconds(Int(kind % 8))
             try session.timeReached(now, into: &output)
@@ -176,11 +176,12 @@ private struct Conversation {
         _ bytes: [UInt8], on lane: Lane, piece: Int
     ) throws(ProtocolError) {
         var rest = bytes[...]
-        while !rest.isEmpty, isOpen[lane.index], !isRejected {
-            buffers[lane.index].append(rest.prefix(piece))
+        while !rest.isEmpty, open.contains(lane), !isRejected {
+            buffers[lane, default: ReceiveBuffer()].append(rest.prefix(piece))
             rest = rest.dropFirst(piece)
             do throws(ProtocolError) {
-                try session.receive(&buffers[lane.index], on: lane, into: &output)
+                try session.receive(
+                    &buffers[lane, default: ReceiveBuffer()], on: lane, at: now, into: &output)
             } catch {
                 settle()
                 throw error
@@ -189,7 +190,7 @@ private struct Conversation {
         }
         // Not after each piece: the number of calls with the time is no property of the bytes.
         try work()
-        require(buffers[lane.index].count <= bytes.count + (2 << 20), "bytes pile up")
+        require((buffers[lane]?.count ?? 0) <= bytes.count + (2 << 20), "bytes pile up")
     }
 
     /// Does the work that the session does in slices: a server may ask for many rounds, of which this tries a few.
@@ -202,12 +203,12 @@ private struct Conversation {
     }
 
     private mutating func settle() {
-        for lane in output.takeWantedLanes() {
-            isOpen[lane.index] = true
-            session.opened(lane, at: now, into: &output)
+        for wish in output.takeConnections() {
+            open.insert(wish.lane)
+            session.opened(wish.lane, to: .test, at: now, into: &output)
         }
-        for lane in output.takeFinishedLanes() { isOpen[lane.index] = false }
-        for index in 0...1 { output[Lane(index: index)] = [] }
+        for lane in output.takeFinished() { open.remove(lane) }
+        output.drainBytes { _, bytes in bytes = [] }
         for event in output.takeEvents() {
             if isRejected { return }
             if case .rejected = event { isRejected = true }

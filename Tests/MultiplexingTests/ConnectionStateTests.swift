@@ -5,9 +5,13 @@ import Testing
 
 struct ConnectionStateTests {
     private let start = Instant.now
+    private let first = Endpoint.tcp(host: "a", port: 1)
+    private let second = Endpoint.tcp(host: "b", port: 2)
+    private let third = Endpoint.tcp(host: "c", port: 3)
 
     private func state(waits: Bool = false) -> ConnectionState {
-        var state = ConnectionState(connectTimeout: .seconds(5), waitsForServer: waits)
+        var state = ConnectionState(
+            servers: [first], connectTimeout: .seconds(5), waitsForServer: waits)
         _ = state.start(at: start)
         return state
     }
@@ -30,10 +34,11 @@ struct ConnectionStateTests {
         var now = start
         for _ in 0..<100 {
             switch state.failed(loading, at: now, chance: 1) {
-            case .wait(let until):
+            case .wait(let until, _):
                 #expect(until > now && until <= start + .seconds(5))
                 now = until
-                #expect(state.timeReached(now) == .connect(deadline: start + .seconds(5)))
+                #expect(
+                    state.timeReached(now) == .connect(to: first, deadline: start + .seconds(5)))
             case .giveUp:
                 #expect(now == start + .seconds(5))
                 return
@@ -46,16 +51,16 @@ struct ConnectionStateTests {
     /// A host without power, say: the second of the list must have its chance within the time of `connect()`.
     @Test func aSilentServerLeavesTimeForTheNext() {
         var state = ConnectionState(
-            connectTimeout: .seconds(6), waitsForServer: false, endpoints: 3)
-        #expect(state.start(at: start) == .connect(deadline: start + .seconds(2)))
+            servers: [first, second, third], connectTimeout: .seconds(6), waitsForServer: false)
+        #expect(state.start(at: start) == .connect(to: first, deadline: start + .seconds(2)))
         var now = start + .seconds(2)
         let silent = ConnectionFailure.timedOut("no answer")
-        #expect(state.failed(silent, at: now, chance: 1) == .wait(until: now))
-        #expect(state.timeReached(now) == .connect(deadline: start + .seconds(4)))
+        #expect(state.failed(silent, at: now, chance: 1) == .wait(until: now, because: silent))
+        #expect(state.timeReached(now) == .connect(to: second, deadline: start + .seconds(4)))
         // A host that answers at once leaves its share to the last.
         now += .seconds(1)
         _ = state.failed(.unreachable("refused"), at: now, chance: 1)
-        #expect(state.timeReached(now) == .connect(deadline: start + .seconds(6)))
+        #expect(state.timeReached(now) == .connect(to: third, deadline: start + .seconds(6)))
         now = start + .seconds(6)
         #expect(state.failed(silent, at: now, chance: 1) == .giveUp(silent))
     }
@@ -81,12 +86,12 @@ struct ConnectionStateTests {
             ConnectionFailure.lost("x"), .unreachable("x"), .protocolViolation("x"), .timedOut("x"),
             .rejected(Rejection(kind: .permanent, message: "ERR")),
         ] {
-            guard case .wait(let until) = state.failed(failure, at: now, chance: 1) else {
+            guard case .wait(let until, _) = state.failed(failure, at: now, chance: 1) else {
                 Issue.record("gave up after \(failure)")
                 return
             }
             now = until
-            #expect(state.timeReached(now) == .connect(deadline: now + .seconds(5)))
+            #expect(state.timeReached(now) == .connect(to: first, deadline: now + .seconds(5)))
         }
     }
 
@@ -96,7 +101,7 @@ struct ConnectionStateTests {
         var now = start
         var delays: [Duration] = []
         for _ in 0..<12 {
-            guard case .wait(let until) = state.failed(.lost("x"), at: now, chance: 1) else {
+            guard case .wait(let until, _) = state.failed(.lost("x"), at: now, chance: 1) else {
                 break
             }
             delays.append(until - now)
@@ -112,14 +117,15 @@ struct ConnectionStateTests {
         var random = SeededRandom()
         var tenths = Array(repeating: 0, count: 10)
         for _ in 0..<200 {
-            var state = ConnectionState(connectTimeout: .seconds(5), waitsForServer: true)
+            var state = ConnectionState(
+                servers: [first], connectTimeout: .seconds(5), waitsForServer: true)
             _ = state.start(at: start)
             var now = start
             // The eighth attempt and later ones: the interval is 5 s.
             for _ in 0..<10 {
                 let before = now
                 let chance = Double.random(in: 0...1, using: &random)
-                guard case .wait(let until) = state.failed(.lost("x"), at: now, chance: chance)
+                guard case .wait(let until, _) = state.failed(.lost("x"), at: now, chance: chance)
                 else { continue }
                 now = until
                 _ = state.timeReached(now)
@@ -136,7 +142,7 @@ struct ConnectionStateTests {
     @Test func jitterNeverMakesABusyLoop() {
         var state = state()
         state.ready(at: start)
-        guard case .wait(let until) = state.failed(.lost("x"), at: start, chance: 0) else {
+        guard case .wait(let until, _) = state.failed(.lost("x"), at: start, chance: 0) else {
             Issue.record("no wait")
             return
         }
@@ -148,13 +154,16 @@ struct ConnectionStateTests {
         var now = start
         for _ in 0..<8 {
             state.ready(at: now)
-            if case .wait(let until) = state.failed(.lost("x"), at: now, chance: 1) { now = until }
+            if case .wait(let until, _) = state.failed(.lost("x"), at: now, chance: 1) {
+                now = until
+            }
             _ = state.timeReached(now)
         }
         state.ready(at: now)
         now += .seconds(6)
         #expect(
-            state.failed(.lost("x"), at: now, chance: 1) == .wait(until: now + .milliseconds(50)))
+            state.failed(.lost("x"), at: now, chance: 1)
+                == .wait(until: now + .milliseconds(50), because: .lost("x")))
     }
 
     @Test func aConnectionThatFlapsDoesNot() {
@@ -162,10 +171,14 @@ struct ConnectionStateTests {
         var now = start
         for _ in 0..<8 {
             state.ready(at: now)
-            if case .wait(let until) = state.failed(.lost("x"), at: now, chance: 1) { now = until }
+            if case .wait(let until, _) = state.failed(.lost("x"), at: now, chance: 1) {
+                now = until
+            }
             _ = state.timeReached(now)
         }
-        guard case .wait(let until) = state.failed(.lost("x"), at: now, chance: 1) else { return }
+        guard case .wait(let until, _) = state.failed(.lost("x"), at: now, chance: 1) else {
+            return
+        }
         #expect(until - now == .seconds(5))
     }
 
@@ -178,7 +191,7 @@ struct ConnectionStateTests {
         let wrong = ConnectionFailure.rejected(
             Rejection(kind: .authentication, message: "WRONGPASS"))
         let again = state.failed(wrong, at: now + .seconds(1), chance: 0)
-        #expect(again == .wait(until: now + .seconds(6)))
+        #expect(again == .wait(until: now + .seconds(6), because: wrong))
     }
 
     /// Every input in every phase: it moves or does nothing, and a closed state stays closed.
@@ -191,7 +204,8 @@ struct ConnectionStateTests {
             { state, _ in state.close() },
         ]
         for path in 0..<3125 {
-            var state = ConnectionState(connectTimeout: .seconds(5), waitsForServer: false)
+            var state = ConnectionState(
+                servers: [first], connectTimeout: .seconds(5), waitsForServer: false)
             var number = path
             var wasClosed = false
             for step in 0..<5 {

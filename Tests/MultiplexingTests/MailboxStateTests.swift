@@ -50,7 +50,7 @@ struct MailboxStateTests {
         #expect(mailbox.next() == nil)
     }
 
-    @Test func theOldestFallAndTheHoleStandsBeforeTheRest() {
+    @Test func theOldestAreDroppedAndTheGapStandsBeforeTheRest() {
         var mailbox = MailboxState(limits: limits(3))
         mailbox.offer(run(0..<2))
         mailbox.offer(run(2..<5))
@@ -74,7 +74,7 @@ struct MailboxStateTests {
         #expect(mailbox.byteCount == 0)
     }
 
-    @Test func theNewestFallAndTheHoleStandsAfterTheRest() {
+    @Test func theNewestAreDroppedAndTheGapStandsAfterTheRest() {
         var mailbox = MailboxState(limits: limits(3, .dropNewest))
         mailbox.offer(run(0..<2))
         mailbox.offer(run(2..<5))
@@ -110,38 +110,38 @@ struct MailboxStateTests {
         #expect(mailbox.count == 1)
     }
 
-    @Test func aLossStandsInItsPlaceAndIsToldWhenItIsOver() {
+    @Test func aLossStandsInItsPlaceAndIsReportedWhenItIsOver() {
         var mailbox = MailboxState(limits: limits(100))
         mailbox.offer(run(0..<2))
-        mailbox.interrupt(at: start, reason: "x")
+        mailbox.interrupt([0], at: start, reason: "x")
         mailbox.offer(run(2..<3))
         #expect(drain(&mailbox) == ["0", "1"])
         #expect(!mailbox.isReady)
-        mailbox.resume(at: start + .seconds(3))
+        mailbox.restore(0, isResumed: false, at: start + .seconds(3))
         #expect(drain(&mailbox) == ["gap3.0", "2"])
     }
 
     @Test func lossesBeforeTheFirstIsOverAreOne() {
         var mailbox = MailboxState(limits: limits(100))
-        for second in 0..<3 { mailbox.interrupt(at: start + .seconds(second), reason: "x") }
-        mailbox.resume(at: start + .seconds(5))
+        for second in 0..<3 { mailbox.interrupt([0], at: start + .seconds(second), reason: "x") }
+        mailbox.restore(0, isResumed: false, at: start + .seconds(5))
         #expect(drain(&mailbox) == ["gap5.0"])
     }
 
     @Test func endingDoesNotWaitForALossToBeOver() {
         var mailbox = MailboxState(limits: limits(100))
         mailbox.offer(run(0..<1))
-        mailbox.interrupt(at: start, reason: "x")
+        mailbox.interrupt([0], at: start, reason: "x")
         mailbox.finish(nil)
         #expect(drain(&mailbox) == ["0", "end"])
     }
 
-    @Test func holesDoNotPileUpWhileNobodyReads() {
+    @Test func gapsDoNotPileUpWhileNobodyReads() {
         var mailbox = MailboxState(limits: limits(1))
         for second in 0..<1000 {
             mailbox.offer(run(second..<second + 2))
-            mailbox.interrupt(at: start + .seconds(second), reason: "x")
-            mailbox.resume(at: start + .seconds(second + 1))
+            mailbox.interrupt([0], at: start + .seconds(second), reason: "x")
+            mailbox.restore(0, isResumed: false, at: start + .seconds(second + 1))
         }
         let seen = drain(&mailbox)
         #expect(seen.count <= 4, "\(seen)")
@@ -151,7 +151,7 @@ struct MailboxStateTests {
     /// Compares with a simple model: every message is delivered once and in order, or counted in a gap that stands
     /// between its neighbours.
     @Test(arguments: 0..<60 as Range<UInt64>)
-    func eachMessageIsDeliveredOrToldAsLost(seed: UInt64) {
+    func eachMessageIsDeliveredOrReportedAsLost(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let overflow = [MailboxLimits.Overflow.dropOldest, .dropNewest][Int(seed % 2)]
         let bound = Int.random(in: 1...20, using: &random)
@@ -160,7 +160,7 @@ struct MailboxStateTests {
         var next = 0
         var expected = 0
         var now = start
-        var openHoles = 0
+        var openGaps = 0
         func check(_ seen: [String]) {
             for item in seen {
                 if let number = Int(item), number >= 0, !item.hasPrefix("-") {
@@ -179,17 +179,17 @@ struct MailboxStateTests {
                 mailbox.offer(run(next..<next + count))
                 next += count
             case 5:
-                mailbox.interrupt(at: now, reason: "x")
-                openHoles += 1
+                mailbox.interrupt([0], at: now, reason: "x")
+                openGaps += 1
             case 6:
-                mailbox.resume(at: now)
-                openHoles = 0
+                mailbox.restore(0, isResumed: false, at: now)
+                openGaps = 0
             default:
-                if openHoles == 0 { check(drain(&mailbox)) }
+                if openGaps == 0 { check(drain(&mailbox)) }
             }
             #expect(mailbox.count <= bound)
         }
-        mailbox.resume(at: now)
+        mailbox.restore(0, isResumed: false, at: now)
         check(drain(&mailbox))
         #expect(expected == next, "seed \(seed)")
         #expect(mailbox.delivered + mailbox.dropped == next)

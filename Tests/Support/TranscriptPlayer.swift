@@ -5,7 +5,7 @@ package import Testing
 package struct TranscriptPlayer {
     private var session: any Session
     private var output = SessionOutput()
-    private var buffers = [ReceiveBuffer(), ReceiveBuffer()]
+    private var buffers: [Lane: ReceiveBuffer] = [:]
     private var topics: [TopicName: Topic] = [:]
     private var lastTicket: UInt64 = 0
     private var sent: [Int: [UInt8]] = [:]
@@ -35,9 +35,9 @@ package struct TranscriptPlayer {
 
     private mutating func perform(_ input: Transcript.Step.Input, feed: Feed) {
         switch input {
-        case .opened: session.opened(.main, at: .now, into: &output)
+        case .opened: session.opened(.main, to: .test, at: .now, into: &output)
         case .commands(let lines):
-            for command in commands(lines) { session.perform(command, into: &output) }
+            for command in commands(lines) { session.perform(command, at: .now, into: &output) }
         case .received(let lane, let bytes):
             for piece in feed.pieces(of: bytes) { receive(piece, on: lane) }
         }
@@ -45,9 +45,10 @@ package struct TranscriptPlayer {
     }
 
     private mutating func receive(_ piece: [UInt8], on lane: Lane) {
-        buffers[lane.index].append(piece)
+        buffers[lane, default: ReceiveBuffer()].append(piece)
         do throws(ProtocolError) {
-            try session.receive(&buffers[lane.index], on: lane, into: &output)
+            try session.receive(
+                &buffers[lane, default: ReceiveBuffer()], on: lane, at: .now, into: &output)
             collect()
             try doWork()
         } catch {
@@ -65,12 +66,12 @@ package struct TranscriptPlayer {
     }
 
     private mutating func collect() {
-        for lane in output.takeWantedLanes() {
-            session.opened(lane, at: .now, into: &output)
+        for wish in output.takeConnections() {
+            session.opened(wish.lane, to: .test, at: .now, into: &output)
         }
-        for index in 0...1 where !output[Lane(index: index)].isEmpty {
-            sent[index, default: []] += output[Lane(index: index)]
-            output[Lane(index: index)] = []
+        output.drainBytes { lane, bytes in
+            sent[lane.index, default: []] += bytes
+            bytes = []
         }
         let names = Dictionary(uniqueKeysWithValues: topics.values.map { ($0.id, $0.name) })
         for event in output.takeEvents() {
@@ -123,4 +124,9 @@ package struct TranscriptPlayer {
             return topic
         }
     }
+}
+
+extension PeerInfo {
+    /// The other end of a lane in a test.
+    package static let test = PeerInfo(endpoint: .tcp(host: "test", port: 1))
 }

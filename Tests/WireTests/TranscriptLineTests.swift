@@ -11,7 +11,7 @@ struct TranscriptLineTests {
     }
 
     @Test func secretsAreMasked() {
-        let line = TranscriptLine.sent(Array("AUTH pass\r\n".utf8), on: .main, secret: "pass")
+        let line = TranscriptLine.sent(Array("AUTH pass\r\n".utf8), on: .main, secrets: ["pass"])
         #expect(line == #"C: AUTH ****\r\n"#)
     }
 

@@ -1,7 +1,7 @@
 package import BroadcasterWire
 
 /// Channels inside one process, for tests and for programs that are one process.
-package struct MemoryBackend: Backend {
+package struct MemoryBackend: URLBackend {
     package static let schemes = ["memory"]
 
     private let maximumMessageSize: Int
@@ -11,7 +11,7 @@ package struct MemoryBackend: Backend {
     }
 
     package init(
-        _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment = .empty
+        _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment
     ) throws(URLError) {
         try url.options.finish(scheme: "memory")
         guard url.user == nil, url.hosts.isEmpty, url.path.isEmpty || url.path == "/" else {
@@ -22,7 +22,7 @@ package struct MemoryBackend: Backend {
 
     package var endpoints: [Endpoint] { [] }
 
-    package var secret: String? { nil }
+    package var secrets: [String] { [] }
 
     package func makeSession() -> any Session {
         MemorySession()

@@ -5,13 +5,16 @@ struct MemorySession: Session {
     private var channels = TopicIndex()
     private var patterns: [(topic: Topic, pattern: GlobPattern)] = []
 
-    mutating func opened(_ lane: Lane, at now: Instant, into output: inout SessionOutput) {
+    mutating func opened(
+        _ lane: Lane, to peer: PeerInfo, at now: Instant, into output: inout SessionOutput
+    ) {
         output.append(
             .ready(ServerIdentity(product: "memory", version: "none", dialect: "in process")))
     }
 
     mutating func receive(
-        _ buffer: inout ReceiveBuffer, on lane: Lane, into output: inout SessionOutput
+        _ buffer: inout ReceiveBuffer, on lane: Lane, at now: Instant,
+        into output: inout SessionOutput
     ) throws(ProtocolError) {}
 
     mutating func timeReached(
@@ -20,7 +23,9 @@ struct MemorySession: Session {
 
     var deadline: Instant? { nil }
 
-    mutating func perform(_ command: Command, into output: inout SessionOutput) {
+    mutating func perform(
+        _ command: Command, at now: Instant, into output: inout SessionOutput
+    ) {
         switch command {
         case .subscribe(let topics):
             for topic in topics {

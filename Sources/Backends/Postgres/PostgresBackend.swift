@@ -1,7 +1,11 @@
 package import BroadcasterWire
 
 /// Postgres LISTEN and NOTIFY.
-package struct PostgresBackend: Backend {
+package struct PostgresBackend: URLBackend {
+    package static let schemes = PostgresURL.schemes
+    /// 16 MiB: a larger message would be cut into thousands of parts.
+    package static let messageSize = 16 << 20
+
     private let url: PostgresURL
     private let options: CommonOptions
 
@@ -12,9 +16,18 @@ package struct PostgresBackend: Backend {
         self.options = options
     }
 
+    /// The one variable of libpq's that concerns the core.
+    package static func adjust(_ options: inout CommonOptions, by environment: ServerEnvironment) {
+        if let text = environment.variable("PGCONNECT_TIMEOUT"),
+            let time = URLOptions.duration(text), time > .zero
+        {
+            options.connectTimeout = time
+        }
+    }
+
     package var endpoints: [Endpoint] { url.endpoints }
 
-    package var secret: String? { url.password }
+    package var secrets: [String] { url.password.map { [$0] } ?? [] }
 
     package func makeSession() -> any Session {
         makeSession(nonce: Nonce.random())

@@ -67,7 +67,7 @@ struct PostgresProbe: Sendable {
         isLoggedIn = false
         isListening = false
         begunAt = nil
-        output.connect(.subscriber)
+        output.connect(.probe)
         return true
     }
 
@@ -102,18 +102,18 @@ struct PostgresProbe: Sendable {
     }
 
     private func notifyIfReady(into output: inout SessionOutput) {
-        if isLoggedIn, isListening { notify(into: &output[.subscriber]) }
+        if isLoggedIn, isListening { notify(into: &output[.probe]) }
     }
 
     func opened(into output: inout SessionOutput) {
-        handshake.start(into: &output[.subscriber])
+        handshake.start(into: &output[.probe])
     }
 
     mutating func received(
         _ message: ServerMessage, into output: inout SessionOutput
     ) throws(ProtocolError) {
         guard isLoggedIn else {
-            switch try handshake.received(message, into: &output[.subscriber]) {
+            switch try handshake.received(message, into: &output[.probe]) {
             case .goOn: break
             case .rejected: giveUp(into: &output)
             case .done:
@@ -145,8 +145,8 @@ struct PostgresProbe: Sendable {
     }
 
     private func leave(into output: inout SessionOutput) {
-        ClientMessage.terminate.append(to: &output[.subscriber])
-        output.finish(.subscriber)
+        ClientMessage.terminate.append(to: &output[.probe])
+        output.finish(.probe)
     }
 
     // MARK: Time
@@ -167,7 +167,7 @@ struct PostgresProbe: Sendable {
     }
 
     mutating func timeReached(_ now: Instant, into output: inout SessionOutput) -> Verdict {
-        handshake.work(into: &output[.subscriber])
+        handshake.work(into: &output[.probe])
         switch step {
         case .connecting(nil):
             begunAt = now
@@ -183,7 +183,7 @@ struct PostgresProbe: Sendable {
             return .lost
         case .connecting(let deadline?) where now >= deadline:
             step = .over
-            output.finish(.subscriber)
+            output.finish(.probe)
             return .accepted
         case .givenUp:
             step = .over

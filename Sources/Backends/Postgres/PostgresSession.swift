@@ -15,7 +15,6 @@ struct PostgresSession: Session {
 
     private let url: PostgresURL
     private let options: CommonOptions
-    private let nonce: String
     private var handshake: PostgresHandshake
     private var phase = Phase.greeting
     private var operations = Queue<PostgresOperation>()
@@ -33,20 +32,21 @@ struct PostgresSession: Session {
     /// Topics that wait for the probe.
     private var unverified: [Topic] = []
     private var heartbeat: Heartbeat
-    /// A moment that has passed: a deadline that is due at once.
-    private var openedAt: Instant = .now
+    /// An expired deadline: requests an immediate `timeReached`.
+    private var openedAt: Instant?
 
     init(_ url: PostgresURL, options: CommonOptions, nonce: String) {
         self.url = url
         self.options = options
-        self.nonce = nonce
         handshake = PostgresHandshake(url, nonce: nonce)
         probe = PostgresProbe(url, nonce: nonce)
         notifications = NotificationReader(limit: options.maximumMessageSize)
         heartbeat = Heartbeat(interval: options.pingInterval)
     }
 
-    mutating func opened(_ lane: Lane, at now: Instant, into output: inout SessionOutput) {
+    mutating func opened(
+        _ lane: Lane, to peer: PeerInfo, at now: Instant, into output: inout SessionOutput
+    ) {
         openedAt = now
         if lane == .main {
             handshake.start(into: &output[.main])
@@ -61,12 +61,14 @@ struct PostgresSession: Session {
     /// cost what some 50 messages do, so more than this many together gain little.
     private static let groupLimit = 256
 
-    var publishCapacity: Int {
+    var intake: PublishIntake {
         let isPublishing = sent.groups > 0 || !waiting.isEmpty
-        return isPublishing || phase != .open ? 0 : PostgresSession.groupLimit
+        return isPublishing || phase != .open ? .none : .batch(PostgresSession.groupLimit)
     }
 
-    mutating func perform(_ command: Command, into output: inout SessionOutput) {
+    mutating func perform(
+        _ command: Command, at now: Instant, into output: inout SessionOutput
+    ) {
         guard phase == .open else { return }
         switch command {
         case .subscribe(let topics):
@@ -158,7 +160,8 @@ struct PostgresSession: Session {
     // MARK: What comes
 
     mutating func receive(
-        _ buffer: inout ReceiveBuffer, on lane: Lane, into output: inout SessionOutput
+        _ buffer: inout ReceiveBuffer, on lane: Lane, at now: Instant,
+        into output: inout SessionOutput
     ) throws(ProtocolError) {
         if lane == .main { heartbeat.heard() }
         let received = buffer.bytes
@@ -178,7 +181,7 @@ struct PostgresSession: Session {
         if phase == .closing { buffer.consume(upTo: buffer.bytes.count) }
     }
 
-    mutating func wrote(on lane: Lane) {
+    mutating func wrote(on lane: Lane, at now: Instant) {
         if lane == .main { heartbeat.heard() }
     }
 
@@ -329,10 +332,13 @@ struct PostgresSession: Session {
 
     // MARK: The probe
 
-    /// Only the probe uses another lane than the first.
-    mutating func lost(_ lane: Lane, into output: inout SessionOutput) -> Bool {
+    /// Goes on without the probe's lane.
+    mutating func lost(
+        _ lane: Lane, _ failure: LaneFailure, at now: Instant, into output: inout SessionOutput
+    ) -> LaneLoss {
+        if lane == .main { return .ended }
         probe.lost()
-        return true
+        return .survived
     }
 
     private mutating func sendProbe(into output: inout SessionOutput) {

@@ -1,7 +1,9 @@
 package import BroadcasterWire
 
 /// Redis PUB/SUB, over RESP3 or RESP2.
-package struct RedisBackend: Backend {
+package struct RedisBackend: URLBackend {
+    package static let schemes = RedisURL.schemes
+
     private let url: RedisURL
     private let options: CommonOptions
 
@@ -14,13 +16,13 @@ package struct RedisBackend: Backend {
 
     package var endpoints: [Endpoint] { [url.endpoint] }
 
-    package var secret: String? { url.password }
+    package var secrets: [String] { url.password.map { [$0] } ?? [] }
 
     package func makeSession() -> any Session {
         makeSession(nonce: Nonce.random())
     }
 
-    /// - Parameter nonce: for the name of a channel that only this session uses.
+    /// - Parameter nonce: makes a channel of the probe this session's own.
     package func makeSession(nonce: String) -> any Session {
         RedisSession(url, options: options, nonce: nonce)
     }

@@ -26,11 +26,13 @@ struct RedisHandshake: Sendable {
     private(set) var dialect: RedisURL.Dialect
     private(set) var product = "redis"
     private(set) var version = "unknown"
-    private(set) var role = RedisRole()
+    private(set) var role: RedisRole
     private var step = Step.hello
 
-    init(_ url: RedisURL, lane: Lane, dialect: RedisURL.Dialect) {
+    /// - Parameter role: nothing known of it; what the server says of its role is added.
+    init(_ url: RedisURL, lane: Lane, dialect: RedisURL.Dialect, role: RedisRole) {
         self.url = url
+        self.role = role
         self.dialect = dialect
         isMain = lane == .main
     }

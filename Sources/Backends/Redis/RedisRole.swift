@@ -16,13 +16,17 @@ struct RedisRole: Sendable {
     private var isCluster = false
     /// The server does not tell.
     private var isRefused = false
-    /// When it was asked and has not been answered since.
+    /// The moment at which the server was asked, as long as it has not answered.
     private var askedAt: Instant?
-    private var isExcused = false
+    private var answers: AnswerWatch
     private(set) var nextCheck: Instant?
 
     /// The answer stands behind all that a slow line has to bring first.
     private static let leastAnswerTimeout: Duration = .seconds(30)
+
+    init(answerTimeout: Duration) {
+        answers = AnswerWatch(timeout: max(answerTimeout, RedisRole.leastAnswerTimeout))
+    }
 
     static let lost = Rejection(
         kind: .unsuitable,
@@ -69,17 +73,14 @@ struct RedisRole: Sendable {
         for (name, value) in RedisInformation.fields(of: text) { learn(name, value) }
     }
 
-    /// The server has answered something else, or cannot yet.
-    mutating func extendDeadline() {
-        isExcused = true
+    /// Notes that the server has answered something else, or takes bytes and cannot yet.
+    mutating func progressed(at now: Instant) {
+        answers.progressed(at: now)
     }
 
-    /// The server goes on sending, which satisfies the heartbeat, and has answered nothing for so long.
-    mutating func isOverdue(_ now: Instant, answerTimeout: Duration) -> Bool {
-        guard let asked = askedAt else { return false }
-        if isExcused { askedAt = now }
-        defer { isExcused = false }
-        return !isExcused && now - asked >= max(answerTimeout, RedisRole.leastAnswerTimeout)
+    /// True if the server goes on sending, which satisfies the heartbeat, and has answered nothing for too long.
+    func isOverdue(at now: Instant) -> Bool {
+        answers.deadline(due: askedAt).map { now >= $0 } ?? false
     }
 
     /// True if it is time to ask.

@@ -24,12 +24,12 @@ struct RedisSession: Session {
     private let url: RedisURL
     private let options: CommonOptions
     private var phase = Phase.greeting
-    /// A moment that has passed: a deadline that is due at once.
-    private var openedAt = Instant.now
+    /// An expired deadline: requests an immediate `timeReached`.
+    private var openedAt: Instant?
     private var dialect: RedisURL.Dialect
     private var lanes: [Connection] = []
     private var messages: MessageReader
-    private var role = RedisRole()
+    private var role: RedisRole
     private var probe: RedisProbe
 
     /// - Parameter nonce: for the name of a channel that only this session uses.
@@ -37,18 +37,21 @@ struct RedisSession: Session {
         self.url = url
         self.options = options
         dialect = url.dialect
+        role = RedisRole(answerTimeout: options.answerTimeout)
         probe = RedisProbe(nonce: nonce, interval: options.pingInterval)
         messages = MessageReader(limit: options.maximumMessageSize, passingOver: probe.topic)
     }
 
     // MARK: Opening
 
-    mutating func opened(_ lane: Lane, at now: Instant, into output: inout SessionOutput) {
+    mutating func opened(
+        _ lane: Lane, to peer: PeerInfo, at now: Instant, into output: inout SessionOutput
+    ) {
         // The limit holds for messages; a name or an INFO answer may be longer than a tiny one.
         let limits = RESPDecoder.Limits(stringLength: max(options.maximumMessageSize, 1 << 20))
         var connection = Connection(
             decoder: RESPDecoder(limits: limits),
-            handshake: RedisHandshake(url, lane: lane, dialect: dialect),
+            handshake: RedisHandshake(url, lane: lane, dialect: dialect, role: role),
             heartbeat: Heartbeat(interval: options.pingInterval))
         let outcome = connection.handshake.start(lane, into: &output)
         lanes.append(connection)
@@ -65,7 +68,7 @@ struct RedisSession: Session {
         case .done:
             lanes[lane.index].isGreeted = true
             dialect = lanes[lane.index].handshake.dialect
-            if dialect == .resp2, lane == .main { return output.connect(.subscriber) }
+            if dialect == .resp2, lane == .main { return output.connect(.subscriptions) }
             phase = .open
             let main = lanes[0].handshake
             role = main.role
@@ -78,14 +81,16 @@ struct RedisSession: Session {
     }
 
     /// The lane that subscriptions live on.
-    private var subscriberLane: Lane { dialect == .resp3 ? .main : .subscriber }
+    private var subscriberLane: Lane { dialect == .resp3 ? .main : .subscriptions }
 
     // MARK: Commands
 
-    /// What comes when the end is near waits for the next connection, unsent.
-    var publishCapacity: Int { phase == .open ? .max : 0 }
+    /// Messages that come when the end is near wait for the next connection, unsent.
+    var intake: PublishIntake { phase == .open ? .pipelined : .none }
 
-    mutating func perform(_ command: Command, into output: inout SessionOutput) {
+    mutating func perform(
+        _ command: Command, at now: Instant, into output: inout SessionOutput
+    ) {
         guard phase == .open else { return }
         switch command {
         case .subscribe(let topics): request(topics, isSubscribing: true, into: &output)
@@ -149,27 +154,29 @@ struct RedisSession: Session {
     private static let largeMessage = 65_536
 
     mutating func receive(
-        _ buffer: inout ReceiveBuffer, on lane: Lane, into output: inout SessionOutput
+        _ buffer: inout ReceiveBuffer, on lane: Lane, at now: Instant,
+        into output: inout SessionOutput
     ) throws(ProtocolError) {
         lanes[lane.index].heartbeat.heard()
         if !lanes[lane.index].decoder.isAtBoundary, buffer.count >= RedisSession.largeMessage {
             // A large message on its way is one that arrives, and what was asked is answered behind it.
             if lane == subscriberLane { probe.arrived() }
-            if lane == .main { role.extendDeadline() }
+            if lane == .main { role.progressed(at: now) }
         }
         while phase != .closing {
             if phase == .open, lanes[lane.index].decoder.isAtBoundary {
-                scan(&buffer, lane, into: &output)
+                scan(&buffer, lane, at: now, into: &output)
             }
             guard let value = try lanes[lane.index].decoder.next(&buffer) else { return }
-            try receive(value.plain, on: lane, into: &output)
+            try receive(value.plain, on: lane, at: now, into: &output)
         }
         buffer.consume(upTo: buffer.bytes.count)
     }
 
     /// The fast way for what comes by the million, until there is something else in front.
     private mutating func scan(
-        _ buffer: inout ReceiveBuffer, _ lane: Lane, into output: inout SessionOutput
+        _ buffer: inout ReceiveBuffer, _ lane: Lane, at now: Instant,
+        into output: inout SessionOutput
     ) {
         var start: Int
         repeat {
@@ -177,13 +184,13 @@ struct RedisSession: Session {
             if lane == subscriberLane, messages.takeRuns(from: &buffer, dialect, into: &output) {
                 probe.arrived()
             }
-            if lane == .main { scanAnswers(&buffer, into: &output) }
+            if lane == .main { scanAnswers(&buffer, at: now, into: &output) }
         } while buffer.start > start
     }
 
     /// Answers to what was published.
     private mutating func scanAnswers(
-        _ buffer: inout ReceiveBuffer, into output: inout SessionOutput
+        _ buffer: inout ReceiveBuffer, at now: Instant, into output: inout SessionOutput
     ) {
         let received = buffer.bytes
         var position = buffer.start
@@ -193,25 +200,26 @@ struct RedisSession: Session {
             _ = lanes[0].expected.removeFirst()
             output.append(published: ticket, receivers: receivers)
         }
-        if position > buffer.start { role.extendDeadline() }
+        if position > buffer.start { role.progressed(at: now) }
         buffer.consume(upTo: position)
     }
 
-    mutating func wrote(on lane: Lane) {
+    mutating func wrote(on lane: Lane, at now: Instant) {
+        guard lanes.indices.contains(lane.index) else { return }
         lanes[lane.index].heartbeat.heard()
-        role.extendDeadline()
+        role.progressed(at: now)
     }
 
     private mutating func receive(
-        _ value: RESPValue, on lane: Lane, into output: inout SessionOutput
+        _ value: RESPValue, on lane: Lane, at now: Instant, into output: inout SessionOutput
     ) throws(ProtocolError) {
         switch value {
-        case .push(let items): try receivePush(items, on: lane, into: &output)
-        case .array(let items) where dialect == .resp2 && lane == .subscriber && phase == .open:
-            try receivePush(items, on: lane, into: &output)
+        case .push(let items): try receivePush(items, on: lane, at: now, into: &output)
+        case .array(let items) where dialect == .resp2 && lane == .subscriptions && phase == .open:
+            try receivePush(items, on: lane, at: now, into: &output)
         default:
             if lanes[lane.index].isGreeted {
-                try receiveReply(value, on: lane, into: &output)
+                try receiveReply(value, on: lane, at: now, into: &output)
             } else {
                 let outcome = try lanes[lane.index].handshake.received(value, lane, into: &output)
                 settle(outcome, on: lane, into: &output)
@@ -220,7 +228,7 @@ struct RedisSession: Session {
     }
 
     private mutating func receivePush(
-        _ items: [RESPValue], on lane: Lane, into output: inout SessionOutput
+        _ items: [RESPValue], on lane: Lane, at now: Instant, into output: inout SessionOutput
     ) throws(ProtocolError) {
         let texts = items.map(\.plain.text)
         guard let word = texts.first ?? nil else {
@@ -242,7 +250,7 @@ struct RedisSession: Session {
             messages.take(message, on: channel, matching: pattern, into: &output)
         case ("message", _), ("pmessage", _): throw unknownPush(expected: expected, items)
         case ("pong", _) where dialect == .resp2:
-            try receiveReply(.simpleString(word), on: lane, into: &output)
+            try receiveReply(.simpleString(word), on: lane, at: now, into: &output)
         case (let text, let count):
             // A word that no version we know sends is a later version's business.
             guard let verb = SubscriptionVerb(confirmation: text) else { return }
@@ -287,9 +295,9 @@ struct RedisSession: Session {
     }
 
     private mutating func receiveReply(
-        _ value: RESPValue, on lane: Lane, into output: inout SessionOutput
+        _ value: RESPValue, on lane: Lane, at now: Instant, into output: inout SessionOutput
     ) throws(ProtocolError) {
-        if lane == .main { role.extendDeadline() }
+        if lane == .main { role.progressed(at: now) }
         let value = if case .blobError(let text) = value { RESPValue.error(text) } else { value }
         switch (lanes[lane.index].expected.removeFirst(), value) {
         case (.publication(let ticket), .integer(let count)) where count >= 0:
@@ -374,7 +382,7 @@ struct RedisSession: Session {
 
     /// Before the session is open, the core's deadline for connecting is the one that counts.
     var deadline: Instant? {
-        guard phase == .open else { return nil }
+        guard phase == .open, let openedAt else { return nil }
         let times = lanes.map { $0.heartbeat.deadline ?? openedAt }
         return (times + [role.nextCheck, probe.deadline(past: openedAt)].compactMap { $0 }).min()
     }
@@ -393,7 +401,7 @@ struct RedisSession: Session {
                     silence: "the server is silent: no answer to PING for \(options.pingInterval)")
             }
         }
-        if role.isOverdue(now, answerTimeout: options.answerTimeout) {
+        if role.isOverdue(at: now) {
             throw ProtocolError(silence: "the server sends, but has answered nothing for too long")
         }
         if role.timeReached(now, interval: options.pingInterval) { askForRole(into: &output) }

@@ -1,0 +1,122 @@
+import BroadcasterWire
+
+/// Gives the events of a session to those that wait for them: subscribers, publishers, callers of `ping`; and gathers
+/// what the core asks of the session. Belongs to the runner's actor.
+struct EventDispatcher {
+    typealias PingCaller = CheckedContinuation<ConnectionFailure?, Never>
+
+    let hub: Hub
+    let publishes: PublishQueue
+    let observers: Observers
+    private(set) var requests: UnansweredRequests<PingCaller>
+    /// A topic's state on the server has changed, and its desired state may be another by now.
+    private(set) var hasTopicsChanged = false
+    private var lastWarning: Instant?
+
+    init(hub: Hub, publishes: PublishQueue, observers: Observers, answerTimeout: Duration) {
+        self.hub = hub
+        self.publishes = publishes
+        self.observers = observers
+        requests = UnansweredRequests(answerTimeout: answerTimeout)
+    }
+
+    // MARK: Events
+
+    /// False for an event that is about the session itself: it is the runner's.
+    mutating func take(_ event: Event, at now: Instant) -> Bool {
+        observers.trace(event, hub)
+        switch event {
+        case .ready, .rejected, .redirected: return false
+        case .messages(let block): hub.deliver(block)
+        case .undeliverable(let topic, let reason): hub.undeliverable(topic, reason)
+        case .published(let acceptance):
+            requests.progressed(at: now)
+            publishes.accepted(acceptance)
+        case .publishRefused(let ticket, let rejection):
+            requests.progressed(at: now)
+            publishes.refused(ticket, rejection)
+        case .publishLost(let ticket, let reason): publishes.lost(ticket, reason)
+        case .subscribed(let topic, let position):
+            topicAnswered(at: now)
+            hub.confirmed(topic, isResumed: position != nil, at: now)
+        case .unsubscribed(let topic):
+            topicAnswered(at: now)
+            hub.unsubscribed(topic)
+        case .subscriptionRefused(let topic, let rejection):
+            topicAnswered(at: now)
+            if let name = hub.name(of: topic) { observers.log(.refused(name, rejection)) }
+            hub.refused(topic, rejection)
+        case .interrupted(let topics, let reason):
+            hub.interrupted(topics, at: now, reason: reason)
+            hasTopicsChanged = true
+        case .postponed(let topics): requests.leave(topics: topics.count)
+        case .answered: requests.pingAnswered(at: now)?.resume(returning: nil)
+        case .warned(let text): warned(text, at: now)
+        }
+        return true
+    }
+
+    private mutating func topicAnswered(at now: Instant) {
+        requests.topicAnswered(at: now)
+        hasTopicsChanged = true
+    }
+
+    /// Logs a line a second at most, whatever the server says.
+    private mutating func warned(_ text: String, at now: Instant) {
+        guard lastWarning.map({ now - $0 >= .seconds(1) }) ?? true else { return }
+        lastWarning = now
+        observers.log(.warned(text))
+    }
+
+    // MARK: The session's life
+
+    /// The session is ready: all topics are to be asked for.
+    mutating func connected() {
+        hub.connected()
+        hasTopicsChanged = true
+    }
+
+    /// The session is over, and nothing that it was asked for will be answered.
+    ///
+    /// - Parameter wasReady: whether it had topics and messages to lose, all of them.
+    mutating func disconnected(_ failure: ConnectionFailure, wasReady: Bool, at now: Instant) {
+        hasTopicsChanged = false
+        if wasReady {
+            hub.disconnected(at: now, reason: failure.description)
+            publishes.connectionLost(failure.description)
+        }
+        for caller in requests.removeAll() { caller.resume(returning: failure) }
+    }
+
+    // MARK: Requests
+
+    /// The commands that bring the server to what subscribers want.
+    mutating func takeTopicCommands(at now: Instant) -> [Command] {
+        hasTopicsChanged = false
+        let wanted = hub.takeRequests()
+        requests.asked(topics: wanted.subscribe.count + wanted.unsubscribe.count, at: now)
+        var commands: [Command] = []
+        if !wanted.subscribe.isEmpty { commands.append(.subscribe(wanted.subscribe)) }
+        if !wanted.unsubscribe.isEmpty { commands.append(.unsubscribe(wanted.unsubscribe)) }
+        return commands
+    }
+
+    mutating func ping(_ number: Int, _ caller: PingCaller, at now: Instant) -> Command {
+        requests.pinged(number, caller, at: now)
+        return .ping
+    }
+
+    mutating func cancelPing(_ number: Int) {
+        requests.cancelPing(number)?.resume(returning: .cancelled)
+    }
+
+    /// The peer takes the bytes of the one message that waits for its answer.
+    mutating func progressed(at now: Instant) {
+        requests.progressed(at: now)
+    }
+
+    /// This process was suspended: the waiting for answers begins anew.
+    mutating func excuse(at now: Instant) {
+        requests.excuse(at: now)
+    }
+}

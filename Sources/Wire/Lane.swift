@@ -1,0 +1,45 @@
+/// One of the connections of a session, by a number that the session chooses.
+///
+/// A session has as many as it likes: one for each broker, say, or for each node of a cluster. Each backend names
+/// its own; only `.main` is the same for all.
+package struct Lane: Hashable, Sendable {
+    package let index: Int
+
+    package init(index: Int) {
+        self.index = index
+    }
+
+    /// The first connection, which the core opens by itself.
+    package static let main = Lane(index: 0)
+}
+
+/// The server at the other end of a lane.
+package struct PeerInfo: Hashable, Sendable {
+    package let endpoint: Endpoint
+
+    package init(endpoint: Endpoint) {
+        self.endpoint = endpoint
+    }
+}
+
+/// Why a lane is not there, or no more.
+package enum LaneFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The lane could not be connected.
+    case unreachable(String)
+    /// The lane was connected, and has ended.
+    case lost(String)
+
+    package var description: String {
+        switch self {
+        case .unreachable(let text), .lost(let text): text
+        }
+    }
+}
+
+/// The session's answer to the loss of one of its lanes.
+package enum LaneLoss: Hashable, Sendable {
+    /// The session goes on; it has said which topics and messages it lost with the lane.
+    case survived
+    /// The session cannot go on without the lane. All its topics and messages are lost with it.
+    case ended
+}
