@@ -77,6 +77,9 @@ extension SessionRunner {
         send()
         // The server answers by closing, which ends the session; FIN, not RST: what it sends is read until then.
         post { $0.lanes.finishWriting() }
+        // Unless the session closes its lanes itself.
+        for lane in output.takeFinished() { lanes.finish(lane) }
+        if lanes.isEmpty { end(.closed) }
     }
 
     /// Ends permanently and fails everything still waiting.
