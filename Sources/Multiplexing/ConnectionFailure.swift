@@ -36,4 +36,12 @@ extension ConnectionFailure {
         case .lost(let text): self = .lost(text)
         }
     }
+
+    /// The failure of a session whose peer broke the protocol, or fell silent.
+    init(_ error: ProtocolError) {
+        switch error.kind {
+        case .silence: self = .lost(error.description)
+        case .violation: self = .protocolViolation(error.description)
+        }
+    }
 }

@@ -37,8 +37,8 @@ package final class ServerDriver: Driver {
         runner = SessionRunner(
             on: host, backend: backend, limits: limits,
             dispatcher: EventDispatcher(
-                hub: hub, publishes: publishes, observers: observers,
-                answerTimeout: limits.answerTimeout), outcome: outcome)
+                hub: hub, publishes: publishes, observers: observers, outcome: outcome,
+                answerTimeout: limits.answerTimeout))
     }
 
     deinit {
@@ -83,10 +83,10 @@ package final class ServerDriver: Driver {
                 if !runner.post({ $0.ping(number, continuation) }) {
                     continuation.resume(returning: .closed)
                 }
-                if Task.isCancelled { runner.post { $0.cancelPing(number) } }
+                if Task.isCancelled { runner.post { $0.dispatcher.cancelPing(number) } }
             }
         } onCancel: {
-            runner.post { $0.cancelPing(number) }
+            runner.post { $0.dispatcher.cancelPing(number) }
         }
         if let failure { throw failure }
         return host.now - start
