@@ -105,8 +105,8 @@ let testTargets = [
 let fuzzer = Target.executableTarget(
     name: "fuzz",
     dependencies: [
-        "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterPostgres",
-        "BroadcasterRedis", "BroadcasterTestSupport", "BroadcasterWire",
+        "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterMemory",
+        "BroadcasterPostgres", "BroadcasterRedis", "BroadcasterTestSupport", "BroadcasterWire",
     ],
     path: "Tests/Fuzz", swiftSettings: settings)
 let isFuzzing = Context.environment["BROADCASTER_FUZZ"] != nil

@@ -35,14 +35,14 @@ enum StandardBackends {
         for text: String, options: BroadcastOptions
     ) throws(URLError) -> (any Backend, CommonOptions) {
         var url = try ServerURL(text)
-        if url.scheme == "rediss" {
+        if let other = RedisURL.secureSchemes[url.scheme] {
             throw URLError(
-                "rediss:// needs TLS, which is not there yet: use redis:// on a network that you trust,"
-                    + " or put stunnel between")
+                "\(url.scheme):// needs TLS, which is not there yet: use \(other):// on a network that"
+                    + " you trust, or put stunnel between")
         }
         guard let maker = all.first(where: { $0.schemes.contains(url.scheme) }) else {
             let known = all.flatMap(\.schemes).map { "\($0)://" }.joined(separator: ", ")
-            throw URLError("unknown scheme \(URLOptions.show(url.scheme)); known are \(known)")
+            throw URLError("unknown scheme \(url.show(url.scheme)); known are \(known)")
         }
         var common = CommonOptions(
             connectTimeout: options.connectTimeout, publishTimeout: options.publishTimeout,

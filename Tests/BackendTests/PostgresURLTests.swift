@@ -78,7 +78,7 @@ struct PostgresURLTests {
         ("postgres://h?target_session_attrs=standby", "need a primary"),
         ("postgres://h?large_payloads=maybe", "refuse or split"),
         ("postgres://h?allow_cleartext=maybe", "false or true"),
-        ("postgres://h?colour=red", "unknown or repeated option \"colour\" in a postgres URL"),
+        ("postgres://h?colour=red", "unknown option \"colour\" in a postgres URL"),
         ("postgres://h?port=x", "the port is not a number"),
         ("postgres://a,b,c?port=1,2", "3 hosts and 2 ports"),
         ("postgres://u%00x@h", "the user name holds a NUL"),

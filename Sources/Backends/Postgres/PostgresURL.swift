@@ -27,23 +27,25 @@ package struct PostgresURL: Sendable {
     package init(_ url: ServerURL, environment: ServerEnvironment) throws(URLError) {
         var options = url.options
         let variable = environment.variable
-        let hostOption = options.take("host") ?? options.take("hostaddr")
-        let portOption = options.take("port")
+        let name = try options.take("host")
+        let address = try options.take("hostaddr")
+        let hostOption = name ?? address
+        let portOption = try options.take("port")
         endpoints = try PostgresURL.endpoints(
             url.hosts, host: hostOption, port: portOption ?? variable("PGPORT"), environment)
-        let login = [url.user, options.take("user"), variable("PGUSER"), environment.userName]
+        let login = [url.user, try options.take("user"), variable("PGUSER"), environment.userName]
         guard let user = login.compactMap({ $0 }).first(where: { !$0.isEmpty }) else {
             throw URLError("the URL has no user: write postgres://user@host/database")
         }
         self.user = user
         let path = url.path.hasPrefix("/") ? String(url.path.dropFirst()) : url.path
-        let databases = [path, options.take("dbname"), variable("PGDATABASE")]
+        let databases = [path, try options.take("dbname"), variable("PGDATABASE")]
         database = databases.compactMap { $0 }.first { !$0.isEmpty } ?? user
         applicationName =
-            options.take("application_name") ?? variable("PGAPPNAME") ?? "broadcaster"
-        serverOptions = options.take("options") ?? variable("PGOPTIONS")
-        let optionPassword = options.take("password")
-        let passwordFile = options.take("passfile") ?? variable("PGPASSFILE")
+            try options.take("application_name") ?? variable("PGAPPNAME") ?? "broadcaster"
+        serverOptions = try options.take("options") ?? variable("PGOPTIONS")
+        let optionPassword = try options.take("password")
+        let passwordFile = try options.take("passfile") ?? variable("PGPASSFILE")
         let known = [url.password, optionPassword, variable("PGPASSWORD")]
         password =
             known.compactMap { $0 }.first { !$0.isEmpty }
@@ -64,7 +66,8 @@ package struct PostgresURL: Sendable {
     private static func checkSecurity(
         _ options: inout URLOptions, _ environment: ServerEnvironment
     ) throws(URLError) {
-        let encryption = options.take("sslmode") ?? environment.variable("PGSSLMODE") ?? "prefer"
+        let encryption =
+            try options.take("sslmode") ?? environment.variable("PGSSLMODE") ?? "prefer"
         switch encryption {
         case "disable", "allow", "prefer": break
         case "require", "verify-ca", "verify-full":
@@ -74,34 +77,35 @@ package struct PostgresURL: Sendable {
         default:
             throw URLError(
                 "the option sslmode is disable, allow or prefer (require, verify-ca and verify-full need"
-                    + " TLS), not \(URLOptions.show(encryption))")
+                    + " TLS), not \(options.show(encryption))")
         }
         let binding =
-            options.take("channel_binding") ?? environment.variable("PGCHANNELBINDING") ?? "prefer"
+            try options.take("channel_binding") ?? environment.variable("PGCHANNELBINDING")
+            ?? "prefer"
         guard ["disable", "prefer"].contains(binding) else {
             throw URLError(
                 binding == "require"
                     ? "channel_binding=require needs TLS, which is not there yet"
-                    : "the option channel_binding is disable or prefer, not \(URLOptions.show(binding))"
+                    : "the option channel_binding is disable or prefer, not \(options.show(binding))"
             )
         }
         let attributes =
-            options.take("target_session_attrs")
+            try options.take("target_session_attrs")
             ?? environment.variable("PGTARGETSESSIONATTRS") ?? "primary"
         guard ["any", "read-write", "primary"].contains(attributes) else {
             throw URLError(
                 "the option target_session_attrs is any, read-write or primary, not"
-                    + " \(URLOptions.show(attributes)): LISTEN and NOTIFY need a primary")
+                    + " \(options.show(attributes)): LISTEN and NOTIFY need a primary")
         }
     }
 
     private static func choice<Value>(
         _ options: inout URLOptions, _ name: String, _ values: [String: Value]
     ) throws(URLError) -> Value? {
-        guard let text = options.take(name) else { return nil }
+        guard let text = try options.take(name) else { return nil }
         guard let value = values[text] else {
             let possible = values.keys.sorted().joined(separator: " or ")
-            throw URLError("the option \(name) is \(possible), not \(URLOptions.show(text))")
+            throw URLError("the option \(name) is \(possible), not \(options.show(text))")
         }
         return value
     }
@@ -132,7 +136,7 @@ package struct PostgresURL: Sendable {
         var ports: [UInt16?] = []
         for item in text.split(separator: ",", omittingEmptySubsequences: false) {
             guard let number = UInt16(item), number > 0 else {
-                throw URLError("the port is not a number from 1 to 65535: \(URLOptions.show(text))")
+                throw URLError("the port is not a number from 1 to 65535")
             }
             ports.append(number)
         }

@@ -14,7 +14,7 @@ package struct RedisBackend: Backend {
 
     package var endpoints: [Endpoint] { [url.endpoint] }
 
-    package var secret: String? { url.password }
+    package var secret: String? { url.password?.isEmpty == false ? url.password : nil }
 
     package func makeSession() -> any Session {
         makeSession(nonce: Nonce.random())
