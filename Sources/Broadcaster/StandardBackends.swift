@@ -28,7 +28,7 @@ enum StandardBackends {
             SystemFiles.read(path).map {
                 ServerEnvironment.File(text: $0.text, permissions: $0.permissions)
             }
-        }, userName: SystemFiles.userName)
+        }, userName: SystemFiles.userName, order: { (0..<$0).shuffled() })
 
     /// The backend for a URL, and the options with what the URL says of them.
     static func backend(
@@ -49,9 +49,10 @@ enum StandardBackends {
             pingInterval: options.pingInterval,
             maximumMessageSize: options.maximumMessageSize ?? maker.messageSize)
         // The one variable of a backend's that is the core's to heed.
-        if let text = maker.timeoutVariable.flatMap(environment.variable),
-            let time = URLOptions.duration(text), time > .zero
-        {
+        if let name = maker.timeoutVariable, let text = environment.variable(name) {
+            guard let time = CommonOptions.connectTimeout(text) else {
+                throw URLError("\(name) is not a time in seconds: \(URLOptions.show(text))")
+            }
             common.connectTimeout = time
         }
         try common.take(from: &url.options)

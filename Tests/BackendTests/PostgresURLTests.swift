@@ -18,7 +18,7 @@ struct PostgresURLTests {
         ("postgres://h", "h:5432", "me", "me"), ("postgresql://u@h/d", "h:5432", "u", "d"),
         ("postgres://u:p@h:1/d", "h:1", "u", "d"), ("postgres://u@[::1]/d", "[::1]:5432", "u", "d"),
         ("postgres://u@a,b:2/d", "a:5432 b:2", "u", "d"),
-        ("postgres://u@a:1,b/d?port=3", "a:1 b:3", "u", "d"),
+        ("postgres://u@a:1,b/d?port=3", "a:3 b:3", "u", "d"),
         ("postgres:///d?host=/run/pg", "/run/pg/.s.PGSQL.5432", "me", "d"),
         ("postgres:///d?host=/run/pg&port=7", "/run/pg/.s.PGSQL.7", "me", "d"),
         ("postgres://%2Frun%2Fpg/d", "/run/pg/.s.PGSQL.5432", "me", "d"),
