@@ -53,6 +53,7 @@ let commandLine = Target.executableTarget(
     name: "BroadcastCLI",
     dependencies: [
         "Broadcaster", "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterSockets",
+        "BroadcasterWire",
     ],
     path: "Sources/BroadcastCLI",
     swiftSettings: safeSettings)

@@ -7,11 +7,13 @@ struct PublishCommand {
     private let arguments: Arguments
     private let format: Format
     private let channel: String
-    private let message: String?
+    private let message: Word?
     private let writing = Turnstile()
 
-    init(_ words: [String]) throws {
-        arguments = try Arguments(words, valued: ["--url", "--format"], flags: ["--trace"])
+    init(_ words: [Word]) throws {
+        arguments = try Arguments(
+            words, valued: ["--url", "--format"], flags: ["--trace"],
+            rest: "a channel or message")
         format = try arguments.format()
         let words = arguments.positional
         guard (1...2).contains(words.count) else {
@@ -21,12 +23,13 @@ struct PublishCommand {
                     ? "no channel to publish to; try broadcast publish --help"
                     : "one channel and one message: put a message with blanks in quotes")
         }
-        channel = words[0]
+        channel = try arguments.names([words[0]], what: "channel")[0]
         message = words.count == 2 ? words[1] : nil
     }
 
     func run() async throws {
-        let broadcast = try Broadcast(arguments.url, options: arguments.options())
+        let broadcast = try arguments.broadcast()
+        try sayWhatIsInVain()
         // Reading standard input blocks this task, so a signal ends the program from outside of it, once the outcomes
         // of what is under way are written.
         Interruption.handle {
@@ -40,7 +43,7 @@ struct PublishCommand {
         do {
             try await connect(broadcast)
             if let message {
-                try await publishTurn([Array(message.utf8)], through: broadcast)
+                try await publishTurn([message.bytes], through: broadcast)
             } else {
                 try await publishLines(through: broadcast)
             }
@@ -50,6 +53,18 @@ struct PublishCommand {
             throw error
         }
         await broadcast.disconnect()
+    }
+
+    /// Success is told by the status alone: where there is nobody to hear, or nothing to say, a line says so.
+    private func sayWhatIsInVain() throws {
+        if try arguments.isMemory() {
+            Console.error(
+                "broadcast: nobody else hears this: memory:// is inside this process alone; name a server"
+                    + " by --url or $BROADCAST_URL")
+        }
+        if message == nil, StandardDescriptors.closed.contains(STDIN_FILENO) {
+            Console.error("broadcast: standard input is closed: there is nothing to publish")
+        }
     }
 
     /// Publishes, and writes what became of it, if the end has not begun.
