@@ -55,6 +55,7 @@ let commandLine = Target.executableTarget(
     name: "BroadcastCLI",
     dependencies: [
         "Broadcaster", "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterSockets",
+        "BroadcasterWire",
     ],
     path: "Sources/BroadcastCLI",
     exclude: ["ChatDemo"],
@@ -108,8 +109,8 @@ let testTargets = [
 let fuzzer = Target.executableTarget(
     name: "fuzz",
     dependencies: [
-        "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterPostgres",
-        "BroadcasterRedis", "BroadcasterTestSupport", "BroadcasterWire",
+        "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterMemory",
+        "BroadcasterPostgres", "BroadcasterRedis", "BroadcasterTestSupport", "BroadcasterWire",
     ],
     path: "Tests/Fuzz", swiftSettings: settings)
 let isFuzzing = Context.environment["BROADCASTER_FUZZ"] != nil
