@@ -3,7 +3,7 @@ import BroadcasterTesting
 import Glibc
 import Testing
 
-/// What the `broadcast` command is given: words, variables and descriptors, in every state.
+/// The command's input: words, variables and descriptors, in every state.
 @Suite(.timeLimit(.minutes(2)))
 struct CommandInputTests {
     private func run(
