@@ -49,7 +49,7 @@ struct SubscribeCommand {
     }
 
     func run() async throws {
-        // Else it would say so at the first message, which may come in a year.
+        // Said at once: the first message, which could not be printed, may come in a year.
         guard !StandardDescriptors.closed.contains(STDOUT_FILENO) else {
             throw Failure(.other, "standard output is closed: messages could not be printed")
         }
