@@ -6,7 +6,7 @@ package enum ConnectionFailure: Error, Hashable, Sendable, CustomStringConvertib
     case unreachable(String)
     /// The server answered and does not want us.
     case rejected(Rejection)
-    /// What answered does not speak the protocol.
+    /// The server that answered does not speak the protocol.
     case protocolViolation(String)
     /// An established connection ended.
     case lost(String)
