@@ -50,7 +50,12 @@ struct MessageReader: Sendable {
         return end > buffer.start
     }
 
-    func take(_ message: [UInt8], on channel: [UInt8], into output: inout SessionOutput) {
+    /// - Parameter pattern: the one that matched, in a message for a pattern.
+    func take(
+        _ message: [UInt8], on channel: [UInt8], matching pattern: [UInt8]?,
+        into output: inout SessionOutput
+    ) {
+        if let pattern { return take(message, on: channel, matching: pattern, into: &output) }
         guard let entry = channels.find(channel.span, channel.indices), entry.topic != hidden.id,
             isTaken(message, entry.topic, into: &output)
         else { return }
@@ -58,7 +63,7 @@ struct MessageReader: Sendable {
             messageIn: message.span, at: message.indices, topic: entry.topic, origin: entry.origin)
     }
 
-    func take(
+    private func take(
         _ message: [UInt8], on channel: [UInt8], matching pattern: [UInt8],
         into output: inout SessionOutput
     ) {
