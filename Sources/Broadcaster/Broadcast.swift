@@ -281,7 +281,20 @@ public final class Broadcast: Sendable {
     public func subscribe(
         to channels: [String], patterns: [String] = [], buffer: SubscriptionBuffer? = nil
     ) async throws(BroadcastError) -> Subscription {
-        let topics = channels.map(TopicName.channel) + patterns.map(TopicName.pattern)
+        try await subscribe(
+            to: channels.map(TopicName.channel) + patterns.map(TopicName.pattern), buffer)
+    }
+
+    /// Subscribes to channels whose names need not be UTF-8, as those of Redis's keyspace events for binary keys.
+    public func subscribe(
+        toBytes names: [UInt8]..., buffer: SubscriptionBuffer? = nil
+    ) async throws(BroadcastError) -> Subscription {
+        try await subscribe(to: names.map(TopicName.channel(bytes:)), buffer)
+    }
+
+    private func subscribe(
+        to topics: [TopicName], _ buffer: SubscriptionBuffer?
+    ) async throws(BroadcastError) -> Subscription {
         if topics.isEmpty { throw .invalid("no channel to subscribe to") }
         for topic in topics {
             if let refusal = backend.refusal(of: topic) { throw .invalid(refusal) }
@@ -295,9 +308,7 @@ public final class Broadcast: Sendable {
         {
             throw BroadcastError(failure)
         }
-        return Subscription(channels: channels, patterns: patterns, mailbox: mailbox) {
-            hub.remove(id)
-        }
+        return Subscription(topics, mailbox: mailbox) { hub.remove(id) }
     }
 
     /// Subscribes to all channels that match one of the patterns.

@@ -100,10 +100,9 @@ extension BroadcastError {
 
     init(_ failure: SubscriptionFailure) {
         switch failure {
-        case .refused(.channel(let name), let rejection):
-            self.init(rejection, about: "channel \(URLOptions.show(name))")
-        case .refused(.pattern(let pattern), let rejection):
-            self.init(rejection, about: "pattern \(URLOptions.show(pattern))")
+        case .refused(let topic, let rejection):
+            let kind = topic.isPattern ? "pattern" : "channel"
+            self.init(rejection, about: "\(kind) \(URLOptions.show(topic.text))")
         case .overflow(let lost): self = .overflow(lost: lost)
         case .tooManyTopics(let limit):
             self = .invalid("more than \(limit) channels at the same time (maximumChannels)")

@@ -1,3 +1,4 @@
+import BroadcasterRedis
 import BroadcasterTestSupport
 import BroadcasterWire
 import Testing

@@ -27,8 +27,7 @@ struct MessageReader: Sendable {
 
     mutating func remove(_ topic: Topic) {
         scanner.forget()
-        let name = topic.name.text
-        topic.name.isPattern ? patterns.remove(name) : channels.remove(name)
+        topic.name.isPattern ? patterns.remove(topic.name) : channels.remove(topic.name)
     }
 
     /// True if there are topics beside the hidden one.
@@ -76,8 +75,7 @@ struct MessageReader: Sendable {
                 .undeliverable(
                     topic: entry.topic, "a channel's name has \(channel.count) bytes"))
         }
-        let origin = Origin(
-            channel: String(decoding: channel, as: UTF8.self), pattern: entry.origin.channel)
+        let origin = Origin(.channel(bytes: channel), pattern: entry.origin.channel)
         output.append(
             messageIn: message.span, at: message.indices, topic: entry.topic, origin: origin)
     }

@@ -56,7 +56,7 @@ struct RedisConnection: Sendable {
     mutating func send(
         _ verb: SubscriptionVerb, _ topics: [Topic], into output: inout SessionOutput
     ) {
-        RESPEncoder.command([verb.command] + topics.map(\.name.text), to: &output[lane])
+        RESPEncoder.command(verb.command, topics, to: &output[lane])
         expected.append(.subscription(SubscriptionRequest(verb: verb, topics: topics)))
     }
 

@@ -39,8 +39,8 @@ struct RedisRole: Sendable {
 
     static let sentinel = Rejection(
         kind: .unsuitable,
-        message: "this is a sentinel, which passes no messages on; use the address of the server that"
-            + " it watches: SENTINEL MASTERS tells it")
+        message: "this is a sentinel, which passes no messages on; use the address of the server"
+            + " that it watches: SENTINEL MASTERS tells it")
 
     var canPublish: Bool { known != .replica }
 
