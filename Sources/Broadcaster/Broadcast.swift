@@ -267,7 +267,7 @@ public final class Broadcast: Sendable {
     /// that is delivered, or told as a gap.
     ///
     /// - Parameter buffer: what waits for a slow subscriber; by default the options' buffer.
-    /// - Throws: `.permissionDenied`, `.timedOut`, `.invalid`, `.notConnected` or `.cancelled`.
+    /// - Throws: `.permissionDenied`, `.timedOut`, `.disconnected`, `.invalid`, `.notConnected` or `.cancelled`.
     public func subscribe(
         to channels: String..., buffer: SubscriptionBuffer? = nil
     ) async throws(BroadcastError) -> Subscription {
@@ -324,8 +324,11 @@ public final class Broadcast: Sendable {
         isolation: isolated (any Actor)?
     ) async -> SubscriptionFailure? {
         let hub = driver.hub
-        let deadline = driver.now + options.subscribeTimeout
-        let disarm = driver.schedule(at: deadline) { hub.cancelPending(id, .timedOut) }
+        let start = driver.now
+        let deadline = start + options.subscribeTimeout
+        let disarm = driver.schedule(at: deadline) { [weak driver] in
+            driver?.expire(subscriber: id, waitingSince: start)
+        }
         defer { disarm() }
         return await withTaskCancellationHandler(
             operation: {
@@ -334,7 +337,9 @@ public final class Broadcast: Sendable {
                     hub.add(mailbox, as: id, to: topics, waiter: continuation)
                     if Task.isCancelled { hub.cancelPending(id, .cancelled) }
                     // Both may have come before there was anything to abandon.
-                    if driver.now >= deadline { hub.cancelPending(id, .timedOut) }
+                    if driver.now >= deadline {
+                        driver.expire(subscriber: id, waitingSince: start)
+                    }
                 }
             }, onCancel: { hub.cancelPending(id, .cancelled) }, isolation: isolation)
     }
@@ -367,6 +372,8 @@ public final class Broadcast: Sendable {
     public var executor: (any TaskExecutor)? { state.withLock { $0.driver }?.executor }
 
     /// How long the server takes to answer.
+    ///
+    /// - Throws: `.disconnected` while there is no connection; `.unreachable` if it is lost before the answer.
     public func ping() async throws(BroadcastError) -> Duration {
         let driver = try connectedDriver()
         do throws(ConnectionFailure) {

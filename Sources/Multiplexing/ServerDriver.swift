@@ -83,10 +83,10 @@ package final class ServerDriver: Driver {
                 if !runner.post({ $0.ping(number, continuation) }) {
                     continuation.resume(returning: .closed)
                 }
-                if Task.isCancelled { runner.post { $0.cancelPing(number) } }
+                if Task.isCancelled { runner.post { $0.dispatcher.cancelPing(number) } }
             }
         } onCancel: {
-            runner.post { $0.cancelPing(number) }
+            runner.post { $0.dispatcher.cancelPing(number) }
         }
         if let failure { throw failure }
         return host.now - start
@@ -96,6 +96,10 @@ package final class ServerDriver: Driver {
         at deadline: Instant, _ action: @escaping @Sendable () -> Void
     ) -> @Sendable () -> Void {
         host.schedule(at: deadline, action)
+    }
+
+    package func expire(subscriber: Int, waitingSince start: Instant) {
+        runner.post { $0.hub.cancelPending(subscriber, $0.state.unconfirmed(since: start)) }
     }
 
     package func stop() async {

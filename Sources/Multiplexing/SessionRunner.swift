@@ -39,7 +39,8 @@ actor SessionRunner {
         self.outcome = outcome
         state = ConnectionState(
             servers: backend.endpoints, connectTimeout: limits.connectTimeout,
-            waitsForServer: limits.waitsForServer)
+            waitsForServer: limits.waitsForServer,
+            backoff: Backoff(longest: limits.longestRetryDelay))
     }
 
     var hub: Hub { dispatcher.hub }
