@@ -55,6 +55,7 @@ let commandLine = Target.executableTarget(
     name: "BroadcastCLI",
     dependencies: [
         "Broadcaster", "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterSockets",
+        "BroadcasterWire",
     ],
     path: "Sources/BroadcastCLI",
     exclude: ["ChatDemo"],
@@ -97,7 +98,7 @@ let testTargets = [
     tests("Wire", uses: ["Wire"]),
     tests("Authentication", uses: ["Authentication"]),
     tests("Sockets", uses: ["Sockets", "Testing"]),
-    tests("Multiplexing", uses: ["Multiplexing", "Sockets", "Testing", "Wire"]),
+    tests("Multiplexing", uses: ["Memory", "Multiplexing", "Sockets", "Testing", "Wire"]),
     tests("Backend", uses: ["Wire"] + backends),
     tests("Broadcaster", uses: ["", "Testing", "Wire", "Redis", "Postgres"]),
     tests("Chat", uses: ["", "ChatDemo", "Authentication", "Sockets"]),
@@ -108,8 +109,8 @@ let testTargets = [
 let fuzzer = Target.executableTarget(
     name: "fuzz",
     dependencies: [
-        "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterPostgres",
-        "BroadcasterRedis", "BroadcasterTestSupport", "BroadcasterWire",
+        "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterMemory",
+        "BroadcasterPostgres", "BroadcasterRedis", "BroadcasterTestSupport", "BroadcasterWire",
     ],
     path: "Tests/Fuzz", swiftSettings: settings)
 let isFuzzing = Context.environment["BROADCASTER_FUZZ"] != nil

@@ -4,11 +4,13 @@ import Glibc
 /// The command `broadcast`: reads the arguments, runs a command, and says how it ended.
 @main
 struct BroadcastCommand {
+    static let version = "0.1.0"
+
     static func main() async {
+        StandardDescriptors.prepare()
         Interruption.prepare()
-        let words = Array(CommandLine.arguments.dropFirst())
         do {
-            try await run(words)
+            try await run(Word.all)
         } catch let failure as Failure {
             finish(failure)
         } catch let error as BroadcastError {
@@ -18,20 +20,21 @@ struct BroadcastCommand {
         }
     }
 
-    private static func run(_ words: [String]) async throws {
-        guard let name = words.first else {
+    private static func run(_ words: [Word]) async throws {
+        guard let first = words.first else {
             Console.error(Help.overview)
             throw Failure(.usage, "no command was given; try broadcast --help")
         }
+        let name = first.text ?? first.shown
+        if name == "--version" { return Console.output("broadcast \(version)") }
         if ["--help", "-h", "help"].contains(name) {
-            return Console.output(words.dropFirst().first.flatMap(Help.text) ?? Help.overview)
+            let command = words.dropFirst().first?.text
+            return Console.output(command.flatMap(Help.text) ?? Help.overview)
         }
-        guard let help = Help.text(name) else {
-            throw Failure(
-                .usage, "unknown command \"\(name)\"; known are \(Help.commands); try --help")
-        }
+        guard let help = Help.text(name) else { throw unknown(name) }
         let rest = Array(words.dropFirst())
-        if rest.first == "-h" || rest.prefix(while: { $0 != "--" }).contains("--help") {
+        let options = rest.prefix { $0.bytes != Array("--".utf8) }
+        if rest.first?.text == "-h" || options.contains(where: { $0.text == "--help" }) {
             return Console.output(help)
         }
         switch name {
@@ -40,6 +43,18 @@ struct BroadcastCommand {
         case "chat": try await ChatCommand(rest).run()
         default: try await PingCommand(rest).run()
         }
+    }
+
+    private static func unknown(_ name: String) -> Failure {
+        // It may have a password in it.
+        guard !name.utf8.contains(UInt8(ascii: ":")) else {
+            return Failure(
+                .usage,
+                "the first word is a command (\(Help.commands)), and the server's URL comes after --url"
+            )
+        }
+        return Failure(
+            .usage, "unknown command \"\(name)\"; known are \(Help.commands); try --help")
     }
 
     private static func finish(_ failure: Failure) -> Never {

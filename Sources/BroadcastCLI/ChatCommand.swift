@@ -6,7 +6,7 @@ struct ChatCommand {
     private let arguments: Arguments
     private let port: UInt16
 
-    init(_ words: [String]) throws {
+    init(_ words: [Word]) throws {
         arguments = try Arguments(words, valued: ["--url", "--host", "--port"], flags: ["--trace"])
         guard arguments.positional.isEmpty else {
             throw Failure(
@@ -19,7 +19,7 @@ struct ChatCommand {
     }
 
     func run() async throws {
-        let broadcast = try Broadcast(arguments.url, options: arguments.options())
+        let broadcast = try arguments.broadcast()
         let work = Task { try await serve(broadcast) }
         Interruption.handle { work.cancel() }
         let result = await work.result

@@ -1,3 +1,4 @@
+import BroadcasterSockets
 import Glibc
 
 /// Standard output and standard error, a whole line at a time, straight to the descriptors.
@@ -23,9 +24,17 @@ enum Console {
                 var space = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 _ = unsafe poll(&space, 1, -1)
             } else if errno != EINTR {
-                // Nobody reads any more: there is nobody to tell, either.
-                exit(Failure.Status.other.rawValue)
+                giveUp(descriptor, errno)
             }
         }
+    }
+
+    /// Ends the command, since its output is lost: the status tells that, and standard error why.
+    private static func giveUp(_ descriptor: Int32, _ code: Int32) -> Never {
+        // The reader has gone, as head(1) does: usual, and without words.
+        if descriptor == STDOUT_FILENO, code != EPIPE {
+            error("broadcast: \(SocketError("write", "standard output", code: code))")
+        }
+        exit(Failure.Status.other.rawValue)
     }
 }

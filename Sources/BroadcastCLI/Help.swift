@@ -20,14 +20,14 @@ enum Help {
           broadcast publish [options] CHANNEL [TEXT]  publish a text, or each line of standard input
           broadcast ping [options]                    who answers there, and how fast
 
-        broadcast COMMAND --help says more.
+        broadcast COMMAND --help says more; broadcast --version names the version.
 
         \(url)
         """
 
     private static let url = """
         The server, by --url or else $BROADCAST_URL:
-          redis://[[user]:password@]host[:port][/database]
+          redis://[[user][:password]@]host[:port][/database]     also valkey://
           redis+unix:///path/to/socket[?database=1]
           postgres://[user[:password]@][host[:port]][/database]
           memory://              inside this process alone; the default
@@ -47,9 +47,10 @@ enum Help {
 
           --url URL             the server
           --pattern             CHANNEL… are patterns: * any characters, ? one, [abc] one of these
-          --format text|json    json prints one object a line, gaps and status among them
+          --format text|json    json prints one object a line, gaps and status among them; text cannot
+                                tell a line break inside of a message from its end, and json can
           --count N             end after N messages
-          --timeout SECONDS     end after that time, with status 75
+          --timeout TIME        end after that time (500ms, 1s, 2m or plain seconds), with status 75
           --buffer N            messages that may wait to be printed (default 1000000)
           --overflow POLICY     beyond that: drop-oldest (default), drop-newest or fail
           --trace               print the bytes sent and received to standard error
@@ -60,7 +61,8 @@ enum Help {
     private static let publish = """
         broadcast publish [options] CHANNEL [MESSAGE]
 
-        Publishes MESSAGE; without it each line of standard input is a message, kept in order.
+        Publishes MESSAGE, its bytes as they are; without it each line of standard input is a message, kept
+        in order. A channel or message that begins with -- comes after -- alone.
 
           --url URL             the server
           --format text|json    json prints one object a message

@@ -5,7 +5,7 @@ import BroadcasterChatDemo
 struct PingCommand {
     private let arguments: Arguments
 
-    init(_ words: [String]) throws {
+    init(_ words: [Word]) throws {
         arguments = try Arguments(words, valued: ["--url", "--format"], flags: ["--trace"])
         guard arguments.positional.isEmpty else {
             throw Failure(.usage, "ping takes options only; name the server by --url")
@@ -14,7 +14,7 @@ struct PingCommand {
 
     func run() async throws {
         let format = try arguments.format()
-        let broadcast = try Broadcast(arguments.url, options: arguments.options())
+        let broadcast = try arguments.broadcast()
         let work = Task {
             try await broadcast.connect()
             return try await broadcast.ping()

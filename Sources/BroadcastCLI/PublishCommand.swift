@@ -1,18 +1,19 @@
 import Broadcaster
 import BroadcasterChatDemo
 import Glibc
-import Synchronization
 
 /// `broadcast publish`: one message from the command line, or many from standard input.
 struct PublishCommand {
     private let arguments: Arguments
     private let format: Format
     private let channel: String
-    private let message: String?
+    private let message: Word?
     private let writing = Turnstile()
 
-    init(_ words: [String]) throws {
-        arguments = try Arguments(words, valued: ["--url", "--format"], flags: ["--trace"])
+    init(_ words: [Word]) throws {
+        arguments = try Arguments(
+            words, valued: ["--url", "--format"], flags: ["--trace"],
+            rest: "a channel or message")
         format = try arguments.format()
         let words = arguments.positional
         guard (1...2).contains(words.count) else {
@@ -22,12 +23,13 @@ struct PublishCommand {
                     ? "no channel to publish to; try broadcast publish --help"
                     : "one channel and one message: put a message with blanks in quotes")
         }
-        channel = words[0]
+        channel = try arguments.names([words[0]], what: "channel")[0]
         message = words.count == 2 ? words[1] : nil
     }
 
     func run() async throws {
-        let broadcast = try Broadcast(arguments.url, options: arguments.options())
+        let broadcast = try arguments.broadcast()
+        try sayWhatIsInVain()
         // Reading standard input blocks this task, so a signal ends the program from outside of it, once the outcomes
         // of what is under way are written.
         Interruption.handle {
@@ -41,7 +43,7 @@ struct PublishCommand {
         do {
             try await connect(broadcast)
             if let message {
-                try await publishTurn([Array(message.utf8)], through: broadcast)
+                try await publishTurn([message.bytes], through: broadcast)
             } else {
                 try await publishLines(through: broadcast)
             }
@@ -51,6 +53,18 @@ struct PublishCommand {
             throw error
         }
         await broadcast.disconnect()
+    }
+
+    /// Success is told by the status alone: where there is nobody to hear, or nothing to say, a line says so.
+    private func sayWhatIsInVain() throws {
+        if try arguments.isMemory() {
+            Console.error(
+                "broadcast: nobody else hears this: memory:// is inside this process alone; name a server"
+                    + " by --url or $BROADCAST_URL")
+        }
+        if message == nil, StandardDescriptors.closed.contains(STDIN_FILENO) {
+            Console.error("broadcast: standard input is closed: there is nothing to publish")
+        }
     }
 
     /// Publishes, and writes what became of it, if the end has not begun.
@@ -138,97 +152,6 @@ struct PublishCommand {
             line.add("error", error.name)
             line.add("message", error.description)
             return line.line
-        }
-    }
-}
-
-/// Lets one through at a time, until it is closed; then whoever closed it can wait for the last one.
-private final class Turnstile: Sendable {
-    private struct State {
-        var isBusy = false
-        var isClosed = false
-        var closer: CheckedContinuation<Void, Never>?
-    }
-
-    private let state = Mutex(State())
-
-    /// False if it is closed.
-    func begin() -> Bool {
-        state.withLock { state in
-            state.isBusy = !state.isClosed
-            return state.isBusy
-        }
-    }
-
-    func end() {
-        let closer = state.withLock { state in
-            state.isBusy = false
-            return state.closer.take()
-        }
-        closer?.resume()
-    }
-
-    func close() {
-        state.withLock { $0.isClosed = true }
-    }
-
-    /// Returns when nobody is inside.
-    func ended() async {
-        await withCheckedContinuation { continuation in
-            let isBusy = state.withLock { state in
-                if state.isBusy { state.closer = continuation }
-                return state.isBusy
-            }
-            if !isBusy { continuation.resume() }
-        }
-    }
-
-    /// Never returns if it is closed: the program is ended by whoever did that.
-    func stayIfClosed() async {
-        guard state.withLock({ $0.isClosed }) else { return }
-        let (forever, end) = AsyncStream<Never>.makeStream()
-        for await _ in forever {}
-        end.finish()
-    }
-}
-
-/// Standard input by lines, as many at a time as have come.
-struct LineReader {
-    /// The longest line: a message cannot have more (`max_message_size`).
-    private static let longestLine = 512 << 20
-
-    private var rest: [UInt8] = []
-    private var hasEnded = false
-
-    /// Whole lines without their ends; nil after the last. Blocks until there is one.
-    mutating func next() throws -> [[UInt8]]? {
-        while !hasEnded {
-            let start = rest.count
-            try fill()
-            guard let end = rest[start...].lastIndex(of: UInt8(ascii: "\n")) else { continue }
-            let lines = rest[..<end].split(
-                separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-            rest.removeSubrange(...end)
-            return lines.map(Array.init)
-        }
-        defer { rest = [] }
-        return rest.isEmpty ? nil : [rest]
-    }
-
-    private mutating func fill() throws {
-        var chunk = [UInt8](repeating: 0, count: 65_536)
-        let count = unsafe read(STDIN_FILENO, &chunk, chunk.count)
-        if count < 0, errno == EAGAIN {
-            // Whoever we share it with has made it non-blocking.
-            var wish = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
-            _ = unsafe poll(&wish, 1, -1)
-        } else if count < 0, errno != EINTR {
-            throw Failure(.other, "standard input cannot be read (errno \(errno))")
-        }
-        hasEnded = count == 0
-        rest += chunk.prefix(max(count, 0))
-        guard rest.count <= LineReader.longestLine else {
-            throw Failure(.usage, "a line of standard input is longer than a message may be")
         }
     }
 }

@@ -11,24 +11,26 @@ struct SubscribeCommand {
     private static let defaultBuffer = SubscriptionBuffer(messages: 1_000_000, bytes: 256 << 20)
 
     private let arguments: Arguments
+    private let topics: [String]
     private let printer: EventPrinter
     private let count: Int?
     private let timeout: Duration?
     private let buffer: SubscriptionBuffer
 
-    init(_ words: [String]) throws {
+    init(_ words: [Word]) throws {
         arguments = try Arguments(
             words,
             valued: ["--url", "--format", "--count", "--timeout", "--buffer", "--overflow"],
-            flags: ["--pattern", "--trace"])
+            flags: ["--pattern", "--trace"], rest: "a channel")
         guard !arguments.positional.isEmpty else {
             throw Failure(.usage, "no channel to subscribe to; try broadcast subscribe --help")
         }
+        let isPattern = arguments.has("--pattern")
+        topics = try arguments.names(arguments.positional, what: isPattern ? "pattern" : "channel")
         count = try arguments.count("--count")
-        timeout = try arguments.seconds("--timeout")
+        timeout = try arguments.duration("--timeout")
         printer = EventPrinter(
-            format: try arguments.format(), topics: arguments.positional,
-            isPattern: arguments.has("--pattern"))
+            format: try arguments.format(), topics: topics, isPattern: isPattern)
         var buffer = SubscribeCommand.defaultBuffer
         if let messages = try arguments.count("--buffer") { buffer.messages = messages }
         buffer.overflow = try SubscribeCommand.overflow(arguments["--overflow"])
@@ -47,18 +49,23 @@ struct SubscribeCommand {
     }
 
     func run() async throws {
-        let broadcast = try Broadcast(arguments.url, options: arguments.options())
-        let work = Task { try await self.print(from: broadcast) }
+        // Said at once: the first message, which could not be printed, may come in a year.
+        guard !StandardDescriptors.closed.contains(STDOUT_FILENO) else {
+            throw Failure(.other, "standard output is closed: messages could not be printed")
+        }
+        let broadcast = try arguments.broadcast()
+        let isMemory = try arguments.isMemory()
+        let work = Task { try await self.print(from: broadcast, isMemory: isMemory) }
         Interruption.handle {
             work.cancel()
             // The work may be held up by whoever reads what we print; the server is told in any case.
             Task { await broadcast.disconnect() }
         }
-        let hasTimedOut = Flag()
+        let expiry = Expiry()
         let alarm = timeout.map { timeout in
             Task {
                 try await Task.sleep(for: timeout)
-                hasTimedOut.raise()
+                expiry.come(broadcast.currentStatus)
                 work.cancel()
                 await broadcast.disconnect()
                 try await Task.sleep(for: .seconds(2))
@@ -69,32 +76,44 @@ struct SubscribeCommand {
         let result = await work.result
         alarm?.cancel()
         await broadcast.disconnect()
-        if hasTimedOut.isRaised, let timeout {
-            throw Failure(.timedOut, "the time of \(timeout.inSeconds) s ran out")
+        if let reason = expiry.reason, let timeout {
+            throw Failure(.timedOut, "the time of \(timeout.inSeconds) s ran out\(reason)")
         }
         try result.get()
     }
 
-    /// Set by one task, read by another.
-    private final class Flag: Sendable {
-        private let value = Atomic<Bool>(false)
+    /// The end of the time, and how the connection stood then: told by one task, asked by another.
+    private final class Expiry: Sendable {
+        private let status = Mutex<BroadcastStatus?>(nil)
 
-        var isRaised: Bool { value.load(ordering: .relaxed) }
+        func come(_ now: BroadcastStatus) {
+            status.withLock { $0 = now }
+        }
 
-        func raise() {
-            value.store(true, ordering: .relaxed)
+        /// Empty where the server was there and nothing came; nil while there is time.
+        var reason: String? {
+            switch status.withLock({ $0 }) {
+            case nil: nil
+            case .down(let error, _)?: "; there was no connection: \(error)"
+            case .connecting?: "; still connecting"
+            case .ready?, .closed?: ""
+            }
         }
     }
 
-    private func print(from broadcast: Broadcast) async throws {
+    private func print(from broadcast: Broadcast, isMemory: Bool) async throws {
         do throws(BroadcastError) {
             try await broadcast.connect()
-            let topics = arguments.positional
             let subscription =
                 arguments.has("--pattern")
                 ? try await broadcast.subscribe(to: [], patterns: topics, buffer: buffer)
                 : try await broadcast.subscribe(to: topics, buffer: buffer)
             printer.subscribed()
+            if isMemory {
+                Console.error(
+                    "broadcast: nobody else can publish here: memory:// is inside this process alone; name a"
+                        + " server by --url or $BROADCAST_URL")
+            }
             let watcher = Task { await printer.watch(broadcast) }
             defer { watcher.cancel() }
             try await print(subscription)

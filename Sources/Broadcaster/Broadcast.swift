@@ -25,11 +25,11 @@ public final class Broadcast: Sendable {
 
     private struct State {
         var driver: (any Driver)?
-        /// The one that is saying goodbye: another call of `disconnect()` waits for that too.
+        /// The driver being stopped; another `disconnect()` awaits it too.
         var leaving: (any Driver)?
         /// Calls of `connect()` that wait for it.
         var connecting = 0
-        /// What drivers that are gone had counted.
+        /// The counts of drivers that are gone.
         var past = DriverCounts()
 
         /// Takes the driver out, and keeps its counts.
@@ -266,7 +266,7 @@ public final class Broadcast: Sendable {
     /// Subscribes to channels. Returns when the server has confirmed them all: whatever is published after
     /// that is delivered, or told as a gap.
     ///
-    /// - Parameter buffer: what waits for a slow subscriber; by default the options' buffer.
+    /// - Parameter buffer: the room for messages that wait for a slow subscriber; by default the options' buffer.
     /// - Throws: `.permissionDenied`, `.timedOut`, `.disconnected`, `.invalid`, `.notConnected` or `.cancelled`.
     public func subscribe(
         to channels: String..., buffer: SubscriptionBuffer? = nil
@@ -352,7 +352,7 @@ public final class Broadcast: Sendable {
     /// The status as it is.
     public var currentStatus: BroadcastStatus { board.current }
 
-    /// What has been done so far.
+    /// The counts of what has been done so far.
     public var statistics: BroadcastStatistics {
         let (driver, past) = state.withLock { ($0.driver, $0.past) }
         var total = past
@@ -371,7 +371,7 @@ public final class Broadcast: Sendable {
     /// `disconnect()` they go on where tasks without a preference run.
     public var executor: (any TaskExecutor)? { state.withLock { $0.driver }?.executor }
 
-    /// How long the server takes to answer.
+    /// Asks the server for an answer, and returns how long that took.
     ///
     /// - Throws: `.disconnected` while there is no connection; `.unreachable` if it is lost before the answer.
     public func ping() async throws(BroadcastError) -> Duration {

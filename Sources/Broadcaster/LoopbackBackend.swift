@@ -15,7 +15,7 @@ internal import BroadcasterWire
 /// let broadcast = Broadcast(Censor())
 /// ```
 public protocol LoopbackBackend: Sendable {
-    /// What the subscribers of `channel` receive when `message` is published to it.
+    /// Returns what the subscribers of `channel` receive when `message` is published to it.
     ///
     /// An error is thrown by `publish` as `BroadcastError.refused` with the error's description.
     func deliveries(of message: [UInt8], to channel: String) throws -> [[UInt8]]

@@ -20,24 +20,24 @@ enum StandardBackends {
             SystemFiles.read(path).map {
                 ServerEnvironment.File(text: $0.text, permissions: $0.permissions)
             }
-        }, userName: SystemFiles.userName)
+        }, userName: SystemFiles.userName, order: { (0..<$0).shuffled() })
 
     /// The backend for a URL, and the options with what the URL says of them.
     static func backend(
         for text: String, options: BroadcastOptions
     ) throws(URLError) -> (any Backend, CommonOptions) {
         var url = try ServerURL(text)
-        if url.scheme == "rediss" {
+        if let other = RedisURL.secureSchemes[url.scheme] {
             throw URLError(
-                "rediss:// needs TLS, which is not there yet: use redis:// on a network that you trust,"
-                    + " or put stunnel between")
+                "\(url.scheme):// needs TLS, which is not there yet: use \(other):// on a network that"
+                    + " you trust, or put stunnel between")
         }
         guard let backend = all.first(where: { $0.schemes.contains(url.scheme) }) else {
             let known = all.flatMap { $0.schemes }.map { "\($0)://" }.joined(separator: ", ")
-            throw URLError("unknown scheme \(URLOptions.show(url.scheme)); known are \(known)")
+            throw URLError("unknown scheme \(url.show(url.scheme)); known are \(known)")
         }
         var common = CommonOptions(options, messageSize: backend.messageSize)
-        backend.adjust(&common, by: environment)
+        try backend.adjust(&common, by: environment)
         try common.take(from: &url.options)
         return (try backend.init(url, options: common, environment: environment), common)
     }

@@ -1,4 +1,4 @@
-/// How long to wait between attempts: exponential, with full jitter, so that the clients of a
+/// The wait between attempts: exponential, with full jitter, so that the clients of a
 /// restarted server do not all come back at once.
 package struct Backoff: Hashable, Sendable {
     private let first: Duration = .milliseconds(50)

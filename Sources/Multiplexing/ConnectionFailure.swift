@@ -6,7 +6,7 @@ package enum ConnectionFailure: Error, Hashable, Sendable, CustomStringConvertib
     case unreachable(String)
     /// The server answered and does not want us.
     case rejected(Rejection)
-    /// What answered does not speak the protocol.
+    /// The server that answered does not speak the protocol.
     case protocolViolation(String)
     /// An established connection ended.
     case lost(String)
@@ -36,6 +36,14 @@ extension ConnectionFailure {
         switch failure {
         case .unreachable(let text): self = .unreachable(text)
         case .lost(let text): self = .lost(text)
+        }
+    }
+
+    /// The failure of a session whose peer broke the protocol, or fell silent.
+    init(_ error: ProtocolError) {
+        switch error.kind {
+        case .silence: self = .lost(error.description)
+        case .violation: self = .protocolViolation(error.description)
         }
     }
 }

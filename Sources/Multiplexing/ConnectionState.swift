@@ -53,6 +53,13 @@ package struct ConnectionState: Sendable {
         self.backoff = backoff
     }
 
+    init(servers: [Endpoint], _ limits: ConnectionLimits) {
+        self.init(
+            servers: servers, connectTimeout: limits.connectTimeout,
+            waitsForServer: limits.waitsForServer,
+            backoff: Backoff(longest: limits.longestRetryDelay))
+    }
+
     package var isReady: Bool {
         if case .ready = phase { true } else { false }
     }

@@ -37,8 +37,8 @@ package final class ServerDriver: Driver {
         runner = SessionRunner(
             on: host, backend: backend, limits: limits,
             dispatcher: EventDispatcher(
-                hub: hub, publishes: publishes, observers: observers,
-                answerTimeout: limits.answerTimeout), outcome: outcome)
+                hub: hub, publishes: publishes, observers: observers, outcome: outcome,
+                answerTimeout: limits.answerTimeout))
     }
 
     deinit {
@@ -99,7 +99,9 @@ package final class ServerDriver: Driver {
     }
 
     package func expire(subscriber: Int, waitingSince start: Instant) {
-        runner.post { $0.hub.cancelPending(subscriber, $0.state.unconfirmed(since: start)) }
+        runner.post { [hub] in
+            hub.cancelPending(subscriber, $0.state.unconfirmed(since: start))
+        }
     }
 
     package func stop() async {

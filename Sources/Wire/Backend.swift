@@ -27,7 +27,9 @@ package protocol URLBackend: Backend {
     static var messageSize: Int { get }
 
     /// Takes from the environment what it says of the options that all backends have.
-    static func adjust(_ options: inout CommonOptions, by environment: ServerEnvironment)
+    static func adjust(
+        _ options: inout CommonOptions, by environment: ServerEnvironment
+    ) throws(URLError)
 
     init(
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment

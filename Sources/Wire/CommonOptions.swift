@@ -25,26 +25,46 @@ package struct CommonOptions: Hashable, Sendable {
     /// The longest time that an answer may be overdue before the connection is given up.
     package var answerTimeout: Duration { max(publishTimeout, pingInterval * 2) }
 
+    /// The time to connect where a URL asks for none: about as long as Linux itself tries to connect
+    /// (`tcp_syn_retries` 6). An attempt without any end could not be followed by another one.
+    package static let longestConnect: Duration = .seconds(127)
+
     /// Takes those that the URL names; the others stay as they are.
     package mutating func take(from options: inout URLOptions) throws(URLError) {
-        if let time = try options.takeDuration(
-            "connect_timeout", aliases: ["socket_connect_timeout"])
-        {
-            connectTimeout = time
+        let all = options
+        let connect = try options.take("connect_timeout", aliases: ["socket_connect_timeout"]) {
+            (name, text) throws(URLError) in
+            if let time = CommonOptions.connectTimeout(text) { return time }
+            return try all.duration(name, text)
         }
+        if let connect { connectTimeout = connect }
         if let time = try options.takeDuration(
             "publish_timeout", aliases: ["socket_timeout", "timeout"])
         {
             publishTimeout = time
         }
-        if let time = try options.takeDuration("ping", aliases: ["health_check_interval"]) {
-            pingInterval = time
+        let usual = pingInterval
+        let ping = try options.take("ping", aliases: ["health_check_interval"]) {
+            (name, text) throws(URLError) in
+            // The default of redis-py, which then does not ask by itself. Here a silent connection is always asked.
+            name == "health_check_interval" && URLOptions.duration(text) == .zero
+                ? usual : try all.duration(name, text)
         }
+        if let ping { pingInterval = ping }
         if let time = try options.takeDuration("max_retry_delay") {
             longestRetryDelay = time
         }
         if let size = try options.takeInteger("max_message_size", in: 1...(512 << 20) - 1) {
             maximumMessageSize = size
         }
+    }
+
+    /// A time to connect; zero, or less, is no limit to those who know the option from libpq.
+    package static func connectTimeout(_ text: String) -> Duration? {
+        let isNegative = text.utf8.first == UInt8(ascii: "-")
+        guard let time = URLOptions.duration(isNegative ? String(text.dropFirst()) : text) else {
+            return nil
+        }
+        return isNegative || time == .zero ? longestConnect : time
     }
 }

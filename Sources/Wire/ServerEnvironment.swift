@@ -17,14 +17,18 @@ package struct ServerEnvironment: Sendable {
     package let file: @Sendable (String) -> File?
     /// The name of the user that this process runs as.
     package let userName: String?
+    /// The numbers from zero to below another one, in an order by chance.
+    package let order: @Sendable (Int) -> [Int]
 
     package init(
         variable: @escaping @Sendable (String) -> String?,
-        file: @escaping @Sendable (String) -> File?, userName: String?
+        file: @escaping @Sendable (String) -> File?, userName: String?,
+        order: @escaping @Sendable (Int) -> [Int] = { Array(0..<$0) }
     ) {
         self.variable = variable
         self.file = file
         self.userName = userName
+        self.order = order
     }
 
     /// A machine without anything, for tests.

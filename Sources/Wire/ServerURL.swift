@@ -1,7 +1,12 @@
 /// A server's URL, taken apart: `scheme://[user[:password]@]host[:port][,host[:port]…][/path][?…]`.
 ///
-/// Percent-escapes are decoded. What a part means is the backend's affair. A URL that cannot be
-/// taken apart throws an error that never shows the URL, since a password may stand anywhere in it.
+/// Percent-escapes are decoded. What a part means is the backend's affair. A URL that cannot be taken apart
+/// throws an error that never shows the URL, since a password may stand anywhere in it; neither does a backend's
+/// error, which quotes a part with `show`.
+///
+/// A password with an unencoded `@ / ? #` in it would end early, its rest be read as a host, path or option, and a
+/// piece of it be sent to that host. So these are refused wherever they could be that, and a URL is read byte by byte:
+/// an `@` that a combining accent follows is an `@` to every other program.
 package struct ServerURL: Sendable {
     package struct Host: Hashable, Sendable {
         package let name: String
@@ -11,79 +16,115 @@ package struct ServerURL: Sendable {
     package let scheme: String
     package let user: String?
     package let password: String?
+    /// One more than there are commas; none where nothing stands before the path. A name may be empty.
     package let hosts: [Host]
     /// Without the `/` that begins it after a host; whole where there is no host.
     package let path: String
     package var options: URLOptions
 
     package init(_ text: String) throws(URLError) {
-        let head = text.prefix { $0 != ":" }
-        guard !head.isEmpty, text.dropFirst(head.count).hasPrefix("://") else {
+        let (head, tail) = ServerURL.cut(Substring(text), at: ":")
+        guard !head.isEmpty, let tail, tail.utf8.starts(with: "//".utf8) else {
             throw URLError("the URL has no scheme: expected SCHEME://HOST:PORT")
         }
+        let rest = Substring(tail.utf8.dropFirst(2))
+        try ServerURL.checkCharacters(text, after: rest)
         scheme = head.lowercased()
-        let whole = text.dropFirst(head.count + 3)
-        let authority = whole.prefix { !"/?#".contains($0) }
-        // Else a password with one of these in it would be read as a host, and shown in an error.
-        if !authority.isEmpty, !authority.contains("@"), whole.contains("@") {
-            throw URLError(
-                "an @ after the host: a user name or password with one of / ? # in it needs"
-                    + " them percent-encoded (%2F %3F %23), and so does an @ that follows")
+        let (address, query) = ServerURL.cut(rest, at: "?")
+        let slash = address.utf8.firstIndex(of: UInt8(ascii: "/")) ?? address.endIndex
+        let (first, second) = ServerURL.cut(address[..<slash], at: "@")
+        let login = second.map { _ in ServerURL.cut(first, at: ":") }
+        user = try login.map { (part) throws(URLError) in
+            try Percent.decode(part.0, in: "user name")
         }
-        let rest = whole.prefix { $0 != "#" }
-        let query = rest.firstIndex(of: "?")
-        let address = rest[..<(query ?? rest.endIndex)]
-        options = try URLOptions(query.map { rest[rest.index(after: $0)...] } ?? "")
-        // The last @ ends the user and password: an unescaped @ in a password is common.
-        let at = authority.lastIndex(of: "@")
-        let login = at.map { authority[..<$0] }
-        let parts = login?.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-        user = try parts?.first.map { (part) throws(URLError) in
-            try Percent.decode(part, in: "user name")
-        }
-        password = try parts?.dropFirst().first.map { (part) throws(URLError) in
+        password = try login?.1.map { (part) throws(URLError) in
             try Percent.decode(part, in: "password")
         }
-        hosts = try ServerURL.hosts(
-            at.map { authority[authority.index(after: $0)...] } ?? authority)
-        var path = try Percent.decode(address.dropFirst(authority.count), in: "path")
-        if !hosts.isEmpty, path.hasPrefix("/") { path.removeFirst() }
-        self.path = path
+        hosts = try ServerURL.hosts(second ?? first)
+        let path = try Percent.decode(address[slash...], in: "path")
+        self.path = hosts.isEmpty ? path : String(path.unicodeScalars.dropFirst())
+        // Last: an error of theirs may quote them, if all before is a host and not `user:password`.
+        options = try URLOptions(query ?? "", showsValues: !ServerURL.hasLogin(text))
     }
 
+    /// A piece of the URL as an error shows it: in quotes, or not at all where it may be a piece of a password.
+    package func show(_ piece: String) -> String {
+        options.show(piece)
+    }
+
+    // MARK: What must not be there
+
+    /// - Parameter rest: what follows the `://`.
+    private static func checkCharacters(
+        _ text: String, after rest: Substring
+    ) throws(URLError) {
+        if text.utf8.first == UInt8(ascii: " ") || text.utf8.last == UInt8(ascii: " ") {
+            throw URLError("the URL begins or ends with a blank")
+        }
+        if text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
+            throw URLError("a line break or another control character in the URL")
+        }
+        let isSign = { (byte: UInt8) in byte == UInt8(ascii: "@") }
+        let authority = rest.utf8.prefix { !"/?#".utf8.contains($0) }
+        let count = rest.utf8.count(where: isSign)
+        guard count <= 1, count == authority.count(where: isSign) else {
+            throw URLError(
+                "an @ after the host: a user name or password with one of / ? # @ in it needs them"
+                    + " percent-encoded (%2F %3F %23 %40), and so does an @ that follows")
+        }
+        if rest.utf8.contains(UInt8(ascii: "#")) {
+            throw URLError(
+                "a # in the URL: it has no fragment, and in a user name, password or option a # is"
+                    + " written %23")
+        }
+    }
+
+    /// True where a secret may stand in the URL, also in one that was written wrongly.
+    private static func hasLogin(_ text: String) -> Bool {
+        let text = text.lowercased()
+        return ["@", "%40", "pass", "pwd", "secret", "token", "key"].contains(
+            where: text.containsBytes)
+    }
+
+    // MARK: Hosts
+
     private static func hosts(_ list: Substring) throws(URLError) -> [Host] {
+        guard !list.isEmpty else { return [] }
         var hosts: [Host] = []
-        for item in list.split(separator: ",") { hosts.append(try host(item)) }
+        for item in list.utf8.split(
+            separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+        {
+            hosts.append(try host(Substring(item)))
+        }
         return hosts
     }
 
     private static func host(_ item: Substring) throws(URLError) -> Host {
-        var name = item
-        var port: Substring?
-        if item.first == "[" {
-            guard let end = item.firstIndex(of: "]") else {
+        var (name, port) = cut(item, at: ":")
+        if item.utf8.first == UInt8(ascii: "[") {
+            let (inside, tail) = cut(Substring(item.utf8.dropFirst()), at: "]")
+            guard let tail else {
                 throw URLError("the host begins with [ and has no ]: write an IPv6 host as [::1]")
             }
-            name = item[item.index(after: item.startIndex)..<end]
-            let tail = item[item.index(after: end)...]
-            guard tail.isEmpty || tail.first == ":" else {
+            guard tail.isEmpty || tail.utf8.first == UInt8(ascii: ":") else {
                 throw URLError("after the ] of an IPv6 host only :port may follow")
             }
-            port = tail.isEmpty ? nil : tail.dropFirst()
-        } else if let colon = item.firstIndex(of: ":") {
-            name = item[..<colon]
-            port = item[item.index(after: colon)...]
+            name = inside
+            port = tail.isEmpty ? nil : Substring(tail.utf8.dropFirst())
         }
-        if port?.contains(":") == true {
+        if port?.utf8.contains(UInt8(ascii: ":")) == true {
             throw URLError("more than one : in the host: write an IPv6 host as [::1]")
         }
-        return Host(name: try Percent.decode(name, in: "host"), port: try number(port))
+        let decoded = try Percent.decode(name, in: "host")
+        if decoded.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
+            throw URLError("a control character in the host")
+        }
+        return Host(name: decoded, port: try number(port))
     }
 
     private static func number(_ port: Substring?) throws(URLError) -> UInt16? {
         guard let port, !port.isEmpty else { return nil }
-        guard port.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
-            let number = UInt16(port), number > 0
+        guard let number = URLOptions.integer(port).flatMap(UInt16.init(exactly:)), number > 0
         else {
             // Not shown: it may be a piece of a password.
             throw URLError(
@@ -92,49 +133,12 @@ package struct ServerURL: Sendable {
         }
         return number
     }
-}
 
-/// What is wrong with a URL, in words, without any secret of it.
-package struct URLError: Error, Hashable, Sendable, CustomStringConvertible {
-    package let description: String
-
-    package init(_ description: String) {
-        self.description = description
-    }
-}
-
-/// Percent-encoding (RFC 3986 §2.1).
-package enum Percent {
-    package static func decode(_ text: Substring, in part: String) throws(URLError) -> String {
-        guard text.utf8.contains(UInt8(ascii: "%")) else { return String(text) }
-        var bytes: [UInt8] = []
-        var rest = text.utf8
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            let digits = rest.prefix(2).map { hexDigitValue($0) }
-            guard digits.count == 2, let high = digits[0], let low = digits[1] else {
-                throw URLError(
-                    "bad escape in the \(part): % needs two hexadecimal digits after it"
-                        + " (a % itself is written %25)")
-            }
-            rest = rest.dropFirst(2)
-            bytes.append(high << 4 | low)
-        }
-        guard let decoded = String(validating: bytes, as: UTF8.self) else {
-            throw URLError("the \(part) is not UTF-8 after its escapes are decoded")
-        }
-        return decoded
-    }
-
-    private static func hexDigitValue(_ digit: UInt8) -> UInt8? {
-        switch digit {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
-        default: nil
-        }
+    /// The text before the first `mark`, and the text after it; nil where there is none.
+    private static func cut(
+        _ text: Substring, at mark: Unicode.Scalar
+    ) -> (Substring, Substring?) {
+        guard let place = text.utf8.firstIndex(of: UInt8(ascii: mark)) else { return (text, nil) }
+        return (text[..<place], text[text.utf8.index(after: place)...])
     }
 }

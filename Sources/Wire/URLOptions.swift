@@ -1,62 +1,115 @@
 /// The options of a URL: what stands after its `?`.
 ///
-/// Each reader takes the options that it knows; `finish` refuses what nobody took.
+/// Each reader takes the options that it knows; `finish` refuses what nobody took. An option that has several
+/// spellings may be given in more than one of them where all say the same; else both were meant and one would be
+/// passed over.
 package struct URLOptions: Sendable {
     private var values: [(name: String, value: String)] = []
     private var known: [String] = []
+    /// False where a password may stand in the URL: a piece of it, if it was written wrongly, may then be anywhere.
+    private let showsValues: Bool
 
-    init(_ query: Substring) throws(URLError) {
-        for item in query.split(separator: "&") {
-            let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let name = try Percent.decode(parts[0], in: "name of an option")
+    init(_ query: Substring, showsValues: Bool) throws(URLError) {
+        self.showsValues = showsValues
+        for item in query.utf8.split(separator: UInt8(ascii: "&")) {
+            let end = item.firstIndex(of: UInt8(ascii: "="))
+            let name = try Percent.decode(
+                Substring(item[..<(end ?? item.endIndex)]), in: "name of an option")
+            guard let end else { throw URLError("the option \(show(name)) has no = and no value") }
             guard !values.contains(where: { $0.name == name }) else {
-                throw URLError("the option \(URLOptions.show(name)) is given twice")
+                throw URLError("the option \(show(name)) is given twice")
             }
-            let value = try Percent.decode(parts.dropFirst().first ?? "", in: "option \(name)")
+            let value = try Percent.decode(
+                Substring(item[item.index(after: end)...]), in: "option \(show(name))")
             values.append((name, value))
         }
     }
 
+    // MARK: Taking
+
     /// The value of the option, which others may call by one of `aliases`.
-    package mutating func take(_ name: String, aliases: [String] = []) -> String? {
-        known.append(name)
-        let names = [name] + aliases
-        guard let index = values.firstIndex(where: { names.contains($0.name) }) else { return nil }
-        return values.remove(at: index).value
+    ///
+    /// - Parameter isListed: whether the error for an unknown option names this one among those that are possible.
+    package mutating func take(
+        _ name: String, aliases: [String] = [], isListed: Bool = true,
+        beside part: (place: String, value: String)? = nil
+    ) throws(URLError) -> String? {
+        try take(name, aliases: aliases, isListed: isListed, beside: part) { (_, text) in text }
     }
 
     /// A time: `500ms`, `1s`, `2m`, or plain seconds.
     package mutating func takeDuration(
         _ name: String, aliases: [String] = []
     ) throws(URLError) -> Duration? {
-        guard let text = take(name, aliases: aliases) else { return nil }
+        let options = self
+        return try take(name, aliases: aliases) { (spelling, text) throws(URLError) in
+            try options.duration(spelling, text)
+        }
+    }
+
+    package func duration(_ name: String, _ text: String) throws(URLError) -> Duration {
         guard let duration = URLOptions.duration(text), duration > .zero else {
             throw URLError(
-                "the option \(name) is not a time above zero: \(URLOptions.show(text));"
+                "the option \(name) is not a time above zero: \(show(text));"
                     + " write 500ms, 1s, 2m or plain seconds")
         }
         return duration
     }
 
     package mutating func takeInteger(
-        _ name: String, aliases: [String] = [], in range: ClosedRange<Int>
+        _ name: String, aliases: [String] = [], in range: ClosedRange<Int>,
+        beside part: (place: String, value: Int)? = nil
     ) throws(URLError) -> Int? {
-        guard let text = take(name, aliases: aliases) else { return nil }
-        guard let number = URLOptions.integer(text), range.contains(number) else {
-            throw URLError(
-                "the option \(name) is not a number from \(range.lowerBound) to"
-                    + " \(range.upperBound): \(URLOptions.show(text))")
+        let options = self
+        return try take(name, aliases: aliases, beside: part) { (spelling, text) throws(URLError) in
+            guard let number = URLOptions.integer(text), range.contains(number) else {
+                throw URLError(
+                    "the option \(spelling) is not a number from \(range.lowerBound) to"
+                        + " \(range.upperBound): \(options.show(text))")
+            }
+            return number
         }
-        return number
+    }
+
+    /// The value that the option has, in whichever spelling, as `read` understands it.
+    ///
+    /// - Parameters:
+    ///   - part: a part of the URL that says the same, and what an error calls it.
+    ///   - read: gets the spelling, to name in an error, and the text.
+    package mutating func take<Value: Equatable>(
+        _ name: String, aliases: [String] = [], isListed: Bool = true,
+        beside part: (place: String, value: Value)? = nil,
+        as read: (String, String) throws(URLError) -> Value
+    ) throws(URLError) -> Value? {
+        if isListed { known.append(name) }
+        let spellings = [name] + aliases
+        let given = values.filter { spellings.contains($0.name) }
+        values.removeAll { spellings.contains($0.name) }
+        var meanings: [(place: String, value: Value)] = part.map { [$0] } ?? []
+        for (spelling, text) in given {
+            meanings.append(("the option \(spelling)", try read(spelling, text)))
+        }
+        guard let first = meanings.first else { return nil }
+        if let other = meanings.first(where: { $0.value != first.value }) {
+            throw URLError(
+                "\(first.place) and \(other.place) say different things: give one of them")
+        }
+        return first.value
     }
 
     /// Refuses what nobody has taken.
     package func finish(scheme: String) throws(URLError) {
-        // One name may have two spellings in a URL: both were meant, only one was taken.
         guard let (name, _) = values.first else { return }
         throw URLError(
-            "unknown or repeated option \(URLOptions.show(name)) in a \(scheme) URL;"
+            "unknown option \(show(name)) in a \(scheme) URL;"
                 + " possible are \(known.sorted().joined(separator: ", "))")
+    }
+
+    // MARK: Words
+
+    /// A piece of the URL as an error shows it; where it may be a piece of a password it stays out.
+    package func show(_ piece: String) -> String {
+        showsValues ? URLOptions.show(piece) : "(not shown, the URL has a login)"
     }
 
     /// Decimal digits alone: no sign, no blank.

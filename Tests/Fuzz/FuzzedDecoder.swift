@@ -5,7 +5,7 @@ import Glibc
 /// A fuzzer calls `run` with millions of inputs. It must come back from each: a trap, a hang, too much memory, or two
 /// feeds of the same bytes that do not agree is a bug, and libFuzzer keeps the input.
 enum FuzzedDecoder: String, CaseIterable {
-    case resp, redis, postgres, scram, parts, url, passfile, http, websocket, text
+    case resp, redis, postgres, scram, parts, url, secret, passfile, http, websocket, text
 
     func run(_ bytes: [UInt8]) {
         switch self {
@@ -15,6 +15,7 @@ enum FuzzedDecoder: String, CaseIterable {
         case .scram: AuthenticationFuzz.scram(bytes)
         case .parts: PartsFuzz.run(bytes)
         case .url: URLFuzz.url(bytes)
+        case .secret: URLFuzz.secret(bytes)
         case .passfile: URLFuzz.passwordFile(bytes)
         case .http: ChatFuzz.http(bytes)
         case .websocket: ChatFuzz.webSocket(bytes)
@@ -31,6 +32,7 @@ enum FuzzedDecoder: String, CaseIterable {
         case .scram: AuthenticationFuzz.scramSeeds
         case .parts: PartsFuzz.seeds
         case .url: URLFuzz.seeds
+        case .secret: URLFuzz.secretSeeds
         case .passfile: ["localhost:5432:db:user:pass\\:word\n#x\n*:*:*:*:p"].map { Array($0.utf8) }
         case .http: ChatFuzz.httpSeeds
         case .websocket: ChatFuzz.webSocketSeeds

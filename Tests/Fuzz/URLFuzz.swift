@@ -1,5 +1,7 @@
+import BroadcasterMemory
 import BroadcasterPostgres
 import BroadcasterRedis
+import BroadcasterTestSupport
 import BroadcasterWire
 
 /// The texts that an operator writes: URLs and the password file. No peer sends these; they must not trap, and no
@@ -36,8 +38,39 @@ enum URLFuzz {
         do throws(URLError) {
             _ = try PostgresBackend(url, options: options, environment: .empty).makeSession()
         } catch { messages.append(error.description) }
+        do throws(URLError) {
+            _ = try MemoryBackend(url, options: options)
+        } catch { messages.append(error.description) }
         return messages
     }
+
+    /// A password that is written wrongly: nothing that is printed has a piece of it, and none is taken for a host.
+    static func secret(_ bytes: [UInt8]) {
+        let secret = SecretURL(bytes)
+        var messages: [String] = []
+        do throws(URLError) {
+            var url = try ServerURL(secret.text)
+            var options = options
+            if secret.hasHost { messages += hosts(url) }
+            do throws(URLError) { try options.take(from: &url.options) } catch {
+                messages.append(error.description)
+            }
+            messages += refusals(url, options) + [url.show(SecretURL.mark)]
+        } catch { messages.append(error.description) }
+        for message in messages {
+            require(
+                !SecretURL.isShown(in: message), "\(secret.text) shows its password: \(message)")
+        }
+    }
+
+    private static func hosts(_ url: ServerURL) -> [String] {
+        let postgres = (try? PostgresURL(url, environment: .empty))?.endpoints ?? []
+        let redis = (try? RedisURL(url)).map { [$0.endpoint] } ?? []
+        return (postgres + redis).map(\.description)
+    }
+
+    static let secretSeeds: [[UInt8]] =
+        (0..<10).map { [$0, $0 % 4, $0] } + (0..<42).map { [0, 0, 0, $0] }
 
     static func passwordFile(_ bytes: [UInt8]) {
         let text = String(decoding: bytes, as: UTF8.self)

@@ -17,12 +17,15 @@ package struct PostgresBackend: URLBackend {
     }
 
     /// The one variable of libpq's that concerns the core.
-    package static func adjust(_ options: inout CommonOptions, by environment: ServerEnvironment) {
-        if let text = environment.variable("PGCONNECT_TIMEOUT"),
-            let time = URLOptions.duration(text), time > .zero
-        {
-            options.connectTimeout = time
+    package static func adjust(
+        _ options: inout CommonOptions, by environment: ServerEnvironment
+    ) throws(URLError) {
+        let name = "PGCONNECT_TIMEOUT"
+        guard let text = environment.variable(name) else { return }
+        guard let time = CommonOptions.connectTimeout(text) else {
+            throw URLError("\(name) is not a time in seconds: \(URLOptions.show(text))")
         }
+        options.connectTimeout = time
     }
 
     package var endpoints: [Endpoint] { url.endpoints }

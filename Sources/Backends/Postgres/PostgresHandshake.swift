@@ -77,6 +77,11 @@ struct PostgresHandshake: Sendable {
     private mutating func received(
         _ request: ServerMessage.Authentication, into bytes: inout [UInt8]
     ) throws(ProtocolError) -> Outcome {
+        if case .started = step, let method = request.method,
+            let refusal = url.logins.refusal(of: method)
+        {
+            return reject(refusal)
+        }
         switch (step, request) {
         case (.started, .ok), (.passwordSent, .ok), (.verified, .ok):
             step = .authenticated
@@ -235,6 +240,17 @@ extension ServerMessage {
 }
 
 extension ServerMessage.Authentication {
+    /// The login that begins with this; nil for those that are refused in any case.
+    fileprivate var method: LoginPolicy.Method? {
+        switch self {
+        case .ok: LoginPolicy.Method.none
+        case .cleartextPassword: .password
+        case .md5Password: .md5
+        case .sasl: .scram
+        case .saslContinue, .saslFinal, .other: nil
+        }
+    }
+
     fileprivate var name: String {
         switch self {
         case .ok: "ok"

@@ -1,7 +1,8 @@
 package import BroadcasterWire
 
-/// What a `postgres://` URL, the `PG…` variables and the password file say, in this order, as libpq has it
-/// ("Connection URIs", "Environment Variables" and "The Password File" in the Postgres documentation).
+/// The contents of a `postgres://` URL, the `PG…` variables and the password file, read as libpq reads them
+/// ("Connection URIs", "Environment Variables" and "The Password File" in the Postgres documentation): an option wins
+/// over the URL's own part, and this over the variable.
 package struct PostgresURL: Sendable {
     /// What becomes of a message that `pg_notify` would not take.
     package enum LargePayloads: Hashable, Sendable {
@@ -9,7 +10,8 @@ package struct PostgresURL: Sendable {
         case refuse
     }
 
-    package let endpoints: [Endpoint]
+    /// In the order to try.
+    package let hosts: [PostgresHost]
     package let user: String
     package let password: String?
     package let database: String
@@ -19,141 +21,82 @@ package struct PostgresURL: Sendable {
     package let largePayloads: LargePayloads
     /// Sends the password in the clear where the server asks for that.
     package let allowsCleartext: Bool
+    /// The logins that the server may ask for.
+    package let logins: LoginPolicy
+
+    package var endpoints: [Endpoint] { hosts.map(\.endpoint) }
 
     package static let schemes = ["postgres", "postgresql"]
-    private static let defaultPort: UInt16 = 5432
-    private static let socketFolder = "/var/run/postgresql"
 
     package init(_ url: ServerURL, environment: ServerEnvironment) throws(URLError) {
-        var options = url.options
-        let variable = environment.variable
-        let hostOption = options.take("host") ?? options.take("hostaddr")
-        let portOption = options.take("port")
-        endpoints = try PostgresURL.endpoints(
-            url.hosts, host: hostOption, port: portOption ?? variable("PGPORT"), environment)
-        let login = [url.user, options.take("user"), variable("PGUSER"), environment.userName]
-        guard let user = login.compactMap({ $0 }).first(where: { !$0.isEmpty }) else {
+        var settings = PostgresSettings(url.options, environment)
+        let hosts = try PostgresHost.list(url.hosts, &settings, environment)
+        let named = try settings.take("user", part: url.user, variable: "PGUSER")?.text
+        guard let user = [named, environment.userName].compactMap(given).first else {
             throw URLError("the URL has no user: write postgres://user@host/database")
         }
         self.user = user
         let path = url.path.hasPrefix("/") ? String(url.path.dropFirst()) : url.path
-        let databases = [path, options.take("dbname"), variable("PGDATABASE")]
-        database = databases.compactMap { $0 }.first { !$0.isEmpty } ?? user
-        applicationName =
-            options.take("application_name") ?? variable("PGAPPNAME") ?? "broadcaster"
-        serverOptions = options.take("options") ?? variable("PGOPTIONS")
-        let optionPassword = options.take("password")
-        let passwordFile = options.take("passfile") ?? variable("PGPASSFILE")
-        let known = [url.password, optionPassword, variable("PGPASSWORD")]
-        password =
-            known.compactMap { $0 }.first { !$0.isEmpty }
-            ?? PasswordFile(environment, path: passwordFile)
-            .password(for: endpoints, database: database, user: user)
+        database =
+            given(try settings.take("dbname", part: path, variable: "PGDATABASE")?.text) ?? user
+        let name = try settings.take("application_name", variable: "PGAPPNAME")?.text
+        let fallback = try settings.take("fallback_application_name", isListed: false)?.text
+        applicationName = name ?? fallback ?? "broadcaster"
+        serverOptions = given(try settings.take("options", variable: "PGOPTIONS")?.text)
+        let password = try settings.take(
+            "password", part: url.password, variable: "PGPASSWORD")?.text
+        let file = given(try settings.take("passfile", variable: "PGPASSFILE")?.text)
+        self.password =
+            given(password)
+            ?? PasswordFile(environment, path: file)
+            .password(for: hosts, database: database, user: user)
         largePayloads =
-            try PostgresURL.choice(
-                &options, "large_payloads", ["split": .split, "refuse": .refuse]) ?? .split
+            try settings.choice("large_payloads", ["split": .split, "refuse": .refuse]) ?? .split
         allowsCleartext =
-            try PostgresURL.choice(
-                &options, "allow_cleartext", ["true": true, "false": false]) ?? false
-        try PostgresURL.checkSecurity(&options, environment)
-        try options.finish(scheme: url.scheme)
+            try settings.choice("allow_cleartext", ["true": true, "false": false]) ?? false
+        logins = try PostgresURL.logins(&settings)
+        self.hosts = try PostgresURL.order(hosts, &settings, environment)
+        try PostgresURL.checkForeign(&settings, hosts)
+        try settings.options.finish(scheme: url.scheme)
         try check()
     }
 
-    /// What libpq knows and we do not is refused where it would promise more than we keep.
-    private static func checkSecurity(
-        _ options: inout URLOptions, _ environment: ServerEnvironment
+    private static func logins(_ settings: inout PostgresSettings) throws(URLError) -> LoginPolicy {
+        let setting = try settings.take("require_auth", variable: "PGREQUIREAUTH")
+        guard let setting, !setting.text.isEmpty else { return .any }
+        let shown = settings
+        return try LoginPolicy(setting.text, name: setting.name) { shown.show($0, of: setting) }
+    }
+
+    /// The hosts in the order given, or in a random one where `load_balance_hosts` asks for that.
+    private static func order(
+        _ hosts: [PostgresHost], _ settings: inout PostgresSettings,
+        _ environment: ServerEnvironment
+    ) throws(URLError) -> [PostgresHost] {
+        let option = PostgresParameters.balancing
+        let setting = try settings.take(option.name, variable: option.variable, isListed: false)
+        guard let setting else { return hosts }
+        try settings.check(setting, option)
+        return setting.text == "random" ? environment.order(hosts.count).map { hosts[$0] } : hosts
+    }
+
+    /// Refuses the parameters of libpq that would promise more than this client keeps.
+    private static func checkForeign(
+        _ settings: inout PostgresSettings, _ hosts: [PostgresHost]
     ) throws(URLError) {
-        let encryption = options.take("sslmode") ?? environment.variable("PGSSLMODE") ?? "prefer"
-        switch encryption {
-        case "disable", "allow", "prefer": break
-        case "require", "verify-ca", "verify-full":
-            throw URLError(
-                "sslmode=\(encryption) needs TLS, which is not there yet: use a network that you trust,"
-                    + " or put stunnel between")
-        default:
-            throw URLError(
-                "the option sslmode is disable, allow or prefer (require, verify-ca and verify-full need"
-                    + " TLS), not \(URLOptions.show(encryption))")
+        let sockets = hosts.count { if case .unix = $0.endpoint { true } else { false } }
+        let isLocal = sockets == hosts.count
+        if let mode = try settings.takeEncryption() {
+            try settings.check(mode, PostgresParameters.encryption(isLocal: isLocal))
         }
-        let binding =
-            options.take("channel_binding") ?? environment.variable("PGCHANNELBINDING") ?? "prefer"
-        guard ["disable", "prefer"].contains(binding) else {
-            throw URLError(
-                binding == "require"
-                    ? "channel_binding=require needs TLS, which is not there yet"
-                    : "the option channel_binding is disable or prefer, not \(URLOptions.show(binding))"
-            )
+        try settings.check(PostgresParameters.rootCertificate(isLocal: isLocal))
+        try settings.check(PostgresParameters.peer(hasSocket: sockets > 0))
+        if let target = try settings.take(
+            PostgresParameters.target.name, variable: PostgresParameters.target.variable)
+        {
+            try settings.check(target, PostgresParameters.target)
         }
-        let attributes =
-            options.take("target_session_attrs")
-            ?? environment.variable("PGTARGETSESSIONATTRS") ?? "primary"
-        guard ["any", "read-write", "primary"].contains(attributes) else {
-            throw URLError(
-                "the option target_session_attrs is any, read-write or primary, not"
-                    + " \(URLOptions.show(attributes)): LISTEN and NOTIFY need a primary")
-        }
-    }
-
-    private static func choice<Value>(
-        _ options: inout URLOptions, _ name: String, _ values: [String: Value]
-    ) throws(URLError) -> Value? {
-        guard let text = options.take(name) else { return nil }
-        guard let value = values[text] else {
-            let possible = values.keys.sorted().joined(separator: " or ")
-            throw URLError("the option \(name) is \(possible), not \(URLOptions.show(text))")
-        }
-        return value
-    }
-
-    // MARK: Where the server is
-
-    private static func endpoints(
-        _ hosts: [ServerURL.Host], host: String?, port: String?, _ environment: ServerEnvironment
-    ) throws(URLError) -> [Endpoint] {
-        var names = hosts.map(\.name)
-        var ports = hosts.map(\.port)
-        if names.allSatisfy(\.isEmpty), let list = host ?? environment.variable("PGHOST") {
-            names = list.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-            ports = Array(repeating: nil, count: names.count)
-        }
-        let common = try portList(port, count: max(names.count, 1))
-        if names.isEmpty { (names, ports) = ([""], [nil]) }
-        var endpoints: [Endpoint] = []
-        for (index, name) in names.enumerated() {
-            let number = ports[index] ?? common[index] ?? defaultPort
-            endpoints.append(endpoint(name, number, environment))
-        }
-        return endpoints
-    }
-
-    private static func portList(_ text: String?, count: Int) throws(URLError) -> [UInt16?] {
-        guard let text, !text.isEmpty else { return Array(repeating: nil, count: count) }
-        var ports: [UInt16?] = []
-        for item in text.split(separator: ",", omittingEmptySubsequences: false) {
-            guard let number = UInt16(item), number > 0 else {
-                throw URLError("the port is not a number from 1 to 65535: \(URLOptions.show(text))")
-            }
-            ports.append(number)
-        }
-        if ports.count == 1 { return Array(repeating: ports[0], count: count) }
-        guard ports.count == count else {
-            throw URLError(
-                "there are \(count) hosts and \(ports.count) ports: give one, or one for each")
-        }
-        return ports
-    }
-
-    /// A host that is a path is the folder of a Unix-domain socket; none at all is the usual folder, if a server
-    /// is there, or else this machine.
-    private static func endpoint(
-        _ name: String, _ port: UInt16, _ environment: ServerEnvironment
-    ) -> Endpoint {
-        if name.hasPrefix("/") { return .unix(path: "\(name)/.s.PGSQL.\(port)") }
-        if !name.isEmpty { return .tcp(host: name, port: port) }
-        let path = "\(socketFolder)/.s.PGSQL.\(port)"
-        return environment.file(path) == nil
-            ? .tcp(host: "localhost", port: port) : .unix(path: path)
+        for option in PostgresParameters.all { try settings.check(option) }
     }
 
     /// A NUL would begin a new parameter (pgx had that: `application_name` could become `user`).
@@ -168,59 +111,21 @@ package struct PostgresURL: Sendable {
     }
 }
 
-/// `~/.pgpass`: lines of `host:port:database:user:password`, where `*` stands for anything.
-struct PasswordFile {
-    private let lines: [[String]]
+/// The text, or nil if it is empty: libpq's way to ask for the default.
+private func given(_ text: String?) -> String? {
+    text?.isEmpty == true ? nil : text
+}
 
-    /// A file that others may read is passed over, as libpq does.
-    init(_ environment: ServerEnvironment, path: String?) {
-        let place = path ?? environment.variable("HOME").map { $0 + "/.pgpass" }
-        guard let file = place.flatMap(environment.file), file.permissions & 0o077 == 0 else {
-            lines = []
-            return
+extension PostgresSettings {
+    /// One of a few words, which are ours alone: no variable.
+    fileprivate mutating func choice<Value>(
+        _ name: String, _ values: [String: Value]
+    ) throws(URLError) -> Value? {
+        guard let setting = try take(name) else { return nil }
+        guard let value = values[setting.text] else {
+            let possible = values.keys.sorted().joined(separator: " or ")
+            throw URLError("\(setting.name) is \(possible), not \(show(setting.text, of: setting))")
         }
-        lines = file.text.split(whereSeparator: \.isNewline)
-            .filter { !$0.hasPrefix("#") }
-            .map(PasswordFile.fields)
-    }
-
-    func password(for endpoints: [Endpoint], database: String, user: String) -> String? {
-        for endpoint in endpoints {
-            let (host, port) = PasswordFile.hostAndPort(endpoint)
-            let line = lines.first { fields in
-                fields.count >= 5
-                    && zip(fields, [host, port, database, user]).allSatisfy {
-                        $0 == "*" || $0 == $1
-                    }
-            }
-            if let line { return line[4] }
-        }
-        return nil
-    }
-
-    /// A Unix-domain socket in the usual folder is called localhost there.
-    private static func hostAndPort(_ endpoint: Endpoint) -> (String, String) {
-        switch endpoint {
-        case .tcp(let host, let port): (host, String(port))
-        case .unix(let path):
-            ("localhost", String(path.split(separator: ".").last ?? "5432"))
-        }
-    }
-
-    /// A `\` takes the meaning from the character after it.
-    private static func fields(_ line: Substring) -> [String] {
-        var fields = [""]
-        var isEscaped = false
-        for character in line {
-            if isEscaped || character != "\\" && character != ":" {
-                fields[fields.count - 1].append(character)
-                isEscaped = false
-            } else if character == "\\" {
-                isEscaped = true
-            } else {
-                fields.append("")
-            }
-        }
-        return fields
+        return value
     }
 }

@@ -16,7 +16,7 @@ package struct RedisBackend: URLBackend {
 
     package var endpoints: [Endpoint] { [url.endpoint] }
 
-    package var secrets: [String] { url.password.map { [$0] } ?? [] }
+    package var secrets: [String] { url.password.flatMap { $0.isEmpty ? nil : [$0] } ?? [] }
 
     package func makeSession() -> any Session {
         makeSession(nonce: Nonce.random())

@@ -1,9 +1,10 @@
 package import BroadcasterWire
 
-/// What a `redis://`, `redis+unix://` or `unix://` URL says.
+/// The contents of a `redis://`, `valkey://`, `redis+unix://` or `unix://` URL.
 ///
 /// Beside our own option names it takes those of redis-py's `from_url` and lettuce's URIs where they
-/// mean the same, so that a URL in use elsewhere can be used here.
+/// mean the same, so that a URL in use elsewhere can be used here. What is said twice has to agree: clients differ in
+/// which of the two they take.
 package struct RedisURL: Sendable {
     package enum Dialect: Hashable, Sendable {
         case resp2
@@ -14,30 +15,46 @@ package struct RedisURL: Sendable {
     package let endpoint: Endpoint
     /// nil is the user `default`.
     package let user: String?
+    /// The password of the login; nil: no login. Empty for a user without a password (`nopass` in an ACL), as redis-py
+    /// sends it.
     package let password: String?
     package let database: Int
     package let clientName: String?
     package let dialect: Dialect
 
-    package static let schemes = ["redis", "redis+unix", "unix", "redis-socket"]
+    package static let schemes = ["redis", "valkey", "redis+unix", "unix", "redis-socket"]
+    /// Those that need TLS, each with the one that does without.
+    package static let secureSchemes = ["rediss": "redis", "valkeys": "valkey"]
     private static let defaultPort: UInt16 = 6379
 
     package init(_ url: ServerURL) throws(URLError) {
         var options = url.options
-        let isUnix = url.scheme != "redis"
+        let isUnix = !["redis", "valkey"].contains(url.scheme)
         endpoint = isUnix ? try RedisURL.socket(url) : try RedisURL.host(url)
-        user = [url.user, options.take("username")].compactMap { $0 }.first { !$0.isEmpty }
-        let password = options.take("password")
-        self.password = url.password ?? password
-        let option = try options.takeInteger(
-            "database", aliases: ["db"], in: 0...Int(Int32.max))
-        let number = isUnix ? 0 : try RedisURL.database(url.path)
-        database = option ?? number
-        clientName = options.take("client_name", aliases: ["clientName"])
+        user = try RedisURL.given(
+            options.take(
+                "username", beside: RedisURL.given(url.user).map { ("the user before the @", $0) }))
+        let password = try RedisURL.given(
+            options.take(
+                "password",
+                beside: RedisURL.given(url.password).map { ("the password before the @", $0) }))
+        self.password = password ?? user.map { _ in "" }
+        let path = isUnix ? nil : try RedisURL.database(url)
+        database =
+            try options.takeInteger(
+                "database", aliases: ["db"], in: 0...Int(Int32.max),
+                beside: path.map { ("the database in the path", $0) }) ?? 0
+        clientName = try options.take("client_name", aliases: ["clientName"])
         let version = try options.takeInteger("protocol", in: 2...3)
         dialect = version == 2 ? .resp2 : .resp3
+        try RedisURL.checkForeign(&options)
         try options.finish(scheme: url.scheme)
         try check()
+    }
+
+    /// A template that is filled with nothing gives nothing.
+    private static func given(_ text: String?) -> String? {
+        text?.isEmpty == true ? nil : text
     }
 
     private static func socket(_ url: ServerURL) throws(URLError) -> Endpoint {
@@ -50,19 +67,23 @@ package struct RedisURL: Sendable {
     }
 
     private static func host(_ url: ServerURL) throws(URLError) -> Endpoint {
-        guard url.hosts.count <= 1 else { throw URLError("a redis URL has one host") }
+        guard url.hosts.count <= 1 else { throw URLError("a \(url.scheme) URL has one host") }
         guard let host = url.hosts.first, !host.name.isEmpty else {
-            throw URLError("the URL has no host: expected something like redis://localhost:6379")
+            throw URLError(
+                "the URL has no host: expected something like \(url.scheme)://localhost:6379")
         }
         return .tcp(host: host.name, port: host.port ?? defaultPort)
     }
 
-    private static func database(_ path: String) throws(URLError) -> Int {
-        if path.isEmpty { return 0 }
+    /// The database in the path, with or without a `/` after it; nil where there is none.
+    private static func database(_ url: ServerURL) throws(URLError) -> Int? {
+        var path = url.path[...]
+        while path.last == "/" { path.removeLast() }
+        if path.isEmpty { return nil }
         guard let number = URLOptions.integer(path), number <= Int32.max else {
             throw URLError(
-                "the database in the path is not a number: \(URLOptions.show(path));"
-                    + " write redis://host:port/0")
+                "the database in the path is not a number: \(url.show(url.path));"
+                    + " write \(url.scheme)://host:port/0")
         }
         return number
     }
@@ -75,13 +96,58 @@ package struct RedisURL: Sendable {
                 throw URLError("the \(part) is longer than 4,096 bytes")
             }
         }
-        if user != nil, password == nil {
-            throw URLError("a user name without a password: write redis://user:password@host")
-        }
         guard let clientName else { return }
         let isPlain = clientName.utf8.allSatisfy { (0x21...0x7e).contains($0) }
         guard isPlain, (1...256).contains(clientName.utf8.count) else {
             throw URLError("client_name takes 1 to 256 printable ASCII characters without blanks")
+        }
+    }
+}
+
+// MARK: Options of other clients
+
+extension RedisURL {
+    private static let tls = "needs TLS, which is not there yet"
+
+    /// The options of redis-py (5.2, the arguments of `ConnectionPool`, `Connection` and `SSLConnection`) and lettuce
+    /// (6.5, `RedisURI`) that have nothing to set here.
+    package static let foreignOptions: [ForeignOption] =
+        [
+            // One connection is shared by all; text is what `message.text` gives, bytes are always there.
+            ForeignOption("max_connections", nil, .integer),
+            ForeignOption("decode_responses", nil, .boolean),
+            ForeignOption("socket_read_size", nil, .integer),
+            // Sent or not, each connection is watched by `ping` and by the kernel's own keepalive.
+            ForeignOption("socket_keepalive", nil, .boolean),
+            // Connecting is always tried again, publishing only where the caller says so.
+            ForeignOption("retry_on_timeout", nil, .boolean),
+            ForeignOption(
+                "retry_on_error", nil,
+                .none("is not there: publish(…, retry: .atLeastOnce) sends a message again")),
+            ForeignOption("encoding", nil, .matching(expected: "utf-8", isUTF8)),
+            ForeignOption("encoding_errors", nil, .any),
+            ForeignOption("lib_name", nil, .any), ForeignOption("lib_version", nil, .any),
+            ForeignOption("libraryName", nil, .any), ForeignOption("libraryVersion", nil, .any),
+            ForeignOption("verifyPeer", nil, .none(tls)),
+            ForeignOption(
+                "ssl", nil,
+                .matching(expected: "false (true \(tls))") { ForeignOption.truth($0) == false }),
+        ]
+        + [
+            "keyfile", "certfile", "cert_reqs", "ca_certs", "ca_data", "ca_path", "check_hostname",
+            "password", "validate_ocsp", "validate_ocsp_stapled", "ocsp_context",
+            "ocsp_expected_cert", "min_version", "ciphers",
+        ].map { ForeignOption("ssl_\($0)", nil, .none(tls)) }
+
+    @Sendable private static func isUTF8(_ name: String) -> Bool {
+        ["utf-8", "utf8", "utf_8"].contains(name.lowercased())
+    }
+
+    private static func checkForeign(_ options: inout URLOptions) throws(URLError) {
+        let shown = options
+        for option in foreignOptions {
+            guard let text = try options.take(option.name, isListed: false) else { continue }
+            try option.check(text, as: "the option \(option.name)", show: shown.show)
         }
     }
 }
