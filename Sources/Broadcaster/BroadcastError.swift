@@ -49,7 +49,7 @@ extension BroadcastError: CustomStringConvertible {
         case .refused(let text): "the server refused: \(text)"
         case .protocolViolation(let text): "protocol violation: \(text)"
         case .timedOut(let text): "timed out: \(text)"
-        case .disconnected(let text): "disconnected, nothing was published: \(text)"
+        case .disconnected(let text): "disconnected: \(text)"
         case .outcomeUnknown(let text): "sent, but the outcome is unknown: \(text)"
         case .overflow(let lost): "the subscriber was too slow: \(lost) messages were lost"
         case .incomplete(let outcomes): BroadcastError.summary(of: outcomes)
