@@ -267,7 +267,7 @@ public final class Broadcast: Sendable {
     /// that is delivered, or told as a gap.
     ///
     /// - Parameter buffer: the room for messages that wait for a slow subscriber; by default the options' buffer.
-    /// - Throws: `.permissionDenied`, `.timedOut`, `.invalid`, `.notConnected` or `.cancelled`.
+    /// - Throws: `.permissionDenied`, `.timedOut`, `.disconnected`, `.invalid`, `.notConnected` or `.cancelled`.
     public func subscribe(
         to channels: String..., buffer: SubscriptionBuffer? = nil
     ) async throws(BroadcastError) -> Subscription {
@@ -281,7 +281,20 @@ public final class Broadcast: Sendable {
     public func subscribe(
         to channels: [String], patterns: [String] = [], buffer: SubscriptionBuffer? = nil
     ) async throws(BroadcastError) -> Subscription {
-        let topics = channels.map(TopicName.channel) + patterns.map(TopicName.pattern)
+        try await subscribe(
+            to: channels.map(TopicName.channel) + patterns.map(TopicName.pattern), buffer)
+    }
+
+    /// Subscribes to channels whose names need not be UTF-8, as those of Redis's keyspace events for binary keys.
+    public func subscribe(
+        toBytes names: [UInt8]..., buffer: SubscriptionBuffer? = nil
+    ) async throws(BroadcastError) -> Subscription {
+        try await subscribe(to: names.map(TopicName.channel(bytes:)), buffer)
+    }
+
+    private func subscribe(
+        to topics: [TopicName], _ buffer: SubscriptionBuffer?
+    ) async throws(BroadcastError) -> Subscription {
         if topics.isEmpty { throw .invalid("no channel to subscribe to") }
         for topic in topics {
             if let refusal = backend.refusal(of: topic) { throw .invalid(refusal) }
@@ -295,9 +308,7 @@ public final class Broadcast: Sendable {
         {
             throw BroadcastError(failure)
         }
-        return Subscription(channels: channels, patterns: patterns, mailbox: mailbox) {
-            hub.remove(id)
-        }
+        return Subscription(topics, mailbox: mailbox) { hub.remove(id) }
     }
 
     /// Subscribes to all channels that match one of the patterns.
@@ -313,8 +324,11 @@ public final class Broadcast: Sendable {
         isolation: isolated (any Actor)?
     ) async -> SubscriptionFailure? {
         let hub = driver.hub
-        let deadline = driver.now + options.subscribeTimeout
-        let disarm = driver.schedule(at: deadline) { hub.cancelPending(id, .timedOut) }
+        let start = driver.now
+        let deadline = start + options.subscribeTimeout
+        let disarm = driver.schedule(at: deadline) { [weak driver] in
+            driver?.expire(subscriber: id, waitingSince: start)
+        }
         defer { disarm() }
         return await withTaskCancellationHandler(
             operation: {
@@ -323,7 +337,9 @@ public final class Broadcast: Sendable {
                     hub.add(mailbox, as: id, to: topics, waiter: continuation)
                     if Task.isCancelled { hub.cancelPending(id, .cancelled) }
                     // Both may have come before there was anything to abandon.
-                    if driver.now >= deadline { hub.cancelPending(id, .timedOut) }
+                    if driver.now >= deadline {
+                        driver.expire(subscriber: id, waitingSince: start)
+                    }
                 }
             }, onCancel: { hub.cancelPending(id, .cancelled) }, isolation: isolation)
     }
@@ -356,6 +372,8 @@ public final class Broadcast: Sendable {
     public var executor: (any TaskExecutor)? { state.withLock { $0.driver }?.executor }
 
     /// Asks the server for an answer, and returns how long that took.
+    ///
+    /// - Throws: `.disconnected` while there is no connection; `.unreachable` if it is lost before the answer.
     public func ping() async throws(BroadcastError) -> Duration {
         let driver = try connectedDriver()
         do throws(ConnectionFailure) {

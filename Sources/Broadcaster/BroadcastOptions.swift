@@ -14,6 +14,9 @@ public struct BroadcastOptions: Sendable {
     /// The longest silence of a connection before the server is asked for a sign of life. Default 10 s;
     /// a dead connection is noticed within this and 5 s more.
     public var pingInterval: Duration = .seconds(10)
+    /// The longest wait between two attempts to connect again. Default 2 s: shorter than `publishTimeout`, so that what waits
+    /// is sent when the server is back. A call that waits brings the next attempt forward, once in each wait.
+    public var longestRetryDelay: Duration = .seconds(2)
     /// The longest message, in bytes, sent or received; at most 512 MiB − 1. nil is the default: 64 MiB, and 16 MiB
     /// over Postgres, which has to cut it into parts.
     public var maximumMessageSize: Int?
@@ -44,8 +47,7 @@ public struct BroadcastOptions: Sendable {
         var options = self
         for time in [
             \BroadcastOptions.connectTimeout, \.publishTimeout, \.subscribeTimeout,
-            \.shutdownTimeout,
-            \.pingInterval,
+            \.shutdownTimeout, \.pingInterval, \.longestRetryDelay,
         ] {
             options[keyPath: time] = min(
                 max(self[keyPath: time], .milliseconds(1)), .seconds(31_536_000))

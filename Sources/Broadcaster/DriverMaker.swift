@@ -24,7 +24,8 @@ extension ConnectionLimits {
             connectTimeout: common.connectTimeout, publishTimeout: common.publishTimeout,
             answerTimeout: common.answerTimeout, waitsForServer: options.waitsForServer,
             shutdownTimeout: options.shutdownTimeout, unsentBytes: options.unsentBytes,
-            unparsedBytes: options.unparsedBytes ?? common.maximumMessageSize + (2 << 20))
+            unparsedBytes: options.unparsedBytes ?? common.maximumMessageSize + (2 << 20),
+            longestRetryDelay: common.longestRetryDelay)
     }
 }
 
@@ -34,6 +35,7 @@ extension CommonOptions {
         self.init(
             connectTimeout: options.connectTimeout, publishTimeout: options.publishTimeout,
             pingInterval: options.pingInterval,
-            maximumMessageSize: options.maximumMessageSize ?? messageSize)
+            maximumMessageSize: options.maximumMessageSize ?? messageSize,
+            longestRetryDelay: options.longestRetryDelay)
     }
 }

@@ -49,6 +49,7 @@ struct LoopbackAdapter: Backend {
 
     func refusal(of topic: TopicName) -> String? {
         if topic.isPattern { return "a LoopbackBackend has no patterns" }
+        if case .binaryChannel = topic { return "a LoopbackBackend's channels have text names" }
         return topic.text.isEmpty ? "the channel's name is empty" : nil
     }
 

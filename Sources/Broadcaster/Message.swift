@@ -9,8 +9,16 @@ public struct Message: Sendable {
         self.delivered = delivered
     }
 
-    /// The channel that it was published to.
+    /// The channel that it was published to. Bytes of its name that are not UTF-8 become U+FFFD; see `validChannel`.
     public var channel: String { delivered.origin.channel }
+
+    /// The channel's name, or nil where it is not UTF-8: then `channelBytes` tells it from others.
+    public var validChannel: String? {
+        delivered.origin.binaryName == nil ? delivered.origin.channel : nil
+    }
+
+    /// The channel's name as it was published to. A copy is made at each call.
+    public var channelBytes: [UInt8] { delivered.origin.channelBytes }
 
     /// The pattern that matched, where the subscription is to a pattern.
     public var pattern: String? { delivered.origin.pattern }

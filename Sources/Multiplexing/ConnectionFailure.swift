@@ -12,6 +12,8 @@ package enum ConnectionFailure: Error, Hashable, Sendable, CustomStringConvertib
     case lost(String)
     /// Not ready before the deadline.
     case timedOut(String)
+    /// A request was not made, since there is no connection at the moment; and why.
+    case down(String)
     /// The call was cancelled; the runner may go on for others.
     case cancelled
     case closed
@@ -19,7 +21,7 @@ package enum ConnectionFailure: Error, Hashable, Sendable, CustomStringConvertib
     package var description: String {
         switch self {
         case .unreachable(let text), .protocolViolation(let text), .lost(let text),
-            .timedOut(let text):
+            .timedOut(let text), .down(let text):
             text
         case .rejected(let rejection): "the server refused: \(rejection.message)"
         case .cancelled: "cancelled"

@@ -124,6 +124,9 @@ struct EventDispatcher {
         publishes.acknowledgeSignal()
     }
 
+    /// True if a call waits for the connection.
+    var isAwaited: Bool { publishes.hasUnsent || hub.isAwaited }
+
     /// The commands that bring the server to what subscribers want.
     mutating func takeTopicCommands(at now: Instant) -> [Command] {
         hasTopicsChanged = false

@@ -6,6 +6,9 @@ extension SessionRunner {
     /// Arms the timer for the state's, the session's and the publishers' next deadline.
     func rearm() {
         let publishing = publishes.deadlines
+        if state.canHurry, dispatcher.isAwaited {
+            state.hurry(at: host.now, limit: limits.longestHurry, chance: host.chance())
+        }
         let deadlines = [
             state.deadline, conversation?.deadline, publishing.next, shutdown.deadline,
             dispatcher.requests.deadline(oldestSent: publishing.oldestSent),
@@ -18,7 +21,7 @@ extension SessionRunner {
     private func timeReached() {
         timer.fired()
         let now = host.now
-        publishes.expire(at: now, state.downReason)
+        publishes.expire(at: now, state.unsent(since: now - limits.publishTimeout))
         if let deadline = state.connectDeadline, now >= deadline { lose(state.lateFailure) }
         if let deadline = shutdown.deadline, now >= deadline { return end(.closed) }
         if let due = dispatcher.requests.deadline(oldestSent: publishes.deadlines.oldestSent),
@@ -40,7 +43,7 @@ extension SessionRunner {
     // MARK: Pings
 
     func ping(_ number: Int, _ caller: EventDispatcher.PingCaller) {
-        guard state.isReady else { return caller.resume(returning: .closed) }
+        if let failure = state.refusal(at: host.now) { return caller.resume(returning: failure) }
         perform(dispatcher.ping(number, caller, at: host.now))
         carryOut()
     }

@@ -98,6 +98,12 @@ package final class ServerDriver: Driver {
         host.schedule(at: deadline, action)
     }
 
+    package func expire(subscriber: Int, waitingSince start: Instant) {
+        runner.post { [hub] in
+            hub.cancelPending(subscriber, $0.state.unconfirmed(since: start))
+        }
+    }
+
     package func stop() async {
         let timeout = shutdownTimeout
         runner.post { $0.stop(within: timeout) }

@@ -34,9 +34,7 @@ actor SessionRunner {
         self.backend = backend
         self.limits = limits
         self.dispatcher = dispatcher
-        state = ConnectionState(
-            servers: backend.endpoints, connectTimeout: limits.connectTimeout,
-            waitsForServer: limits.waitsForServer)
+        state = ConnectionState(servers: backend.endpoints, limits)
     }
 
     var publishes: PublishQueue { dispatcher.publishes }
