@@ -36,6 +36,8 @@ package struct ConnectionState: Sendable {
     private var connectTime = Duration.zero
     /// The last failure since the connection last held.
     private var lastFailure: ConnectionFailure?
+    /// The reason for which the connection was last lost.
+    private var lastLoss: ConnectionFailure?
 
     /// - Parameters:
     ///   - servers: at least one.
@@ -126,8 +128,11 @@ package struct ConnectionState: Sendable {
     }
 
     /// An attempt failed, or the connection was lost.
+    ///
+    /// - Parameter isAnswered: whether the server had answered all that it was asked. A connection that ends again and
+    ///   again for one reason, with requests unanswered, has not held, however long it lasted.
     package mutating func failed(
-        _ failure: ConnectionFailure, at now: Instant, chance: Double
+        _ failure: ConnectionFailure, at now: Instant, chance: Double, isAnswered: Bool = true
     ) -> Decision {
         switch phase {
         case .idle, .waiting, .closed: return .nothing
@@ -145,12 +150,16 @@ package struct ConnectionState: Sendable {
             servers.advance()
             servers.beginRound()
         case .ready(let since):
-            if now - since >= backoff.longest { attempts = 0 }
+            let hasHeld = isAnswered || failure != lastLoss
+            if hasHeld, now - since >= backoff.longest { attempts = 0 }
+            lastLoss = failure
             servers.lost()
         case .idle, .waiting, .closed: break
         }
-        if case .rejected(let rejection) = failure, rejection.kind == .authentication {
-            // A changed password does not heal in milliseconds, and servers log every attempt.
+        if case .rejected(let rejection) = failure,
+            rejection.kind == .authentication || rejection.kind == .permission
+        {
+            // A changed password, or right, does not heal in milliseconds, and servers log every attempt.
             attempts += 1
             return wait(until: now + max(.seconds(5), backoff.longest))
         }

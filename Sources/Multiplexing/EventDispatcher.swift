@@ -11,6 +11,8 @@ struct EventDispatcher {
     private(set) var requests: UnansweredRequests<PingCaller>
     /// A topic's state on the server has changed, and its desired state may be another by now.
     private(set) var hasTopicsChanged = false
+    /// The refusal of a topic by this server alone, for which subscribers wait all the same.
+    private var unsuitable: Rejection?
     private var lastWarning: Instant?
 
     init(hub: Hub, publishes: PublishQueue, observers: Observers, answerTimeout: Duration) {
@@ -46,6 +48,7 @@ struct EventDispatcher {
             topicAnswered(at: now)
             if let name = hub.name(of: topic) { observers.log(.refused(name, rejection)) }
             hub.refused(topic, rejection)
+            if rejection.kind == .unsuitable, hub.isWanted(topic) { unsuitable = rejection }
         case .interrupted(let topics, let reason):
             hub.interrupted(topics, at: now, reason: reason)
             hasTopicsChanged = true
@@ -86,6 +89,11 @@ struct EventDispatcher {
             publishes.connectionLost(failure.description)
         }
         for caller in requests.removeAll() { caller.resume(returning: failure) }
+    }
+
+    /// The reason for which another server is to be found: this one cannot do what subscribers have had before.
+    mutating func takeUnsuitable() -> Rejection? {
+        unsuitable.take()
     }
 
     // MARK: Requests

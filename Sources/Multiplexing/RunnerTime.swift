@@ -74,6 +74,7 @@ extension SessionRunner {
     func sayGoodbyeIfDone() {
         guard shutdown.advance(isIdle: publishes.isIdle) else { return }
         perform(.close)
+        dialWishes()
         send()
         // The server answers by closing, which ends the session; FIN, not RST: what it sends is read until then.
         post { $0.lanes.finishWriting() }

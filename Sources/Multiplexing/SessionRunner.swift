@@ -165,17 +165,21 @@ actor SessionRunner {
 
     /// Carries out what the session wants, and hands it what waits. Follows each input that the session has had.
     func carryOut() {
-        for wish in output.takeConnections() where !lanes.has(wish.lane) {
-            dial(
-                wish.lane, wish.endpoint ?? state.servers.current,
-                deadline: state.connectDeadline ?? host.now + limits.connectTimeout)
-        }
+        dialWishes()
         guard handleEvents() else { return }
         while sendPublishes() { guard handleEvents() else { return } }
         send()
         for lane in output.takeFinished() { lanes.finish(lane) }
         sayGoodbyeIfDone()
         rearm()
+    }
+
+    func dialWishes() {
+        for wish in output.takeConnections() where !lanes.has(wish.lane) {
+            dial(
+                wish.lane, wish.endpoint ?? state.servers.current,
+                deadline: state.connectDeadline ?? host.now + limits.connectTimeout)
+        }
     }
 
     /// False if the session has ended.
@@ -187,6 +191,10 @@ actor SessionRunner {
                 handle(event)
                 // A rejection ends the session, and what it said after that does not count.
                 if generation != self.generation { return false }
+            }
+            if let rejection = dispatcher.takeUnsuitable() {
+                lose(.rejected(rejection))
+                return false
             }
             if dispatcher.hasTopicsChanged { reconcile() }
         }
@@ -278,8 +286,11 @@ actor SessionRunner {
 
     /// Goes on without the session: connects again, or gives up.
     func lose(_ failure: ConnectionFailure) {
+        let isAnswered = dispatcher.requests.isEmpty && publishes.sentCount == 0
         guard endSession(failure) else { return }
-        follow(state.failed(failure, at: host.now, chance: host.chance()))
+        follow(
+            state.failed(
+                failure, at: host.now, chance: host.chance(), isAnswered: isAnswered))
     }
 
     private func redirect(to endpoints: [Endpoint]) {

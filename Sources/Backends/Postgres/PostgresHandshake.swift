@@ -36,8 +36,11 @@ struct PostgresHandshake: Sendable {
     private(set) var version = "unknown"
     private(set) var method = "trust"
     private(set) var isStandby = false
-    /// The server process's number, or one that a pooler made up.
+    /// The server process's number, or one that a pooler made up, and the secret to cancel a statement by.
     private(set) var process: Int32 = 0
+    private(set) var secret: [UInt8] = []
+    /// Nothing has come yet: what answers may not have come as far as the protocol.
+    private(set) var isUnanswered = true
 
     init(_ url: PostgresURL, nonce: String) {
         self.url = url
@@ -57,6 +60,7 @@ struct PostgresHandshake: Sendable {
     mutating func received(
         _ message: ServerMessage, into bytes: inout [UInt8]
     ) throws(ProtocolError) -> Outcome {
+        isUnanswered = false
         switch (step, message) {
         case (_, .errorResponse(let error)): return .rejected(error.rejection)
         case (_, .noticeResponse): return .goOn
@@ -66,8 +70,9 @@ struct PostgresHandshake: Sendable {
         case (_, .authentication(let request)): return try received(request, into: &bytes)
         case (.authenticated, .parameterStatus(let name, let value)):
             return try received(parameter: name, value)
-        case (.authenticated, .backendKeyData(let process, _)):
+        case (.authenticated, .backendKeyData(let process, let key)):
             self.process = process
+            secret = key
             return .goOn
         case (.authenticated, .readyForQuery(.idle)): return .done
         default: throw violation(expected: "a step of the login", message)
