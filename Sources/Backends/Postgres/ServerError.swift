@@ -78,6 +78,37 @@ package struct ServerError: Hashable, Sendable {
         Rejection(
             kind: SQLState.kind(of: code, saying: message),
             message: code.isEmpty
-                ? String(message.prefix { !$0.isNewline }) : "\(message) (SQLSTATE \(code))")
+                ? String(message.prefix { !$0.isNewline }) : "\(message) (SQLSTATE \(code))",
+            advice: advice)
+    }
+
+    private static let needsTLS = "the server may ask for TLS, which is not there yet"
+
+    /// What to do about a refused login. 28P01 is a wrong password, of which the kind says enough; 28000 is anything
+    /// else (`auth_failed` and `ClientAuthentication` in auth.c of 15 to 18). Servers that speak another language get
+    /// none.
+    private var advice: String? {
+        switch code {
+        case "28000" where says("no encryption") || says("SSL off"): ServerError.needsTLS
+        case "28000" where says("pg_hba.conf"):
+            "the server's pg_hba.conf does not let this user in from here"
+        case "28000" where says("Peer authentication") || says("Ident authentication"):
+            "the server asks the operating system who the user is: connect as that one, or change"
+                + " pg_hba.conf"
+        case "28000" where says("does not exist") || says("not permitted to log in"):
+            "check the user"
+        // Those ask for the password, and give it to somebody else to check.
+        case "28000" where ["LDAP", "PAM", "RADIUS", "BSD"].contains(where: says): nil
+        case "28000" where says("GSSAPI") || says("SSPI") || says("certificate"):
+            "the server asks for something else than a password"
+        case "28000": ""
+        case "08P01" where says("SSL required") || says("SSL connection required"):
+            ServerError.needsTLS
+        default: nil
+        }
+    }
+
+    private func says(_ text: String) -> Bool {
+        message.containsBytes(text)
     }
 }
