@@ -210,6 +210,8 @@ package struct ChannelTable: Sendable {
                 Outcome.failed(subscriber: subscriber.id, $0, failure)
             }
         }
+        // Those that left have marked it; it is not asked for again on this connection.
+        if !staying.isEmpty { changed.removeAll { $0 == id } }
         releaseIfUnused(id)
         return outcomes
     }
