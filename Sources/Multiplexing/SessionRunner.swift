@@ -11,6 +11,7 @@ import BroadcasterWire
 actor SessionRunner {
     nonisolated let host: any RunnerHost
     private nonisolated let backend: any Backend
+    private nonisolated let passwords: PasswordSource?
     nonisolated let limits: ConnectionLimits
     /// The calls that wait for the first `ready`, or the end.
     nonisolated let outcome: ConnectOutcome
@@ -22,18 +23,23 @@ actor SessionRunner {
     var dispatcher: EventDispatcher
     var shutdown = Shutdown.notBegun
     var timer: (at: Instant, cancel: @Sendable () -> Void)?
+    /// The passwords that were looked up for this session.
+    private var foundPasswords: Set<String> = []
     /// Counts sessions: an event that ends one must not be followed by others of its own.
     private var generation = 0
     private var isFlushScheduled = false
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe host.executor }
 
+    /// - Parameter passwords: what goes before the backend's own source of them.
     init(
-        on host: any RunnerHost, backend: any Backend, limits: ConnectionLimits,
+        on host: any RunnerHost, backend: any Backend, passwords: PasswordSource?,
+        limits: ConnectionLimits,
         dispatcher: EventDispatcher, outcome: ConnectOutcome
     ) {
         self.host = host
         self.backend = backend
+        self.passwords = passwords ?? backend.passwords
         self.limits = limits
         self.dispatcher = dispatcher
         self.outcome = outcome
@@ -69,7 +75,7 @@ actor SessionRunner {
         case .connect(let endpoint, let deadline):
             observers.status(.connecting)
             session = backend.makeSession()
-            dial(.main, endpoint, deadline: deadline)
+            dial(.main, endpoint, isLogin: true, deadline: deadline)
         case .wait(let until, let failure):
             let delay = until - host.now
             observers.status(.down(failure, retryIn: delay))
@@ -85,8 +91,10 @@ actor SessionRunner {
         follow(state.retryNow(at: host.now))
     }
 
-    private func dial(_ lane: Lane, _ endpoint: Endpoint, deadline: Instant) {
-        lanes.dial(lane, endpoint, deadline: deadline, on: host) { [weak self] report in
+    private func dial(_ lane: Lane, _ endpoint: Endpoint, isLogin: Bool, deadline: Instant) {
+        lanes.dial(
+            lane, endpoint, passwords: isLogin ? passwords : nil, deadline: deadline, on: host
+        ) { [weak self] report in
             self?.assumeIsolated { $0.handle(report) }
         }
     }
@@ -103,6 +111,7 @@ actor SessionRunner {
         let now = host.now
         switch change {
         case .opened(let lane, let peer):
+            if let found = peer.password, !found.isEmpty { foundPasswords.insert(found) }
             session?.opened(lane, to: peer, at: now, into: &output)
             carryOut()
         case .wrote(let lane):
@@ -158,7 +167,7 @@ actor SessionRunner {
     /// Servers see the secrets in a handshake, and some repeat them in an error. All lanes but the main one may log in
     /// at any time.
     private func secrets(on lane: Lane) -> [String] {
-        state.isReady && lane == .main ? [] : backend.secrets
+        state.isReady && lane == .main ? [] : backend.secrets + foundPasswords
     }
 
     // MARK: The session's wishes
@@ -177,7 +186,7 @@ actor SessionRunner {
     func dialWishes() {
         for wish in output.takeConnections() where !lanes.has(wish.lane) {
             dial(
-                wish.lane, wish.endpoint ?? state.servers.current,
+                wish.lane, wish.endpoint ?? state.servers.current, isLogin: wish.isLogin,
                 deadline: state.connectDeadline ?? host.now + limits.connectTimeout)
         }
     }
@@ -311,6 +320,7 @@ actor SessionRunner {
         lanes.removeAll()
         output = SessionOutput()
         session = nil
+        foundPasswords = []
         dispatcher.disconnected(failure, wasReady: state.isReady, at: host.now)
     }
 }

@@ -39,7 +39,8 @@ package enum PostgresFrame {
         var length = 0
         for index in start + 1..<start + 5 { length = length << 8 | Int(bytes[index]) }
         if (8...longestPlainError).contains(length) { return .none }
-        for index in start + 1..<min(bytes.count, start + longestPlainError) where bytes[index] == 0 {
+        for index in start + 1..<min(bytes.count, start + longestPlainError) where bytes[index] == 0
+        {
             // A text has more than what would be a length; zeros there are a frame that is broken.
             return index > start + 4 ? .text(start + 1..<index, end: index + 1) : .none
         }

@@ -107,10 +107,10 @@ struct PostgresProbe: Sendable {
         ClientMessage.sync.append(to: &output[.probe])
     }
 
-    mutating func opened(_ lane: Lane, into output: inout SessionOutput) {
+    mutating func opened(_ lane: Lane, to peer: PeerInfo, into output: inout SessionOutput) {
         guard lane == .probe else { return cancellation.opened(into: &output) }
         isOpen = true
-        handshake.start(into: &output[.probe])
+        handshake.start(password: peer.password, into: &output[.probe])
     }
 
     mutating func received(

@@ -44,9 +44,9 @@ struct PostgresSession: Session {
     ) {
         openedAt = now
         switch lane {
-        case .main: handshake.start(into: &output[.main])
+        case .main: handshake.start(password: peer.password, into: &output[.main])
         case .cancellation: cancellation.opened(into: &output)
-        default: probe.opened(lane, into: &output)
+        default: probe.opened(lane, to: peer, into: &output)
         }
     }
 
@@ -85,7 +85,8 @@ struct PostgresSession: Session {
             let some = Array(topics[start..<end])
             for topic in some {
                 let verb = isSubscribing ? "LISTEN" : "UNLISTEN"
-                ClientMessage.run("\(verb) \(Quoting.identifier(topic.name.text))", into: &output[.main])
+                ClientMessage.run(
+                    "\(verb) \(Quoting.identifier(topic.name.text))", into: &output[.main])
             }
             sync(.listen(some, isSubscribing: isSubscribing), into: &output)
         }

@@ -51,7 +51,8 @@ struct RedisSession: Session {
         let limits = RESPDecoder.Limits(stringLength: max(options.maximumMessageSize, 1 << 20))
         var connection = Connection(
             decoder: RESPDecoder(limits: limits),
-            handshake: RedisHandshake(url, lane: lane, dialect: dialect, role: role),
+            handshake: RedisHandshake(
+                url.using(password: peer.password), lane: lane, dialect: dialect, role: role),
             heartbeat: Heartbeat(interval: options.pingInterval))
         let outcome = connection.handshake.start(lane, into: &output)
         lanes.append(connection)

@@ -16,7 +16,7 @@ package struct RedisURL: Sendable {
     /// nil is the user `default`.
     package let user: String?
     /// nil logs nobody in. Empty for a user without a password (`nopass` in an ACL), as redis-py sends it.
-    package let password: String?
+    package private(set) var password: String?
     package let database: Int
     package let clientName: String?
     package let dialect: Dialect
@@ -49,6 +49,13 @@ package struct RedisURL: Sendable {
         try RedisURL.checkForeign(&options)
         try options.finish(scheme: url.scheme)
         try check()
+    }
+
+    /// The same with a password that was looked up, where one was.
+    func using(password found: String?) -> RedisURL {
+        var url = self
+        url.password = found ?? password
+        return url
     }
 
     /// A template that is filled with nothing gives nothing.
