@@ -70,6 +70,7 @@ struct Failure: Error {
         case usage = 64
         case unreachable = 69
         case protocolViolation = 70
+        /// A timeout ran out, or the server refuses for now.
         case timedOut = 75
         case refused = 77
     }
@@ -94,14 +95,18 @@ struct Failure: Error {
         case .invalid: (.usage, nil)
         case .unreachable, .notConnected:
             (.unreachable, "is the server running there, and does the URL name its host and port?")
+        case .connectionLost: (.unreachable, "a server is there, and ended the connection")
         case .disconnected: (.unreachable, "nothing was published: try again when it is back")
-        case .authenticationFailed: (.refused, "check the user and password in the URL")
+        case .authenticationFailed: (.refused, nil)
         case .permissionDenied: (.refused, "the server's access rules do not allow this user that")
         case .refused: (.refused, nil)
+        case .temporarilyRefused: (.timedOut, "try again later")
         case .protocolViolation:
             (.protocolViolation, "is it the right kind of server, without TLS, on that port?")
+        // The reason is said, where one is known.
+        case .timedOut(let text) where text.containsReason: (.timedOut, nil)
         case .timedOut:
-            (.timedOut, "the server is there but slow or stuck: try broadcast ping")
+            (.timedOut, "the server is slow or stuck, or a network swallows what is sent")
         case .outcomeUnknown: (.other, "look whether it was published before you try again")
         case .incomplete(let outcomes):
             (outcomes.lazy.compactMap(firstFailure).first?.0 ?? .other, nil)
@@ -115,4 +120,9 @@ struct Failure: Error {
     ) -> (Status, String?)? {
         if case .failure(let error) = outcome { meaning(of: error) } else { nil }
     }
+}
+
+extension String {
+    /// True for a timeout that says what kept it: "not connected within 5 s: the server refused …".
+    fileprivate var containsReason: Bool { contains(": ") }
 }

@@ -166,6 +166,8 @@ extension BroadcastError {
         case .authenticationFailed: "authentication-failed"
         case .permissionDenied: "permission-denied"
         case .refused: "refused"
+        case .temporarilyRefused: "temporarily-refused"
+        case .connectionLost: "connection-lost"
         case .protocolViolation: "protocol-violation"
         case .timedOut: "timed-out"
         case .disconnected: "disconnected"

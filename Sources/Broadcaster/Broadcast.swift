@@ -91,8 +91,9 @@ public final class Broadcast: Sendable {
 
     /// Connects and logs in. Returns at once if that has been done.
     ///
-    /// - Throws: `.unreachable`, `.authenticationFailed`, `.refused`, `.protocolViolation` or `.timedOut`. After
-    ///   a first success nothing of that is thrown any more: it is retried, and told in `status`.
+    /// - Throws: `.unreachable`, `.connectionLost`, `.authenticationFailed`, `.permissionDenied`, `.refused`,
+    ///   `.protocolViolation`, or `.timedOut` with the last reason. After a first success nothing
+    ///   of that is thrown any more: it is retried, and told in `status`.
     public func connect() async throws(BroadcastError) {
         let driver = try existingOrNewDriver()
         do throws(ConnectionFailure) {
@@ -177,7 +178,8 @@ public final class Broadcast: Sendable {
     /// - Returns: how many of the server's clients received it, where the server says so. All subscribers of
     ///   one `Broadcast` are one client.
     /// - Throws: `.disconnected` if nothing was sent before `publishTimeout`; `.outcomeUnknown` if it was sent and
-    ///   the answer did not come; `.invalid` before anything is sent, if the server would not take it.
+    ///   the answer did not come; `.temporarilyRefused` or `.refused` if the server took it and does not publish it;
+    ///   `.invalid` before anything is sent, if the server would not take it.
     @discardableResult
     public func publish(
         _ text: String, to channel: String, retry: PublishRetry = .never
@@ -267,7 +269,8 @@ public final class Broadcast: Sendable {
     /// that is delivered, or told as a gap.
     ///
     /// - Parameter buffer: the room for messages that wait for a slow subscriber; by default the options' buffer.
-    /// - Throws: `.permissionDenied`, `.timedOut`, `.disconnected`, `.invalid`, `.notConnected` or `.cancelled`.
+    /// - Throws: `.permissionDenied`, `.refused`, `.timedOut`, `.disconnected`, `.invalid`, `.notConnected` or
+    ///   `.cancelled`.
     public func subscribe(
         to channels: String..., buffer: SubscriptionBuffer? = nil
     ) async throws(BroadcastError) -> Subscription {

@@ -4,6 +4,21 @@ internal import BroadcasterWire
 /// What can go wrong, by what a program can do about it.
 ///
 /// No error, log entry or description contains a password.
+///
+/// More cases may come: end a `switch` over it with `@unknown default`, and treat what comes there as a failure whose
+/// outcome is unknown.
+///
+/// ```swift
+/// switch error {
+/// case .temporarilyRefused, .disconnected: …       // later
+/// case .permissionDenied, .refused, .invalid: …    // never
+/// …
+/// @unknown default: …
+/// }
+/// ```
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
 public enum BroadcastError: Error, Hashable, Sendable {
     /// The URL cannot be used; the text says what is wrong and what is possible.
     case invalidURL(String)
@@ -11,12 +26,17 @@ public enum BroadcastError: Error, Hashable, Sendable {
     case invalid(String)
     /// `connect()`: no server answered there.
     case unreachable(String)
-    /// The server refused the user or the password.
+    /// `connect()` and `ping()`: a server answered, and the connection ended before the answer that was due.
+    case connectionLost(String)
+    /// The server refused the user or the password, or asks for a login that is not possible.
     case authenticationFailed(String)
     /// The server does not allow this user the channel or command.
     case permissionDenied(String)
-    /// The server refused for another reason, in its own words.
+    /// The server refused for another reason that does not pass by itself, in its own words.
     case refused(String)
+    /// The server says: not now. It is starting or stopping, has too many clients, waits for a lock, or has a full
+    /// queue. Nothing was published; try again later.
+    case temporarilyRefused(String)
     /// What answered broke the protocol.
     case protocolViolation(String)
     /// `connect()` or `subscribe`: not done before its deadline. For `subscribe`, by a server whose connection has held.
@@ -44,9 +64,11 @@ extension BroadcastError: CustomStringConvertible {
         case .invalidURL(let text): "invalid URL: \(text)"
         case .invalid(let text): "invalid argument: \(text)"
         case .unreachable(let text): "server not reachable: \(text)"
+        case .connectionLost(let text): "connection lost: \(text)"
         case .authenticationFailed(let text): "authentication failed: \(text)"
         case .permissionDenied(let text): "permission denied: \(text)"
         case .refused(let text): "the server refused: \(text)"
+        case .temporarilyRefused(let text): "the server refuses for now: \(text)"
         case .protocolViolation(let text): "protocol violation: \(text)"
         case .timedOut(let text): "timed out: \(text)"
         case .disconnected(let text): "disconnected: \(text)"
@@ -70,17 +92,22 @@ extension BroadcastError: CustomStringConvertible {
 
 extension BroadcastError {
     init(_ rejection: Rejection, about subject: String? = nil) {
-        let text = subject.map { "\($0): \(rejection.message)" } ?? rejection.message
+        let usual = rejection.kind == .authentication ? "check the user and password" : ""
+        let advice = rejection.advice ?? usual
+        let said = advice.isEmpty ? rejection.message : "\(rejection.message); \(advice)"
+        let text = subject.map { "\($0): \(said)" } ?? said
         switch rejection.kind {
         case .authentication: self = .authenticationFailed(text)
         case .permission: self = .permissionDenied(text)
-        case .permanent, .unsuitable, .temporary: self = .refused(text)
+        case .permanent, .unsuitable: self = .refused(text)
+        case .temporary: self = .temporarilyRefused(text)
         }
     }
 
     init(_ failure: ConnectionFailure) {
         switch failure {
-        case .unreachable(let text), .lost(let text): self = .unreachable(text)
+        case .unreachable(let text): self = .unreachable(text)
+        case .lost(let text): self = .connectionLost(text)
         case .rejected(let rejection): self.init(rejection)
         case .protocolViolation(let text): self = .protocolViolation(text)
         case .timedOut(let text): self = .timedOut(text)

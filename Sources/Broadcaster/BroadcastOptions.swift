@@ -33,6 +33,11 @@ public struct BroadcastOptions: Sendable {
     public var waitsForServer = false
     /// The buffer of a subscription that names none.
     public var buffer = SubscriptionBuffer()
+    /// The password for a new connection, called before each: for one that changes, such as a cloud's token that lives for
+    /// 15 minutes, or one that is not to stand in a URL. It wins over the URL's; nil leaves that, and the password file,
+    /// as they are. It runs outside of the event loop, within `connectTimeout`. What it throws is
+    /// `.authenticationFailed`, with the error's description: keep secrets out of that.
+    public var password: (@Sendable (ServerAddress) async throws -> String?)?
     /// Called for what is worth a line in a log, on the event loop's thread: be quick.
     public var log: (@Sendable (BroadcastLogEntry) -> Void)?
     /// Called with each line of a transcript (bytes sent and received, events), on the event loop's

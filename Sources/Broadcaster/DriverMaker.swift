@@ -10,11 +10,25 @@ func driverMaker(
     for backend: any Backend, _ common: CommonOptions, _ options: BroadcastOptions
 ) -> DriverMaker {
     let limits = ConnectionLimits(common, options)
+    let passwords = passwordSource(options.password, backend)
     return { (hub, observers) throws(ConnectionFailure) in
         guard !backend.endpoints.isEmpty else {
             return LocalDriver(backend.makeSession(), hub: hub, observers: observers)
         }
-        return try ServerDriver(backend, limits: limits, hub: hub, observers: observers)
+        return try ServerDriver(
+            backend, passwords: passwords, limits: limits, hub: hub, observers: observers)
+    }
+}
+
+/// The program's own source of passwords; where it has none for a server, the backend's follows.
+private func passwordSource(
+    _ password: (@Sendable (ServerAddress) async throws -> String?)?, _ backend: any Backend
+) -> PasswordSource? {
+    guard let password else { return nil }
+    let others = backend.passwords
+    return { endpoint in
+        if let found = try await password(ServerAddress(endpoint)) { return found }
+        return try await others?(endpoint)
     }
 }
 

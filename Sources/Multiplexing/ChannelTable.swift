@@ -185,18 +185,33 @@ package struct ChannelTable: Sendable {
         releaseIfUnused(id)
     }
 
-    /// The server refuses the topic: its subscribers end, the others go on.
+    /// The server refuses the topic: its subscribers end, the others go on. A refusal that is this server's alone ends
+    /// those that wait for their first confirmation; the others wait for another server, and the topic is asked for
+    /// again on the next connection.
     package mutating func refused(_ id: Int, _ rejection: Rejection) -> [Outcome] {
         guard entries.indices.contains(id), let entry = entries[id] else { return [] }
         entries[id]?.server = .absent
+        var (ending, staying) = (entry.subscribers, SubscriberList())
+        if rejection.kind == .unsuitable {
+            (ending, staying) = (SubscriberList(), SubscriberList())
+            entry.subscribers.forEach { subscriber in
+                if members[subscriber.id]?.isEstablished == true {
+                    staying.append(subscriber)
+                } else {
+                    ending.append(subscriber)
+                }
+            }
+        }
         // At once: taken out one by one, each would be looked for among the others.
-        entries[id]?.subscribers = SubscriberList()
+        entries[id]?.subscribers = staying
         let failure = SubscriptionFailure.refused(topic: entry.topic.name, rejection)
-        let outcomes = entry.subscribers.compactMap { subscriber in
+        let outcomes = ending.compactMap { subscriber in
             remove(subscriber.id).map {
                 Outcome.failed(subscriber: subscriber.id, $0, failure)
             }
         }
+        // Those that left have marked it; it is not asked for again on this connection.
+        if !staying.isEmpty { changed.removeAll { $0 == id } }
         releaseIfUnused(id)
         return outcomes
     }

@@ -35,6 +35,8 @@ extension ConnectionFailure {
     init(_ failure: LaneFailure) {
         switch failure {
         case .unreachable(let text): self = .unreachable(text)
+        case .passwordMissing(let text):
+            self = .rejected(Rejection(kind: .authentication, message: text, advice: ""))
         case .lost(let text): self = .lost(text)
         }
     }

@@ -37,6 +37,8 @@ package struct ConnectionState: Sendable {
     /// The last failure of an attempt or a connection. It stays when a connection holds again: what has waited since
     /// before is told of it.
     private var lastFailure: (failure: ConnectionFailure, at: Instant)?
+    /// The reason for which the connection was last lost.
+    private var lastLoss: ConnectionFailure?
     /// A call that waits may still bring the next attempt forward, which happens once in each wait.
     package private(set) var canHurry = false
 
@@ -159,8 +161,11 @@ package struct ConnectionState: Sendable {
     }
 
     /// An attempt failed, or the connection was lost.
+    ///
+    /// - Parameter isAnswered: whether the server had answered all that it was asked. A connection that ends again and
+    ///   again for one reason, with requests unanswered, has not held, however long it lasted.
     package mutating func failed(
-        _ failure: ConnectionFailure, at now: Instant, chance: Double
+        _ failure: ConnectionFailure, at now: Instant, chance: Double, isAnswered: Bool = true
     ) -> Decision {
         switch phase {
         case .idle, .waiting, .closed: return .nothing
@@ -178,12 +183,16 @@ package struct ConnectionState: Sendable {
             servers.advance()
             servers.beginRound()
         case .ready(let since):
-            if now - since >= backoff.steady { attempts = 0 }
+            let hasHeld = isAnswered || failure != lastLoss
+            if hasHeld, now - since >= backoff.steady { attempts = 0 }
+            lastLoss = failure
             servers.lost()
         case .idle, .waiting, .closed: break
         }
-        if case .rejected(let rejection) = failure, rejection.kind == .authentication {
-            // A changed password does not heal in milliseconds, and servers log every attempt.
+        if case .rejected(let rejection) = failure,
+            rejection.kind == .authentication || rejection.kind == .permission
+        {
+            // A changed password, or right, does not heal in milliseconds, and servers log every attempt.
             attempts += 1
             return wait(until: now + max(.seconds(5), backoff.longest))
         }
@@ -210,6 +219,11 @@ package struct ConnectionState: Sendable {
         canHurry = false
         let delay = backoff.delay(attempt: attempts - 1, chance: chance, limit: limit)
         phase = .waiting(until: min(until, now + delay))
+    }
+
+    /// The same within the limits of a driver.
+    mutating func hurry(at now: Instant, _ limits: ConnectionLimits, _ chance: Double) {
+        hurry(at: now, limit: limits.longestHurry, chance: chance)
     }
 
     package mutating func close() {

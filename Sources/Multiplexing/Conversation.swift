@@ -6,18 +6,17 @@ struct Conversation {
     private var session: any Session
     var output = SessionOutput()
     private let observers: Observers
-    private let secrets: [String]
+    /// The texts that the trace masks, with the passwords that were looked up.
+    private var secrets: [String]
+    /// The bytes of a lane that may wait for the rest of their message.
     private let unparsedLimit: Int
     private var isReady = false
 
-    /// - Parameters:
-    ///   - secrets: masked in the trace.
-    ///   - unparsedLimit: the bytes of a lane that may wait for the rest of their message.
-    init(_ session: any Session, observers: Observers, secrets: [String], unparsedLimit: Int) {
-        self.session = session
+    init(with backend: any Backend, observers: Observers, _ limits: ConnectionLimits) {
+        session = backend.makeSession()
+        secrets = backend.secrets
+        unparsedLimit = limits.unparsedBytes
         self.observers = observers
-        self.secrets = secrets
-        self.unparsedLimit = unparsedLimit
     }
 
     var intake: PublishIntake { session.intake }
@@ -32,6 +31,9 @@ struct Conversation {
     // MARK: Inputs
 
     mutating func opened(_ lane: Lane, to peer: PeerInfo, at now: Instant) {
+        if let found = peer.password, !found.isEmpty, !secrets.contains(found) {
+            secrets.append(found)
+        }
         session.opened(lane, to: peer, at: now, into: &output)
     }
 

@@ -12,6 +12,8 @@ struct EventDispatcher {
     private(set) var requests: UnansweredRequests<PingCaller>
     /// A topic's state on the server has changed, and its desired state may be another by now.
     private(set) var hasTopicsChanged = false
+    /// The refusal of a topic by this server alone, for which subscribers wait all the same.
+    private var unsuitable: Rejection?
     private var lastWarning: Instant?
 
     init(
@@ -51,6 +53,7 @@ struct EventDispatcher {
             topicAnswered(at: now)
             if let name = hub.name(of: topic) { observers.log(.refused(name, rejection)) }
             hub.refused(topic, rejection)
+            if rejection.kind == .unsuitable, hub.isWanted(topic) { unsuitable = rejection }
         case .interrupted(let topics, let reason):
             hub.interrupted(topics, at: now, reason: reason)
             hasTopicsChanged = true
@@ -104,6 +107,12 @@ struct EventDispatcher {
         for caller in requests.removeAll() { caller.resume(returning: failure) }
     }
 
+    /// The next attempt to connect comes after a wait.
+    func waits(_ delay: Duration, because failure: ConnectionFailure) {
+        observers.status(.down(failure, retryIn: delay))
+        observers.log(.lost(failure, retryIn: delay))
+    }
+
     /// Nothing more will come: fails everything still waiting.
     ///
     /// - Parameter isFirst: false where that has been said.
@@ -114,6 +123,11 @@ struct EventDispatcher {
         if isFirst { observers.log(.closed) }
         outcome.settle(.failure(failure))
         outcome.end()
+    }
+
+    /// The reason for which another server is to be found: this one cannot do what subscribers have had before.
+    mutating func takeUnsuitable() -> Rejection? {
+        unsuitable.take()
     }
 
     // MARK: Requests

@@ -241,6 +241,11 @@ package final class Hub: Sendable {
         }
     }
 
+    /// True if somebody subscribes to the topic.
+    package func isWanted(_ topic: Int) -> Bool {
+        state.withLock { !$0.table.subscribers(of: topic).isEmpty }
+    }
+
     package func name(of topic: Int) -> TopicName? {
         state.withLock { $0.table.name(of: topic) }
     }

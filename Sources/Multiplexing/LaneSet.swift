@@ -7,7 +7,7 @@ import BroadcasterWire
 struct LaneSet {
     /// A report of the host's. Its attempt may be over: then it says nothing.
     enum Report: Sendable {
-        case connected(Lane, attempt: Int, PeerInfo, Result<any ByteStream, SocketError>)
+        case connected(Lane, attempt: Int, PeerInfo, Result<any ByteStream, LaneFailure>)
         case ready(Lane, attempt: Int, Readiness)
     }
 
@@ -21,13 +21,26 @@ struct LaneSet {
     }
 
     private enum Entry {
-        /// The attempt is under way; the closure cancels it.
-        case dialing(cancel: @Sendable () -> Void)
+        case dialing(LoginAttempt)
         case open(Transport)
     }
 
+    private let host: any RunnerHost
+    private let passwords: PasswordSource?
+    private var report: @Sendable (Report) -> Void = { _ in }
     private var entries: [Lane: (attempt: Int, entry: Entry)] = [:]
     private var lastAttempt = 0
+
+    /// - Parameter passwords: where to look for a password before a lane that logs in is connected.
+    init(on host: any RunnerHost, passwords: PasswordSource?) {
+        self.host = host
+        self.passwords = passwords
+    }
+
+    /// - Parameter report: gets all that comes of the lanes, on the host's executor.
+    mutating func open(report: @escaping @Sendable (Report) -> Void) {
+        self.report = report
+    }
 
     private func transport(_ lane: Lane) -> Transport? {
         if case .open(let transport)? = entries[lane]?.entry { transport } else { nil }
@@ -46,23 +59,36 @@ struct LaneSet {
 
     // MARK: Connecting
 
-    /// Begins to connect `lane`. All that comes of it is given to `report`, on the host's executor.
+    /// Connects the lanes that a session asks for, unless they are there.
     mutating func dial(
-        _ lane: Lane, _ endpoint: Endpoint, deadline: Instant, on host: any RunnerHost,
-        report: @escaping @Sendable (Report) -> Void
+        _ wishes: [SessionOutput.Connection], current: Endpoint, deadline: Instant
     ) {
+        for wish in wishes where !has(wish.lane) {
+            dial(wish.lane, wish.endpoint ?? current, isLogin: wish.isLogin, deadline: deadline)
+        }
+    }
+
+    /// Begins to connect `lane`.
+    ///
+    /// - Parameter isLogin: whether the session logs in there.
+    mutating func dial(_ lane: Lane, _ endpoint: Endpoint, isLogin: Bool, deadline: Instant) {
         lastAttempt += 1
-        let (attempt, peer) = (lastAttempt, PeerInfo(endpoint: endpoint))
-        let cancel = host.connect(to: endpoint, deadline: deadline) { result in
-            let watched = result.flatMap { (stream) -> Result<any ByteStream, SocketError> in
-                Result { () throws(SocketError) in
-                    try stream.watch { report(.ready(lane, attempt: attempt, $0)) }
-                    return stream
+        let (number, report) = (lastAttempt, report)
+        let attempt = LoginAttempt(to: endpoint, deadline: deadline, on: host) { peer, result in
+            let watched = result.flatMap { stream in
+                Result { () throws(LaneFailure) in
+                    do throws(SocketError) {
+                        try stream.watch { report(.ready(lane, attempt: number, $0)) }
+                        return stream
+                    } catch {
+                        throw .unreachable(error.description)
+                    }
                 }
             }
-            report(.connected(lane, attempt: attempt, peer, watched))
+            report(.connected(lane, attempt: number, peer, watched))
         }
-        entries[lane] = (attempt, .dialing(cancel: cancel))
+        entries[lane] = (number, .dialing(attempt))
+        attempt.start(isLogin ? passwords : nil)
     }
 
     // MARK: Reports
@@ -85,7 +111,7 @@ struct LaneSet {
             case .success(let stream):
                 entries[lane] = (attempt, .open(Transport(stream)))
                 return .opened(lane, peer)
-            case .failure(let error): return .failed(lane, .unreachable(error.description))
+            case .failure(let failure): return .failed(lane, failure)
             }
         case .ready(let lane, let attempt, let readiness):
             guard !readiness.isDisjoint(with: [.readable, .failed]),
@@ -160,7 +186,7 @@ struct LaneSet {
     /// Closes one lane at once.
     mutating func remove(_ lane: Lane) {
         switch entries.removeValue(forKey: lane)?.entry {
-        case .dialing(let cancel): cancel()
+        case .dialing(let attempt): attempt.cancel()
         case .open(let transport): transport.stream.close()
         case nil: break
         }

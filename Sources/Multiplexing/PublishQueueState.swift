@@ -40,7 +40,8 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
 
     package init() {}
 
-    package var isIdle: Bool { unsent.isEmpty && sent.isEmpty }
+    /// True if no message waits, neither here nor for an answer that somebody could still be given.
+    package var isIdle: Bool { unsent.isEmpty && overdue == sent.count }
     package var hasUnsent: Bool { !unsent.isEmpty }
     package var sentCount: Int { sent.count }
     package var unsentCount: Int { unsent.count }

@@ -6,9 +6,7 @@ extension SessionRunner {
     /// Arms the timer for the state's, the session's and the publishers' next deadline.
     func rearm() {
         let publishing = publishes.deadlines
-        if state.canHurry, dispatcher.isAwaited {
-            state.hurry(at: host.now, limit: limits.longestHurry, chance: host.chance())
-        }
+        if state.canHurry, dispatcher.isAwaited { state.hurry(at: host.now, limits, host.chance()) }
         let deadlines = [
             state.deadline, conversation?.deadline, publishing.next, shutdown.deadline,
             dispatcher.requests.deadline(oldestSent: publishing.oldestSent),
@@ -63,6 +61,7 @@ extension SessionRunner {
     func sayGoodbyeIfDone() {
         guard shutdown.advance(isIdle: publishes.isIdle) else { return }
         perform(.close)
+        dialWishes()
         send()
         // The server answers by closing, which ends the session; FIN, not RST: what it sends is read until then.
         post { $0.lanes.finishWriting() }

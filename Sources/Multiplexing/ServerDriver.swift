@@ -13,12 +13,16 @@ package final class ServerDriver: Driver {
     private let lastPing = Atomic<Int>(0)
 
     /// A driver with an event loop of its own.
+    ///
+    /// - Parameter passwords: what goes before the backend's own source of them.
     package convenience init(
-        _ backend: any Backend, limits: ConnectionLimits, hub: Hub, observers: Observers
+        _ backend: any Backend, passwords: PasswordSource? = nil, limits: ConnectionLimits,
+        hub: Hub, observers: Observers
     ) throws(ConnectionFailure) {
         do throws(SocketError) {
             self.init(
-                backend, on: try SocketHost(), limits: limits, hub: hub, observers: observers)
+                backend, on: try SocketHost(), passwords: passwords, limits: limits, hub: hub,
+                observers: observers)
         } catch {
             throw .unreachable(error.description)
         }
@@ -26,8 +30,8 @@ package final class ServerDriver: Driver {
 
     /// A driver on a host of the caller's.
     package init(
-        _ backend: any Backend, on host: any RunnerHost, limits: ConnectionLimits, hub: Hub,
-        observers: Observers
+        _ backend: any Backend, on host: any RunnerHost, passwords: PasswordSource? = nil,
+        limits: ConnectionLimits, hub: Hub, observers: Observers
     ) {
         self.host = host
         self.hub = hub
@@ -35,7 +39,7 @@ package final class ServerDriver: Driver {
         publishes = PublishQueue(timeout: limits.publishTimeout) { [weak host] in host?.now ?? .now
         }
         runner = SessionRunner(
-            on: host, backend: backend, limits: limits,
+            on: host, backend: backend, passwords: passwords, limits: limits,
             dispatcher: EventDispatcher(
                 hub: hub, publishes: publishes, observers: observers, outcome: outcome,
                 answerTimeout: limits.answerTimeout))

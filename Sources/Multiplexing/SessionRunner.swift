@@ -16,7 +16,7 @@ actor SessionRunner {
     var state: ConnectionState
     /// nil between two sessions.
     var conversation: Conversation?
-    var lanes = LaneSet()
+    var lanes: LaneSet
     var dispatcher: EventDispatcher
     var shutdown = Shutdown.notBegun
     var timer = TurnTimer()
@@ -26,12 +26,14 @@ actor SessionRunner {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe host.executor }
 
+    /// - Parameter passwords: what goes before the backend's own source of them.
     init(
-        on host: any RunnerHost, backend: any Backend, limits: ConnectionLimits,
-        dispatcher: EventDispatcher
+        on host: any RunnerHost, backend: any Backend, passwords: PasswordSource?,
+        limits: ConnectionLimits, dispatcher: EventDispatcher
     ) {
         self.host = host
         self.backend = backend
+        lanes = LaneSet(on: host, passwords: passwords ?? backend.passwords)
         self.limits = limits
         self.dispatcher = dispatcher
         state = ConnectionState(servers: backend.endpoints, limits)
@@ -53,6 +55,7 @@ actor SessionRunner {
         // Not when it has begun before, or has ended.
         guard case .connect = decision else { return }
         dispatcher.open { [weak self] in self?.post { $0.turn() } }
+        lanes.open { [weak self] report in self?.assumeIsolated { $0.handle(report) } }
         follow(decision)
     }
 
@@ -60,14 +63,10 @@ actor SessionRunner {
         switch decision {
         case .connect(let endpoint, let deadline):
             observers.status(.connecting)
-            conversation = Conversation(
-                backend.makeSession(), observers: observers, secrets: backend.secrets,
-                unparsedLimit: limits.unparsedBytes)
-            dial(.main, endpoint, deadline: deadline)
+            conversation = Conversation(with: backend, observers: observers, limits)
+            lanes.dial(.main, endpoint, isLogin: true, deadline: deadline)
         case .wait(let until, let failure):
-            let delay = until - host.now
-            observers.status(.down(failure, retryIn: delay))
-            observers.log(.lost(failure, retryIn: delay))
+            dispatcher.waits(until - host.now, because: failure)
         case .giveUp(let failure): end(failure)
         case .nothing: break
         }
@@ -77,12 +76,6 @@ actor SessionRunner {
     /// Ends a wait for the next attempt: there is reason to believe that the server is back.
     func retryNow() {
         follow(state.retryNow(at: host.now))
-    }
-
-    private func dial(_ lane: Lane, _ endpoint: Endpoint, deadline: Instant) {
-        lanes.dial(lane, endpoint, deadline: deadline, on: host) { [weak self] report in
-            self?.assumeIsolated { $0.handle(report) }
-        }
     }
 
     // MARK: Lanes
@@ -139,18 +132,19 @@ actor SessionRunner {
 
     /// Carries out what the session wants, and hands it what waits. Follows each input that the session has had.
     func carryOut() {
-        for wish in conversation?.output.takeConnections() ?? []
-        where !lanes.has(wish.lane) {
-            dial(
-                wish.lane, wish.endpoint ?? state.servers.current,
-                deadline: state.connectDeadline ?? host.now + limits.connectTimeout)
-        }
+        dialWishes()
         guard handleEvents() else { return }
         while sendPublishes() { guard handleEvents() else { return } }
         send()
         finishLanes()
         sayGoodbyeIfDone()
         rearm()
+    }
+
+    func dialWishes() {
+        lanes.dial(
+            conversation?.output.takeConnections() ?? [], current: state.servers.current,
+            deadline: state.connectDeadline ?? host.now + limits.connectTimeout)
     }
 
     /// False if the session has ended.
@@ -162,6 +156,10 @@ actor SessionRunner {
                 handle(event)
                 // A rejection ends the session, and what it said after that does not count.
                 if generation != self.generation { return false }
+            }
+            if let rejection = dispatcher.takeUnsuitable() {
+                lose(.rejected(rejection))
+                return false
             }
             if dispatcher.hasTopicsChanged { reconcile() }
         }
@@ -247,8 +245,10 @@ actor SessionRunner {
 
     /// Goes on without the session: connects again, or gives up.
     func lose(_ failure: ConnectionFailure) {
+        let isAnswered = dispatcher.requests.isEmpty && publishes.sentCount == 0
         guard endSession(failure) else { return }
-        follow(state.failed(failure, at: host.now, chance: host.chance()))
+        let (now, chance) = (host.now, host.chance())
+        follow(state.failed(failure, at: now, chance: chance, isAnswered: isAnswered))
     }
 
     /// Ends the session. False if there is nothing to go on with: no session, or one that was to end.

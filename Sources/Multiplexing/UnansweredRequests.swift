@@ -27,6 +27,8 @@ struct UnansweredRequests<Caller: Sendable>: Sendable {
         topicAnswers = AnswerWatch(timeout: max(answerTimeout, Self.leastTopicTimeout))
     }
 
+    var isEmpty: Bool { topics == 0 && pings.isEmpty }
+
     // MARK: Topics
 
     mutating func asked(topics count: Int, at now: Instant) {

@@ -3,8 +3,13 @@ package protocol Backend: Sendable {
     /// The servers to connect to, in the order to try. Empty: the session lives in this process.
     var endpoints: [Endpoint] { get }
 
-    /// The texts that must never be shown: passwords. A trace masks them where a lane may log in.
+    /// The texts that must never be shown: passwords. A trace masks them, and those that are looked up, where a lane may
+    /// log in.
     var secrets: [String] { get }
+
+    /// Where passwords are looked up anew for each connection; nil where the backend knows all there is. What is found
+    /// reaches the session with `opened`.
+    var passwords: PasswordSource? { get }
 
     /// Makes a new conversation, before its first byte.
     func makeSession() -> any Session
@@ -16,6 +21,11 @@ package protocol Backend: Sendable {
     /// The reason, in words, for which the server would refuse this message; nil where it would not. Asked before any
     /// I/O.
     func refusal(ofPublishing payload: Payload, to channel: String) -> String?
+}
+
+extension Backend {
+    /// None.
+    package var passwords: PasswordSource? { nil }
 }
 
 /// A backend that URLs lead to.

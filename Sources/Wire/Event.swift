@@ -72,11 +72,15 @@ package struct Rejection: Hashable, Sendable {
     /// The server's words, at most `messageLimit` characters, control characters escaped.
     package let message: String
 
+    /// What to do about it, from us; nil where the kind says enough, empty where the message does.
+    package let advice: String?
+
     /// Error texts are the peer's to choose; libpq shows them whole, and CVE-2024-10977 was that.
     package static let messageLimit = 200
 
-    package init(kind: Kind, message: String) {
+    package init(kind: Kind, message: String, advice: String? = nil) {
         self.kind = kind
+        self.advice = advice
         self.message = Rejection.printable(message)
     }
 

@@ -16,9 +16,12 @@ package struct Lane: Hashable, Sendable {
 /// The server at the other end of a lane.
 package struct PeerInfo: Hashable, Sendable {
     package let endpoint: Endpoint
+    /// The password that was looked up for this connection; nil where the session goes by what it knows.
+    package let password: String?
 
-    package init(endpoint: Endpoint) {
+    package init(endpoint: Endpoint, password: String? = nil) {
         self.endpoint = endpoint
+        self.password = password
     }
 }
 
@@ -26,12 +29,14 @@ package struct PeerInfo: Hashable, Sendable {
 package enum LaneFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// The lane could not be connected.
     case unreachable(String)
+    /// The password for it could not be looked up.
+    case passwordMissing(String)
     /// The lane was connected, and has ended.
     case lost(String)
 
     package var description: String {
         switch self {
-        case .unreachable(let text), .lost(let text): text
+        case .unreachable(let text), .passwordMissing(let text), .lost(let text): text
         }
     }
 }

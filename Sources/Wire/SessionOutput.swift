@@ -7,6 +7,8 @@ package struct SessionOutput: Sendable {
         package let lane: Lane
         /// nil is the server that the core is connected to, or trying.
         package let endpoint: Endpoint?
+        /// True if the session logs in there, and so needs the password.
+        package let isLogin: Bool
     }
 
     /// Bytes to send. The main lane's stand apart: most sessions have no other, and all that is published goes there.
@@ -78,8 +80,10 @@ package struct SessionOutput: Sendable {
 
     /// Asks for `lane` to be connected, to `endpoint` or else to the server that the session is with. A lane that is
     /// there already is not connected again.
-    package mutating func connect(_ lane: Lane, to endpoint: Endpoint? = nil) {
-        connections.append(Connection(lane: lane, endpoint: endpoint))
+    ///
+    /// - Parameter login: whether the session logs in there, and so needs the password.
+    package mutating func connect(_ lane: Lane, to endpoint: Endpoint? = nil, login: Bool = true) {
+        connections.append(Connection(lane: lane, endpoint: endpoint, isLogin: login))
     }
 
     /// Closes `lane` after what was put there to send.

@@ -189,7 +189,33 @@ struct PostgresHostTests {
             variable: { ["PGPASSFILE": "/f"][$0] }, file: { $0 == "/f" ? file : nil },
             userName: nil)
         let url = try PostgresURL(try ServerURL(text), environment: environment)
-        #expect(url.password == password)
+        #expect(url.password(for: url.endpoints[0], in: environment) == password)
+    }
+
+    /// Each host of a list has its own line; a Unix-domain socket's host is its folder, and `localhost` stands for the
+    /// default folder alone (`passwordFromFile` in fe-connect.c).
+    @Test(arguments: [
+        ("postgres://u@a:1,b:1,c:1/d", "a:1:*:*:one\nb:1:*:*:two", ["one", "two", nil]),
+        ("postgres://u@a:1,a:2/d", "a:2:*:*:two\na:1:*:*:one", ["one", "two"]),
+        ("postgres://u@/d?host=/run/x&port=5", "/run/x:5:*:*:folder", ["folder"]),
+        ("postgres://u@/d?host=/run/x&port=5", "localhost:5:*:*:no", [nil]),
+        ("postgres://u@/d?host=/run/x&port=5", "*:5:*:*:any", ["any"]),
+        ("postgres://u@/d?host=/var/run/postgresql", "localhost:5432:*:*:default", ["default"]),
+        ("postgres://u@/d?host=/var/run/postgresql", "/var/run/postgresql:*:*:*:no", [nil]),
+        ("postgres://u@/d", "localhost:5432:*:*:here", ["here"]),
+        ("postgres://u@localhost/d", "localhost:*:d:u:here", ["here"]),
+        ("postgres://u@localhost/d", "localhost:*:other:u:no\nlocalhost:*:*:v:no", [nil]),
+        ("postgres://u:said@a:1,b:1/d", "*:*:*:*:file", ["said", "said"]),
+    ])
+    func eachHostHasItsOwnPassword(text: String, lines: String, passwords: [String?]) throws {
+        let file = ServerEnvironment.File(text: lines, permissions: 0o600)
+        let environment = ServerEnvironment(
+            variable: { ["PGPASSFILE": "/f"][$0] }, file: { $0 == "/f" ? file : nil },
+            userName: nil)
+        let url = try PostgresURL(try ServerURL(text), environment: environment)
+        #expect(url.endpoints.map { url.password(for: $0, in: environment) } == passwords)
+        #expect(
+            url.password(for: .tcp(host: "elsewhere", port: 9), in: environment) == url.password)
     }
 
     @Test(

@@ -61,12 +61,12 @@ struct PostgresURLTests {
         ("h:5432:d:u:readable by others", 0o644, nil), ("", 0o600, nil), ("h:5432", 0o600, nil),
     ])
     func passwordsComeFromTheFile(text: String, permissions: Int, password: String?) throws {
-        let url = try url(
-            "postgres://u@h/d", variables: ["HOME": "/home/me"],
-            files: [
-                "/home/me/.pgpass": ServerEnvironment.File(text: text, permissions: permissions)
-            ])
-        #expect(url.password == password)
+        let file = ServerEnvironment.File(text: text, permissions: permissions)
+        let environment = ServerEnvironment(
+            variable: { ["HOME": "/home/me"][$0] },
+            file: { $0 == "/home/me/.pgpass" ? file : nil }, userName: "me")
+        let url = try PostgresURL(try ServerURL("postgres://u@h/d"), environment: environment)
+        #expect(url.password(for: url.endpoints[0], in: environment) == password)
     }
 
     @Test(arguments: [

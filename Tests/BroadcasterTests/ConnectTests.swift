@@ -5,14 +5,14 @@ import Testing
 /// `connect()` to servers that hang up, fall silent or are not ready, and its cancellation.
 @Suite(.timeLimit(.minutes(2)))
 struct ConnectTests: ScriptedServerTesting {
-    @Test func aServerThatHangsUpIsUnreachable() async throws {
+    @Test func aServerThatHangsUpIsALostConnection() async throws {
         let server = try ScriptedServer { happening, client in
             if case .connected = happening { client.close() }
         }
         let error = await #expect(throws: BroadcastError.self) {
             try await broadcast(to: server).connect()
         }
-        guard case .unreachable? = error else {
+        guard case .connectionLost? = error else {
             Issue.record("\(String(describing: error))")
             return
         }

@@ -77,8 +77,10 @@ enum URLFuzz {
         let environment = ServerEnvironment(
             variable: { _ in nil },
             file: { _ in ServerEnvironment.File(text: text, permissions: 0o600) }, userName: "me")
-        guard let url = try? ServerURL("postgres://user@localhost/db?passfile=/f") else { return }
-        _ = try? PostgresBackend(url, options: options, environment: environment)
+        guard let text = try? ServerURL("postgres://user@localhost/db?passfile=/f"),
+            let url = try? PostgresURL(text, environment: environment)
+        else { return }
+        for endpoint in url.endpoints { _ = url.password(for: endpoint, in: environment) }
     }
 
     static let seeds = [

@@ -74,6 +74,33 @@ struct ChannelTableTests {
         }
     }
 
+    /// A refusal that is this server's alone ends nobody who had the channel before: another server may do.
+    @Test func anUnsuitableServerEndsOnlyThoseThatWaitForTheirFirst() {
+        var table = ChannelTable()
+        table.connected()
+        _ = table.add(mailbox(), as: 1, to: [.channel("a")])
+        let id = table.takeRequests().subscribe[0].id
+        _ = table.confirmed(id)
+        _ = table.disconnected()
+        table.connected()
+        _ = table.takeRequests()
+        _ = table.add(mailbox(), as: 2, to: [.channel("a")])
+        let unsuitable = Rejection(kind: .unsuitable, message: "not here")
+        let outcomes = table.refused(id, unsuitable)
+        guard case .failed(subscriber: 2, _, _)? = outcomes.first, outcomes.count == 1 else {
+            Issue.record("\(outcomes)")
+            return
+        }
+        #expect(isEmpty(table.takeRequests()), "not asked for again on this connection")
+        _ = table.disconnected()
+        table.connected()
+        #expect(table.takeRequests().subscribe.map(\.id) == [id])
+        guard case .restored? = table.confirmed(id).first else {
+            Issue.record("the first subscriber goes on")
+            return
+        }
+    }
+
     @Test func aRefusedChannelEndsItsSubscribersAlone() {
         var table = ChannelTable()
         table.connected()

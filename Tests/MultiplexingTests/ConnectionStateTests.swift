@@ -168,6 +168,24 @@ struct ConnectionStateTests {
                 == .wait(until: now + .milliseconds(50), because: .lost("x")))
     }
 
+    /// A server that takes each connection, and leaves each request on it unanswered for the same reason.
+    @Test func aConnectionThatHoldsAndAnswersNothingForOneReasonDoesNot() {
+        var state = state()
+        var now = start
+        var waits: [Duration] = []
+        for reason in ["x", "x", "x", "y", "y"] {
+            state.ready(at: now)
+            now += .seconds(20)
+            let decision = state.failed(.lost(reason), at: now, chance: 1, isAnswered: false)
+            if case .wait(let until, _) = decision {
+                waits.append(until - now)
+                now = until
+            }
+            _ = state.timeReached(now)
+        }
+        #expect(waits == [50, 100, 200, 50, 100].map { .milliseconds($0) })
+    }
+
     @Test func aConnectionThatFlapsDoesNot() {
         var state = state()
         var now = start

@@ -4,6 +4,8 @@ package import BroadcasterWire
 package enum ClientMessage: Hashable, Sendable {
     /// Protocol 3.0 with these parameters, in order. It has no type byte.
     case startup([(name: String, value: String)])
+    /// Ends the statement that another connection waits for, by the key that its server gave. It has no type byte.
+    case cancel(process: Int32, key: [UInt8])
     /// A password, or its MD5 digest.
     case password(String)
     case saslInitial(mechanism: String, data: String)
@@ -19,6 +21,8 @@ package enum ClientMessage: Hashable, Sendable {
 
     /// Version 3.0. Poolers such as PgBouncer 1.18 refuse 3.2, which has nothing that this client needs.
     package static let version: Int32 = 196_608
+    /// Stands for a version: 1234 and 5678 (CANCEL_REQUEST_CODE in pqcomm.h).
+    package static let cancelCode: Int32 = 80_877_102
 
     package static func == (one: ClientMessage, other: ClientMessage) -> Bool {
         var (left, right): ([UInt8], [UInt8]) = ([], [])
@@ -43,6 +47,12 @@ package enum ClientMessage: Hashable, Sendable {
                     body.appendCString(value)
                 }
                 body.append(0)
+            }
+        case .cancel(let process, let key):
+            PostgresFrame.append(nil, to: &bytes) { body in
+                body.appendInt32(ClientMessage.cancelCode)
+                body.appendInt32(process)
+                body += key
             }
         case .password(let text), .query(let text):
             let type: Unicode.Scalar = if case .query = self { "Q" } else { "p" }
@@ -81,12 +91,23 @@ package enum ClientMessage: Hashable, Sendable {
         }
     }
 
+    /// Appends one statement, by the extended protocol: there can be no second one in its text. A Sync has to follow.
+    static func run(_ query: String, into bytes: inout [UInt8]) {
+        ClientMessage.parse(statement: "", query: query, types: []).append(to: &bytes)
+        ClientMessage.bind(statement: "", values: []).append(to: &bytes)
+        ClientMessage.execute.append(to: &bytes)
+    }
+
     // MARK: Decoding, as a server does
 
-    /// Decodes the startup message from its body.
+    /// Decodes a startup message, or a request to cancel, from its body.
     package init(startup body: ArraySlice<UInt8>) throws(ProtocolError) {
         var reader = ByteReader(body, reading: "Postgres startup message")
         let version = try reader.int32()
+        if version == ClientMessage.cancelCode {
+            self = .cancel(process: try reader.int32(), key: reader.rest())
+            return
+        }
         guard version == ClientMessage.version else {
             throw reader.error(expected: "version \(ClientMessage.version)", found: "\(version)")
         }

@@ -1,6 +1,8 @@
 import BroadcasterWire
 
 /// `~/.pgpass`: lines of `host:port:database:user:password`, where `*` stands for anything.
+///
+/// It is read for each connection, so that a password that is changed there is seen.
 struct PasswordFile {
     private let lines: [[String]]
 
@@ -16,26 +18,18 @@ struct PasswordFile {
             .map(PasswordFile.fields)
     }
 
-    func password(for hosts: [PostgresHost], database: String, user: String) -> String? {
-        for host in hosts {
-            let (host, port) = PasswordFile.hostAndPort(host)
-            let line = lines.first { fields in
-                fields.count >= 5
-                    && zip(fields, [host, port, database, user]).allSatisfy {
-                        $0 == "*" || $0 == $1
-                    }
-            }
-            if let line { return line[4] }
+    func password(for host: PostgresHost, database: String, user: String) -> String? {
+        let wanted = [PasswordFile.name(of: host), String(host.port), database, user]
+        let line = lines.first { fields in
+            fields.count >= 5 && zip(fields, wanted).allSatisfy { $0 == "*" || $0 == $1 }
         }
-        return nil
+        return line?[4]
     }
 
-    /// A Unix-domain socket in the usual folder is called localhost there.
-    private static func hostAndPort(_ host: PostgresHost) -> (String, String) {
-        switch host.endpoint {
-        case .tcp: (host.name, String(host.port))
-        case .unix: ("localhost", String(host.port))
-        }
+    /// A Unix-domain socket's host is its folder, and the default folder is called localhost (`passwordFromFile` in
+    /// fe-connect.c).
+    private static func name(of host: PostgresHost) -> String {
+        host.name == PostgresHost.socketFolder ? "localhost" : host.name
     }
 
     /// A `\` takes the meaning from the character after it.

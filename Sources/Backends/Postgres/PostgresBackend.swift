@@ -8,12 +8,14 @@ package struct PostgresBackend: URLBackend {
 
     private let url: PostgresURL
     private let options: CommonOptions
+    private let environment: ServerEnvironment
 
     package init(
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment
     ) throws(URLError) {
         self.url = try PostgresURL(url, environment: environment)
         self.options = options
+        self.environment = environment
     }
 
     /// The one variable of libpq's that concerns the core.
@@ -31,6 +33,12 @@ package struct PostgresBackend: URLBackend {
     package var endpoints: [Endpoint] { url.endpoints }
 
     package var secrets: [String] { url.password.map { [$0] } ?? [] }
+
+    /// The password file, as libpq has it: each host of the list has its own line there.
+    package var passwords: PasswordSource? {
+        if url.password != nil { return nil }
+        return { [url, environment] endpoint in url.password(for: endpoint, in: environment) }
+    }
 
     package func makeSession() -> any Session {
         makeSession(nonce: Nonce.random())

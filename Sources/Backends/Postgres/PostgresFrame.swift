@@ -19,6 +19,34 @@ package enum PostgresFrame {
         }
     }
 
+    /// The bytes of an error before the protocol, or nothing.
+    package enum PlainError: Hashable, Sendable {
+        case none
+        /// The end has not come yet.
+        case incomplete
+        /// Ends before `end`.
+        case text(Range<Int>, end: Int)
+    }
+
+    /// The longest error before the protocol (MAX_ERRLEN of libpq).
+    private static let longestPlainError = 30_000
+
+    /// Finds an error without a length, as the first answer: a postmaster that cannot fork has no process that could
+    /// speak the protocol, and writes 'E', a text and NUL (`report_fork_failure_to_client` in postmaster.c). libpq knows
+    /// it by a length that no error can have, too.
+    package static func plainError(in bytes: Span<UInt8>, at start: Int) -> PlainError {
+        guard bytes.count - start >= 5, bytes[start] == UInt8(ascii: "E") else { return .none }
+        var length = 0
+        for index in start + 1..<start + 5 { length = length << 8 | Int(bytes[index]) }
+        if (8...longestPlainError).contains(length) { return .none }
+        for index in start + 1..<min(bytes.count, start + longestPlainError) where bytes[index] == 0
+        {
+            // A text has more than what would be a length; zeros there are a frame that is broken.
+            return index > start + 4 ? .text(start + 1..<index, end: index + 1) : .none
+        }
+        return bytes.count - start < longestPlainError ? .incomplete : .none
+    }
+
     /// A frame in a receive buffer: its type and the range of its body.
     package struct Header: Hashable, Sendable {
         package let type: UInt8

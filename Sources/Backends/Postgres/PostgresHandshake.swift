@@ -32,19 +32,26 @@ struct PostgresHandshake: Sendable {
 
     private let url: PostgresURL
     private let nonce: String
+    private var password: String?
     private var step = Step.started
     private(set) var version = "unknown"
     private(set) var method = "trust"
     private(set) var isStandby = false
-    /// The server process's number, or one that a pooler made up.
+    /// The server process's number, or one that a pooler made up, and the secret to cancel a statement by.
     private(set) var process: Int32 = 0
+    private(set) var secret: [UInt8] = []
+    /// Nothing has come yet: what answers may not have come as far as the protocol.
+    private(set) var isUnanswered = true
 
     init(_ url: PostgresURL, nonce: String) {
         self.url = url
         self.nonce = nonce
+        password = url.password
     }
 
-    func start(into bytes: inout [UInt8]) {
+    /// - Parameter found: the password that was looked up for this connection; it goes before the URL's.
+    mutating func start(password found: String?, into bytes: inout [UInt8]) {
+        password = found ?? password
         var parameters = [
             (name: "user", value: url.user), (name: "database", value: url.database),
             (name: "application_name", value: url.applicationName),
@@ -57,6 +64,7 @@ struct PostgresHandshake: Sendable {
     mutating func received(
         _ message: ServerMessage, into bytes: inout [UInt8]
     ) throws(ProtocolError) -> Outcome {
+        isUnanswered = false
         switch (step, message) {
         case (_, .errorResponse(let error)): return .rejected(error.rejection)
         case (_, .noticeResponse): return .goOn
@@ -66,8 +74,9 @@ struct PostgresHandshake: Sendable {
         case (_, .authentication(let request)): return try received(request, into: &bytes)
         case (.authenticated, .parameterStatus(let name, let value)):
             return try received(parameter: name, value)
-        case (.authenticated, .backendKeyData(let process, _)):
+        case (.authenticated, .backendKeyData(let process, let key)):
             self.process = process
+            secret = key
             return .goOn
         case (.authenticated, .readyForQuery(.idle)): return .done
         default: throw violation(expected: "a step of the login", message)
@@ -137,7 +146,9 @@ struct PostgresHandshake: Sendable {
     private mutating func send(
         _ method: String, into bytes: inout [UInt8], _ answer: (String) -> String
     ) -> Outcome {
-        guard let password = url.password else { return rejectWithoutPassword() }
+        guard let password, !password.isEmpty else { return rejectWithoutPassword() }
+        // It would end there.
+        if password.utf8.contains(0) { return reject("the password holds a NUL") }
         ClientMessage.password(answer(password)).append(to: &bytes)
         self.method = method
         step = .passwordSent
@@ -150,7 +161,9 @@ struct PostgresHandshake: Sendable {
             return reject(
                 "the server offers \(offered); only SCRAM-SHA-256 is possible without TLS")
         }
-        guard let password = url.password else { return rejectWithoutPassword() }
+        guard let password, !password.isEmpty else { return rejectWithoutPassword() }
+        // It would end there.
+        if password.utf8.contains(0) { return reject("the password holds a NUL") }
         let scram = SCRAM(password: password, nonce: nonce)
         ClientMessage.saslInitial(mechanism: "SCRAM-SHA-256", data: scram.firstMessage)
             .append(to: &bytes)
@@ -165,7 +178,7 @@ struct PostgresHandshake: Sendable {
     }
 
     private func reject(_ text: String) -> Outcome {
-        .rejected(Rejection(kind: .authentication, message: text))
+        .rejected(Rejection(kind: .authentication, message: text, advice: ""))
     }
 
     private static func hex(_ bytes: [UInt8]) -> String {

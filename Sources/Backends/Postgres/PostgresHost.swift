@@ -9,7 +9,7 @@ package struct PostgresHost: Hashable, Sendable {
     package let endpoint: Endpoint
 
     private static let defaultPort: UInt16 = 5432
-    private static let socketFolder = "/var/run/postgresql"
+    static let socketFolder = "/var/run/postgresql"
 
     /// The servers by the lists `host`, `hostaddr` and `port`, as libpq pairs them (`pqConnectOptions2` in
     /// fe-connect.c, 18): one address for each host, one port for all or one for each; what is empty is the default.

@@ -11,12 +11,20 @@ enum PostgresOperation: Sendable {
     /// it is.
     case queueUsage
     case ping(isAsked: Bool)
-    /// A step of the probe. After the last step its notification should be there.
-    case probe(isNotification: Bool)
+    /// LISTEN or UNLISTEN on the probe's channel.
+    case probe
 
     /// True if the server must report that it has carried out the request.
     var isStatement: Bool {
         if case .prepare = self { false } else { true }
+    }
+
+    /// True if the server may have to wait for something before it can carry out the request.
+    var isWork: Bool {
+        switch self {
+        case .listen, .publish, .queueUsage, .probe: true
+        case .prepare, .identify, .ping: false
+        }
     }
 
     var name: String {

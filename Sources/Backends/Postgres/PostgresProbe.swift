@@ -3,18 +3,19 @@ import BroadcasterWire
 /// Finds out whether what LISTEN confirms really comes.
 ///
 /// A pooler in transaction mode accepts LISTEN and then hands the notifications to whoever uses that connection to
-/// the server. So the first LISTEN is followed by a notification to ourselves, on a channel that only we know.
-/// Sent on our own connection it would come back through such a pooler too, with the answer; so where a pooler
-/// is between (the process's number is not the one that it said) it is sent on a second connection.
+/// the server. So where a pooler is between (the process's number is not the one that it said), the first LISTEN is
+/// followed by a notification to ourselves, on a channel that only we know. It is sent on a second connection: on our
+/// own it would come back through such a pooler too, with the answer.
+///
+/// A notification that the server does not take says nothing of the pooler: the user may have no right to notify, or
+/// the queue is full. Then LISTEN is believed.
 struct PostgresProbe: Sendable {
     private enum Step: Hashable {
         case idle
         /// The second connection logs in, and waits for the pooler to give it one to the server.
         case connecting(deadline: Instant?)
-        /// There is no second connection to be had.
+        /// The notification cannot be sent.
         case givenUp
-        /// Our own connection sends it, after what was asked for before.
-        case sending
         /// The server has taken the notification. The deadline is set when the session is next told the time.
         case sent(deadline: Instant?)
         /// The second connection got it: the pooler lends out what we listen on.
@@ -24,7 +25,7 @@ struct PostgresProbe: Sendable {
 
     enum Verdict: Hashable {
         case wait
-        /// It cannot be found out: the pooler has no second connection for us. Then LISTEN is believed.
+        /// It cannot be found out: there is no second connection, or the server does not take the notification.
         case accepted
         case lost
     }
@@ -35,8 +36,13 @@ struct PostgresProbe: Sendable {
     private let url: PostgresURL
     private let nonce: String
     private var handshake: PostgresHandshake
+    private var cancellation: PostgresCancellation
     private var step = Step.idle
+    /// The second connection is there.
+    private var isOpen = false
     private var isLoggedIn = false
+    /// The server has the notification, and has not answered.
+    private var isNotifying = false
     /// The server has confirmed LISTEN: what is notified before that comes to nobody.
     private var isListening = false
     /// When the second connection was asked for.
@@ -54,42 +60,33 @@ struct PostgresProbe: Sendable {
         self.nonce = nonce
         channel = "broadcaster_probe_\(nonce.prefix(24))"
         handshake = PostgresHandshake(url, nonce: String(nonce.reversed()))
+        cancellation = PostgresCancellation(
+            on: .probeCancellation, answerWithin: PostgresProbe.patience)
     }
 
     var isIdle: Bool { step == .idle }
-    var isOver: Bool { step == .over }
+    /// True if LISTEN is to be believed: nobody stands between, or what does has been looked at.
+    var isOver: Bool { step == .over || !isPooled }
+    /// True if the first answer of the second connection is still to come.
+    var isUnanswered: Bool { handshake.isUnanswered }
 
-    /// True if a second connection sends the notification; else the caller does.
-    mutating func begin(into output: inout SessionOutput) -> Bool {
-        step = isPooled ? .connecting(deadline: nil) : .sending
-        guard isPooled else { return false }
+    mutating func begin(into output: inout SessionOutput) {
+        step = .connecting(deadline: nil)
         handshake = PostgresHandshake(url, nonce: String(nonce.reversed()))
         isLoggedIn = false
         isListening = false
         begunAt = nil
         output.connect(.probe)
-        return true
-    }
-
-    /// The notification, as a transaction of its own.
-    func notify(into bytes: inout [UInt8]) {
-        PostgresPublisher.append(Array(nonce.utf8), to: Array(channel.utf8), into: &bytes)
-        ClientMessage.sync.append(to: &bytes)
     }
 
     /// True if that was what was waited for.
     mutating func returned() -> Bool {
         switch step {
         case .idle, .over: return false
-        case .connecting, .givenUp, .sending, .sent, .stolen:
+        case .connecting, .givenUp, .sent, .stolen:
             step = .over
             return true
         }
-    }
-
-    /// The server has answered our own connection's notification.
-    mutating func notified() {
-        if step == .sending { step = .sent(deadline: nil) }
     }
 
     // MARK: The second connection
@@ -101,12 +98,19 @@ struct PostgresProbe: Sendable {
         notifyIfReady(into: &output)
     }
 
-    private func notifyIfReady(into output: inout SessionOutput) {
-        if isLoggedIn, isListening { notify(into: &output[.probe]) }
+    /// Sends the notification, as a transaction of its own.
+    private mutating func notifyIfReady(into output: inout SessionOutput) {
+        guard isLoggedIn, isListening else { return }
+        isNotifying = true
+        PostgresPublisher.append(
+            Array(nonce.utf8), to: Array(channel.utf8), into: &output[.probe])
+        ClientMessage.sync.append(to: &output[.probe])
     }
 
-    func opened(into output: inout SessionOutput) {
-        handshake.start(into: &output[.probe])
+    mutating func opened(_ lane: Lane, to peer: PeerInfo, into output: inout SessionOutput) {
+        guard lane == .probe else { return cancellation.opened(into: &output) }
+        isOpen = true
+        handshake.start(password: peer.password, into: &output[.probe])
     }
 
     mutating func received(
@@ -118,6 +122,7 @@ struct PostgresProbe: Sendable {
             case .rejected: giveUp(into: &output)
             case .done:
                 isLoggedIn = true
+                cancellation.learn(process: handshake.process, key: handshake.secret)
                 notifyIfReady(into: &output)
             }
             return
@@ -134,19 +139,30 @@ struct PostgresProbe: Sendable {
         }
     }
 
-    private mutating func giveUp(into output: inout SessionOutput) {
-        lost()
+    /// The server does not take the notification, or what it needs.
+    mutating func giveUp(into output: inout SessionOutput) {
+        if case .connecting = step { step = .givenUp }
         leave(into: &output)
     }
 
     /// The second connection is gone, or never was.
-    mutating func lost() {
+    mutating func lost(_ lane: Lane) {
+        guard lane == .probe else { return }
+        isOpen = false
         if case .connecting = step { step = .givenUp }
     }
 
-    private func leave(into output: inout SessionOutput) {
-        ClientMessage.terminate.append(to: &output[.probe])
+    private mutating func leave(into output: inout SessionOutput) {
+        if isOpen { ClientMessage.terminate.append(to: &output[.probe]) }
+        isOpen = false
+        isNotifying = false
         output.finish(.probe)
+    }
+
+    /// The notification takes too long. The pooler knows the request to cancel it only while the connection is there:
+    /// the answer ends that.
+    private mutating func abandon(into output: inout SessionOutput) {
+        if isNotifying { cancellation.cancel(into: &output) } else { leave(into: &output) }
     }
 
     // MARK: Time
@@ -162,7 +178,7 @@ struct PostgresProbe: Sendable {
     var deadline: Instant? {
         switch step {
         case .connecting(let deadline), .sent(let deadline): deadline
-        case .idle, .givenUp, .sending, .stolen, .over: nil
+        case .idle, .givenUp, .stolen, .over: nil
         }
     }
 
@@ -183,7 +199,7 @@ struct PostgresProbe: Sendable {
             return .lost
         case .connecting(let deadline?) where now >= deadline:
             step = .over
-            output.finish(.probe)
+            abandon(into: &output)
             return .accepted
         case .givenUp:
             step = .over
@@ -191,7 +207,7 @@ struct PostgresProbe: Sendable {
         case .sent(let deadline?) where now >= deadline:
             step = .idle
             return .lost
-        case .connecting, .sending, .sent, .idle, .over: break
+        case .connecting, .sent, .idle, .over: break
         }
         return .wait
     }

@@ -5,7 +5,7 @@ struct PostgresPublisher: Sendable {
     /// The decision after a transaction has ended.
     struct Verdict {
         var published: [UInt64] = []
-        var refused: (ticket: UInt64, Rejection)?
+        var refused: [(ticket: UInt64, Rejection)] = []
         var asksForQueueUsage = false
         /// The groups to send again, in this order.
         var again: [PublishGroup] = []
@@ -98,10 +98,22 @@ struct PostgresPublisher: Sendable {
         return bytes
     }
 
-    mutating func verdict(on group: PublishGroup, _ error: ServerError?) -> Verdict {
+    /// - Parameter isCancelled: whether the client may have asked for the error: the statement took too long, and
+    ///   each of its messages by itself would take as long.
+    mutating func verdict(
+        on group: PublishGroup, _ error: ServerError?, isCancelled: Bool = false
+    ) -> Verdict {
         var verdict = Verdict()
         guard let error else {
             verdict.published = group.members.map(\.publication.ticket)
+            return verdict
+        }
+        if isCancelled, error.code == ServerError.cancelled {
+            let rejection = Rejection(
+                kind: .temporary,
+                message: "no answer in time, so the statement was cancelled:"
+                    + " \(error.rejection.message)")
+            verdict.refused = group.members.map { ($0.publication.ticket, rejection) }
             return verdict
         }
         let isStatementGone = ["26000", "42P05", "08P01"].contains(error.code)
@@ -115,7 +127,7 @@ struct PostgresPublisher: Sendable {
         } else if group.members.count > 1 {
             verdict.again = singles(of: group, isRetry: group.isRetry)
         } else if let member = group.members.first {
-            verdict.refused = (member.publication.ticket, error.rejection)
+            verdict.refused = [(member.publication.ticket, error.rejection)]
         }
         return verdict
     }

@@ -17,17 +17,10 @@ struct PostgresSession: Session {
     private let options: CommonOptions
     private var handshake: PostgresHandshake
     private var phase = Phase.greeting
-    private var operations = Queue<PostgresOperation>()
-    /// The first operation's error.
-    private var failure: ServerError?
+    private var ledger = OperationLedger()
     private var notifications: NotificationReader
-    private var publisher = PostgresPublisher()
-    /// Groups that wait for those before them, which may have to be sent again.
-    private var waiting: [PublishGroup] = []
-    /// Groups that are sent and not answered: one of several messages, or any number of single ones.
-    private var sent: (groups: Int, areSingle: Bool) = (0, true)
-    /// The first operation has been carried out, by the server's word.
-    private var isComplete = false
+    private var publishing = PublishPipeline()
+    private var cancellation: PostgresCancellation
     private var probe: PostgresProbe
     /// Topics that wait for the probe.
     private var unverified: [Topic] = []
@@ -42,29 +35,24 @@ struct PostgresSession: Session {
         probe = PostgresProbe(url, nonce: nonce)
         notifications = NotificationReader(limit: options.maximumMessageSize)
         heartbeat = Heartbeat(interval: options.pingInterval)
+        cancellation = PostgresCancellation(
+            on: .cancellation, answerWithin: min(options.pingInterval, .seconds(5)))
     }
 
     mutating func opened(
         _ lane: Lane, to peer: PeerInfo, at now: Instant, into output: inout SessionOutput
     ) {
         openedAt = now
-        if lane == .main {
-            handshake.start(into: &output[.main])
-        } else {
-            probe.opened(into: &output)
+        switch lane {
+        case .main: handshake.start(password: peer.password, into: &output[.main])
+        case .cancellation: cancellation.opened(into: &output)
+        default: probe.opened(lane, to: peer, into: &output)
         }
     }
 
     // MARK: Commands
 
-    /// Publishes share commits: while one group is on its way, others gather in the core. A commit and a round trip
-    /// cost what some 50 messages do, so more than this many together gain little.
-    private static let groupLimit = 256
-
-    var intake: PublishIntake {
-        let isPublishing = sent.groups > 0 || !waiting.isEmpty
-        return isPublishing || phase != .open ? .none : .batch(PostgresSession.groupLimit)
-    }
+    var intake: PublishIntake { phase == .open ? publishing.intake : .none }
 
     mutating func perform(
         _ command: Command, at now: Instant, into output: inout SessionOutput
@@ -76,11 +64,12 @@ struct PostgresSession: Session {
             listen(topics, isSubscribing: true, into: &output)
         case .unsubscribe(let topics): listen(topics, isSubscribing: false, into: &output)
         case .publish(let publications):
-            waiting += publisher.groups(of: publications)
-            sendWaiting(into: &output)
+            publishing.publish(publications, &ledger, into: &output[.main])
         case .ping: ping(isAsked: true, into: &output)
         case .close:
             phase = .closing
+            // What nobody waits for any more is not to go on there.
+            if ledger.first?.isWork == true { cancellation.cancel(into: &output) }
             ClientMessage.terminate.append(to: &output[.main])
         }
     }
@@ -96,65 +85,21 @@ struct PostgresSession: Session {
             let some = Array(topics[start..<end])
             for topic in some {
                 let verb = isSubscribing ? "LISTEN" : "UNLISTEN"
-                run("\(verb) \(Quoting.identifier(topic.name.text))", into: &output)
+                ClientMessage.run(
+                    "\(verb) \(Quoting.identifier(topic.name.text))", into: &output[.main])
             }
             sync(.listen(some, isSubscribing: isSubscribing), into: &output)
         }
     }
 
-    /// One statement, by the extended protocol: there can be no second one in its text.
-    private func run(_ query: String, into output: inout SessionOutput) {
-        ClientMessage.parse(statement: "", query: query, types: []).append(to: &output[.main])
-        ClientMessage.bind(statement: "", values: []).append(to: &output[.main])
-        ClientMessage.execute.append(to: &output[.main])
-    }
-
     private mutating func sync(_ operation: PostgresOperation, into output: inout SessionOutput) {
         ClientMessage.sync.append(to: &output[.main])
-        operations.append(operation)
+        ledger.append(operation)
     }
 
     private mutating func ping(isAsked: Bool, into output: inout SessionOutput) {
         ClientMessage.query("").append(to: &output[.main])
-        operations.append(.ping(isAsked: isAsked))
-    }
-
-    /// The members of a group that fails are sent again, so nothing goes out behind it before it is answered: the order
-    /// stays. A single message that fails is refused, and others may follow it at once. (Not where its prepared
-    /// statement is gone, or the queue was full: then it comes later than those that followed.)
-    private mutating func sendWaiting(into output: inout SessionOutput) {
-        while let next = waiting.first {
-            let isSingle = next.members.count == 1
-            guard sent.groups == 0 || sent.areSingle && isSingle else { return }
-            sent = (sent.groups + 1, isSingle)
-            send(waiting.removeFirst(), into: &output)
-        }
-    }
-
-    private mutating func send(_ group: PublishGroup, into output: inout SessionOutput) {
-        var group = group
-        group.isNamed = publisher.usesPreparedStatement
-        publisher.append(group, to: &output[.main])
-        sync(.publish(group), into: &output)
-    }
-
-    private mutating func finish(
-        _ group: PublishGroup, _ error: ServerError?, into output: inout SessionOutput
-    ) {
-        let verdict = publisher.verdict(on: group, error)
-        for ticket in verdict.published {
-            output.append(published: ticket, receivers: nil)
-        }
-        if let (ticket, rejection) = verdict.refused {
-            output.append(.publishRefused(ticket: ticket, rejection))
-        }
-        if verdict.asksForQueueUsage {
-            run("SELECT pg_catalog.pg_notification_queue_usage()", into: &output)
-            sync(.queueUsage, into: &output)
-        }
-        waiting = verdict.again + waiting
-        sent.groups -= 1
-        sendWaiting(into: &output)
+        ledger.append(.ping(isAsked: isAsked))
     }
 
     // MARK: What comes
@@ -166,19 +111,36 @@ struct PostgresSession: Session {
         if lane == .main { heartbeat.heard() }
         let received = buffer.bytes
         if lane == .main { takeNotifications(&buffer, into: &output) }
-        while phase != .closing,
-            let frame = try PostgresFrame.next(in: received.span, at: buffer.start)
-        {
-            buffer.consume(upTo: frame.body.upperBound)
-            let message = try ServerMessage(type: frame.type, body: received[frame.body])
+        while phase != .closing, let message = try next(in: received, &buffer, on: lane) {
             if lane == .main {
-                try receive(message, into: &output)
+                try receive(message, at: now, into: &output)
                 takeNotifications(&buffer, into: &output)
             } else {
                 try probe.received(message, into: &output)
             }
         }
         if phase == .closing { buffer.consume(upTo: buffer.bytes.count) }
+    }
+
+    /// Takes the next whole message out of the buffer.
+    private func next(
+        in received: [UInt8], _ buffer: inout ReceiveBuffer, on lane: Lane
+    ) throws(ProtocolError) -> ServerMessage? {
+        if lane == .main ? handshake.isUnanswered : probe.isUnanswered {
+            switch PostgresFrame.plainError(in: received.span, at: buffer.start) {
+            case .none: break
+            case .incomplete: return nil
+            case .text(let range, let end):
+                buffer.consume(upTo: end)
+                let text = String(decoding: received[range], as: UTF8.self)
+                return .errorResponse(ServerError(beforeProtocol: text))
+            }
+        }
+        guard let frame = try PostgresFrame.next(in: received.span, at: buffer.start) else {
+            return nil
+        }
+        buffer.consume(upTo: frame.body.upperBound)
+        return try ServerMessage(type: frame.type, body: received[frame.body])
     }
 
     mutating func wrote(on lane: Lane, at now: Instant) {
@@ -193,7 +155,7 @@ struct PostgresSession: Session {
     }
 
     private mutating func receive(
-        _ message: ServerMessage, into output: inout SessionOutput
+        _ message: ServerMessage, at now: Instant, into output: inout SessionOutput
     ) throws(ProtocolError) {
         switch message {
         case _ where phase == .greeting: try greet(message, into: &output)
@@ -205,24 +167,25 @@ struct PostgresSession: Session {
             }
         case .errorResponse(let error) where error.isFatal: end(error, into: &output)
         case .noticeResponse(let notice) where notice.isFatal: end(notice, into: &output)
+        case .noticeResponse(let notice) where notice.code == ServerError.nameTooLong:
+            ledger.truncated(notice)
         case .noticeResponse(let notice):
             if notice.isWarning { output.append(.warned(notice.rejection.message)) }
         case .parameterStatus(let name, let value):
             if name == "client_encoding", value != "UTF8" {
                 throw unexpected("client_encoding UTF8", found: URLOptions.show(value))
             }
-        case _ where operations.isEmpty:
+        case _ where ledger.isEmpty:
             throw unexpected("nothing, nothing was asked", found: message.name)
-        case .errorResponse(let error): failure = failure ?? error
-        case .commandComplete, .emptyQuery: isComplete = true
-        case .readyForQuery(.idle): try finishOperation(into: &output)
+        case .errorResponse(let error): ledger.failed(error)
+        case .commandComplete, .emptyQuery: ledger.completed()
+        case .readyForQuery(.idle): try finishOperation(at: now, into: &output)
+        case .parseComplete: ledger.statementParsed()
         case .dataRow(let columns):
-            guard case .identify? = operations.first else { break }
+            guard case .identify? = ledger.first else { break }
             probe.isPooled = columns.first != Array(String(handshake.process).utf8)
-        case .parseComplete, .bindComplete, .rowDescription, .noData, .parameterDescription,
-            .closeComplete:
-            break
-        default: throw unexpected(operations.first?.name ?? "", found: message.name)
+        case .bindComplete, .rowDescription, .noData, .parameterDescription, .closeComplete: break
+        default: throw unexpected(ledger.first?.name ?? "", found: message.name)
         }
     }
 
@@ -240,18 +203,13 @@ struct PostgresSession: Session {
             output.append(.rejected(rejection))
         case .done where handshake.isStandby:
             phase = .closing
-            output.append(
-                .rejected(
-                    Rejection(
-                        kind: .unsuitable,
-                        message:
-                            "the server is a standby (read-only): LISTEN and NOTIFY need the primary"
-                    )))
+            output.append(.rejected(.standby))
         case .done:
             phase = .preparing
-            publisher.prepare(into: &output[.main])
+            cancellation.learn(process: handshake.process, key: handshake.secret)
+            publishing.prepare(into: &output[.main])
             sync(.prepare, into: &output)
-            run("SELECT pg_catalog.pg_backend_pid()", into: &output)
+            ClientMessage.run("SELECT pg_catalog.pg_backend_pid()", into: &output[.main])
             sync(.identify, into: &output)
         }
     }
@@ -262,18 +220,12 @@ struct PostgresSession: Session {
     }
 
     private mutating func finishOperation(
-        into output: inout SessionOutput
+        at now: Instant, into output: inout SessionOutput
     ) throws(ProtocolError) {
-        let error = failure
-        failure = nil
-        let operation = operations.removeFirst()
-        if error == nil, !isComplete, operation?.isStatement == true {
-            throw unexpected("CommandComplete for \(operation?.name ?? "")", found: "ReadyForQuery")
-        }
-        isComplete = false
-        switch operation {
-        case .prepare:
-            publisher.usesPreparedStatement = error == nil
+        guard let answer = try ledger.finishFirst() else { return }
+        defer { cancellation.answered(hasMore: ledger.first?.isWork == true, at: now) }
+        switch answer.operation {
+        case .prepare: publishing.prepared(answer.error)
         case .identify:
             phase = .open
             let login = "v3, \(handshake.method)"
@@ -281,89 +233,113 @@ struct PostgresSession: Session {
                 .ready(
                     ServerIdentity(product: "postgres", version: handshake.version, dialect: login))
             )
-        case .listen(let topics, let isSubscribing):
-            finish(topics, isSubscribing, error, into: &output)
-        case .publish(let group): finish(group, error, into: &output)
+        case .listen(let topics, isSubscribing: true): listened(to: topics, answer, into: &output)
+        case .listen(let topics, isSubscribing: false):
+            unlistened(topics, answer.error, into: &output)
+        case .publish(let group):
+            publishing.finish(
+                group, answer.error, isCancelled: cancellation.isUnderWay, &ledger, into: &output)
         case .ping(isAsked: true): output.append(.answered)
-        case .probe(isNotification: true): probe.notified()
-        case .probe(isNotification: false):
-            if error == nil { probe.confirmed(into: &output) }
-        case .ping, .queueUsage, nil: break
+        case .probe where answer.error == nil: probe.confirmed(into: &output)
+        case .probe: probe.giveUp(into: &output)
+        case .ping, .queueUsage: break
         }
     }
 
     // MARK: Listening
 
-    private mutating func finish(
-        _ topics: [Topic], _ isSubscribing: Bool, _ error: ServerError?,
-        into output: inout SessionOutput
+    private mutating func listened(
+        to topics: [Topic], _ answer: OperationLedger.Answer, into output: inout SessionOutput
     ) {
-        if let error {
-            if error.rejection.kind == .temporary { return end(error, into: &output) }
-            if topics.count > 1 {
-                for topic in topics { listen([topic], isSubscribing: isSubscribing, into: &output) }
-                return
+        if let error = answer.error {
+            notListening(to: topics, error, into: &output)
+            return
+        }
+        // The server listens to the shorter name then, of which nothing is delivered; another subscriber may want that
+        // name, so the session does not leave it.
+        var heard: [Topic] = []
+        for (place, topic) in topics.enumerated() {
+            if let notice = answer.truncations[place] {
+                refuse(topic, .cutName(notice), into: &output)
+            } else {
+                heard.append(topic)
             }
-            for topic in topics { refuse(topic, isSubscribing, error.rejection, into: &output) }
-        } else if !isSubscribing {
-            for topic in topics { forget(topic, into: &output) }
-        } else if probe.isOver {
-            for topic in topics { output.append(.subscribed(topic: topic.id)) }
-        } else {
-            unverified += topics
+        }
+        if probe.isOver {
+            for topic in heard { output.append(.subscribed(topic: topic.id)) }
+        } else if !heard.isEmpty {
+            unverified += heard
             if probe.isIdle { sendProbe(into: &output) }
         }
     }
 
-    private mutating func refuse(
-        _ topic: Topic, _ isSubscribing: Bool, _ rejection: Rejection,
-        into output: inout SessionOutput
+    /// An error that may pass ends the session: the next one asks for all topics again.
+    private mutating func notListening(
+        to topics: [Topic], _ error: ServerError, into output: inout SessionOutput
     ) {
-        notifications.remove(topic)
-        output.append(
-            isSubscribing
-                ? .subscriptionRefused(topic: topic.id, rejection) : .unsubscribed(topic: topic.id))
+        switch error.rejection.kind {
+        case .temporary, .unsuitable: return end(error, into: &output)
+        case .authentication, .permission, .permanent: break
+        }
+        if topics.count > 1 {
+            for topic in topics { listen([topic], isSubscribing: true, into: &output) }
+            return
+        }
+        // What says nothing of the channel ends no subscription that another connection had.
+        let rejection =
+            SQLState.refusesChannel(error.code)
+            ? error.rejection
+            : Rejection(kind: .unsuitable, message: error.rejection.message)
+        for topic in topics { refuse(topic, rejection, into: &output) }
     }
 
-    private mutating func forget(_ topic: Topic, into output: inout SessionOutput) {
+    private mutating func unlistened(
+        _ topics: [Topic], _ error: ServerError?, into output: inout SessionOutput
+    ) {
+        if let error, error.rejection.kind == .temporary { return end(error, into: &output) }
+        if error != nil, topics.count > 1 {
+            for topic in topics { listen([topic], isSubscribing: false, into: &output) }
+            return
+        }
+        for topic in topics {
+            notifications.remove(topic)
+            output.append(.unsubscribed(topic: topic.id))
+        }
+    }
+
+    private mutating func refuse(
+        _ topic: Topic, _ rejection: Rejection, into output: inout SessionOutput
+    ) {
         notifications.remove(topic)
-        output.append(.unsubscribed(topic: topic.id))
+        output.append(.subscriptionRefused(topic: topic.id, rejection))
     }
 
     // MARK: The probe
 
-    /// Goes on without the probe's lane.
+    /// Goes on without all lanes but the main one.
     mutating func lost(
         _ lane: Lane, _ failure: LaneFailure, at now: Instant, into output: inout SessionOutput
     ) -> LaneLoss {
         if lane == .main { return .ended }
-        probe.lost()
+        probe.lost(lane)
         return .survived
     }
 
     private mutating func sendProbe(into output: inout SessionOutput) {
-        run("LISTEN \(Quoting.identifier(probe.channel))", into: &output)
-        sync(.probe(isNotification: false), into: &output)
-        if probe.begin(into: &output) { return }
-        probe.notify(into: &output[.main])
-        operations.append(.probe(isNotification: true))
+        ClientMessage.run("LISTEN \(Quoting.identifier(probe.channel))", into: &output[.main])
+        sync(.probe, into: &output)
+        probe.begin(into: &output)
     }
 
     private mutating func probeIsOver(into output: inout SessionOutput) {
         for topic in unverified { output.append(.subscribed(topic: topic.id)) }
         unverified = []
-        run("UNLISTEN \(Quoting.identifier(probe.channel))", into: &output)
-        sync(.probe(isNotification: false), into: &output)
+        ClientMessage.run("UNLISTEN \(Quoting.identifier(probe.channel))", into: &output[.main])
+        sync(.probe, into: &output)
     }
 
     private mutating func probeIsLost(into output: inout SessionOutput) {
-        let rejection = Rejection(
-            kind: .permanent,
-            message:
-                "LISTEN was accepted, but a notification to ourselves did not come back: is a pooler in"
-                + " transaction mode between? Connect to Postgres itself, or use session mode"
-        )
-        for topic in unverified { refuse(topic, true, rejection, into: &output) }
+        for topic in unverified { refuse(topic, .unheard, into: &output) }
         unverified = []
     }
 
@@ -374,7 +350,9 @@ struct PostgresSession: Session {
         case .greeting, .preparing: handshake.hasWork ? openedAt : nil
         case .closing: nil
         case .open where probe.wantsTime: openedAt
-        case .open: [probe.deadline, heartbeat.deadline ?? openedAt].compactMap { $0 }.min()
+        case .open:
+            [probe.deadline, cancellation.deadline, heartbeat.deadline ?? openedAt]
+                .compactMap { $0 }.min()
         }
     }
 
@@ -389,9 +367,12 @@ struct PostgresSession: Session {
         case .accepted: probeIsOver(into: &output)
         case .lost: probeIsLost(into: &output)
         }
+        cancellation.timeReached(now, into: &output)
         switch heartbeat.timeReached(now) {
         case .wait: break
-        case .ask: ping(isAsked: false, into: &output)
+        case .ask:
+            if ledger.first?.isWork == true { cancellation.begin(at: now) }
+            ping(isAsked: false, into: &output)
         case .dead:
             throw ProtocolError(
                 silence: "the server is silent: no answer to an empty query for"

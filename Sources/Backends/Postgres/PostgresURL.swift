@@ -13,7 +13,10 @@ package struct PostgresURL: Sendable {
     /// In the order to try.
     package let hosts: [PostgresHost]
     package let user: String
+    /// The URL's, or the variable's. nil: the password file is asked.
     package let password: String?
+    /// nil is the usual password file.
+    let passwordFile: String?
     package let database: String
     package let applicationName: String
     /// Command-line options for the server, such as `-c search_path=x`.
@@ -45,11 +48,8 @@ package struct PostgresURL: Sendable {
         serverOptions = given(try settings.take("options", variable: "PGOPTIONS")?.text)
         let password = try settings.take(
             "password", part: url.password, variable: "PGPASSWORD")?.text
-        let file = given(try settings.take("passfile", variable: "PGPASSFILE")?.text)
-        self.password =
-            given(password)
-            ?? PasswordFile(environment, path: file)
-            .password(for: hosts, database: database, user: user)
+        self.password = given(password)
+        passwordFile = given(try settings.take("passfile", variable: "PGPASSFILE")?.text)
         largePayloads =
             try settings.choice("large_payloads", ["split": .split, "refuse": .refuse]) ?? .split
         allowsCleartext =
@@ -59,6 +59,16 @@ package struct PostgresURL: Sendable {
         try PostgresURL.checkForeign(&settings, hosts)
         try settings.options.finish(scheme: url.scheme)
         try check()
+    }
+
+    /// The password for a server of the list, by the file as it is now where nothing else says one.
+    package func password(
+        for endpoint: Endpoint, in environment: ServerEnvironment
+    ) -> String? {
+        if let password { return password }
+        guard let host = hosts.first(where: { $0.endpoint == endpoint }) else { return nil }
+        return PasswordFile(environment, path: passwordFile)
+            .password(for: host, database: database, user: user)
     }
 
     private static func logins(_ settings: inout PostgresSettings) throws(URLError) -> LoginPolicy {

@@ -5,6 +5,11 @@ package struct ServerError: Hashable, Sendable {
     /// By their letters, in the order in which they came.
     package let fields: [(type: UInt8, value: String)]
 
+    /// An error that came before the protocol: a text alone.
+    init(beforeProtocol text: String) {
+        fields = [(UInt8(ascii: "S"), "FATAL"), (UInt8(ascii: "M"), text)]
+    }
+
     package init(severity: String, code: String, message: String) {
         fields = [
             (UInt8(ascii: "S"), severity), (UInt8(ascii: "V"), severity), (UInt8(ascii: "C"), code),
@@ -27,7 +32,6 @@ package struct ServerError: Hashable, Sendable {
     /// Five characters, the same in every language ("PostgreSQL Error Codes").
     package var code: String { field("C") }
     package var message: String { field("M") }
-    package var hint: String { field("H") }
 
     /// Not translated, unlike `S`; servers before 9.6 send the latter alone.
     package var severity: String {
@@ -64,22 +68,47 @@ package struct ServerError: Hashable, Sendable {
         body.append(0)
     }
 
-    /// What it means for us: the class of the SQLSTATE, and the text for a person.
+    /// The code of a statement that was cancelled.
+    static let cancelled = "57014"
+    /// The code of a notice that a name was cut.
+    static let nameTooLong = "42622"
+
+    /// What it means for the client: by the SQLSTATE, with the text for a person.
     package var rejection: Rejection {
-        Rejection(kind: kind, message: "\(message) (SQLSTATE \(code))")
+        Rejection(
+            kind: SQLState.kind(of: code, saying: message),
+            message: code.isEmpty
+                ? String(message.prefix { !$0.isNewline }) : "\(message) (SQLSTATE \(code))",
+            advice: advice)
     }
 
-    private var kind: Rejection.Kind {
+    private static let needsTLS = "the server may ask for TLS, which is not there yet"
+
+    /// What to do about a refused login. 28P01 is a wrong password, of which the kind says enough; 28000 is anything
+    /// else (`auth_failed` and `ClientAuthentication` in auth.c of 15 to 18). Servers that speak another language get
+    /// none.
+    private var advice: String? {
         switch code {
-        case "28P01", "28000": .authentication
-        case "42501": .permission
-        case "25006": .unsuitable
-        // PgBouncer says so of all that is wrong with a login (1.18).
-        case "08P01" where message.containsBytes("authentication failed"): .authentication
-        case "08P01" where message.containsBytes("no such user"): .authentication
-        case "08P01" where message.containsBytes("no such database"): .permanent
-        case "57P01", "57P02", "57P03", "57P05", "54000", "40001", "40P01", "58P01": .temporary
-        default: code.hasPrefix("53") || code.hasPrefix("08") ? .temporary : .permanent
+        case "28000" where says("no encryption") || says("SSL off"): ServerError.needsTLS
+        case "28000" where says("pg_hba.conf"):
+            "the server's pg_hba.conf does not let this user in from here"
+        case "28000" where says("Peer authentication") || says("Ident authentication"):
+            "the server asks the operating system who the user is: connect as that one, or change"
+                + " pg_hba.conf"
+        case "28000" where says("does not exist") || says("not permitted to log in"):
+            "check the user"
+        // Those ask for the password, and give it to somebody else to check.
+        case "28000" where ["LDAP", "PAM", "RADIUS", "BSD"].contains(where: says): nil
+        case "28000" where says("GSSAPI") || says("SSPI") || says("certificate"):
+            "the server asks for something else than a password"
+        case "28000": ""
+        case "08P01" where says("SSL required") || says("SSL connection required"):
+            ServerError.needsTLS
+        default: nil
         }
+    }
+
+    private func says(_ text: String) -> Bool {
+        message.containsBytes(text)
     }
 }

@@ -43,8 +43,9 @@ struct RedisSession: Session {
     ) {
         if lane == .witness { return witness.opened(at: now, into: &output) }
         var connection = RedisConnection(
-            RedisHandshake(url, lane: lane, dialect: dialect, role: role), lane: lane,
-            options: options)
+            RedisHandshake(
+                url.using(password: peer.password), lane: lane, dialect: dialect, role: role),
+            lane: lane, options: options)
         let outcome = connection.handshake.start(lane, into: &output)
         lanes.append(connection)
         openedAt = now

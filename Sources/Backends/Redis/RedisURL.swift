@@ -17,7 +17,7 @@ package struct RedisURL: Sendable {
     package let user: String?
     /// The password of the login; nil: no login. Empty for a user without a password (`nopass` in an ACL), as redis-py
     /// sends it.
-    package let password: String?
+    package private(set) var password: String?
     package let database: Int
     package let clientName: String?
     package let dialect: Dialect
@@ -50,6 +50,13 @@ package struct RedisURL: Sendable {
         try RedisURL.checkForeign(&options)
         try options.finish(scheme: url.scheme)
         try check()
+    }
+
+    /// The same with a password that was looked up, where one was.
+    func using(password found: String?) -> RedisURL {
+        var url = self
+        url.password = found ?? password
+        return url
     }
 
     /// A template that is filled with nothing gives nothing.
