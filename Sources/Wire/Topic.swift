@@ -102,7 +102,7 @@ package final class Origin: Sendable {
     }
 
     /// True if the channel's name lies in `bytes` at `range`.
-    func isNamed(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    package func isNamed(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
         let name = channel.utf8.span
         if name.count == range.count, bytes.holds(name, at: range.lowerBound) {
             // Else the name of a channel that has U+FFFD where this one has other bytes.

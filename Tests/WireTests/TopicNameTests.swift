@@ -30,6 +30,17 @@ struct TopicNameTests {
         #expect(Set([TopicName.binaryChannel(Array("k".utf8)), .channel("k")]).count == 1)
     }
 
+    /// Where hashes collide, it is the bytes that decide.
+    @Test func anOriginIsNamedByItsBytesAlone() {
+        for (place, name) in Self.names.enumerated() {
+            let origin = Origin(TopicName.channel(bytes: name))
+            for (other, bytes) in Self.names.enumerated() {
+                let isNamed = origin.isNamed(bytes.span, bytes.indices)
+                #expect(isNamed == (place == other))
+            }
+        }
+    }
+
     @Test func eachIsFoundByItsBytesAlone() {
         var index = TopicIndex()
         for (id, bytes) in Self.names.enumerated() {

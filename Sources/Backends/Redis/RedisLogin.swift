@@ -5,10 +5,9 @@ struct RedisLogin: Hashable, Sendable {
     private let user: String?
     private let password: String
 
-    /// Returns nil where there is no login: an empty password without a user is a template that was filled with nothing.
-    /// (A user with an empty one is `nopass` in an ACL.)
+    /// Returns nil where the URL has no login. (A user with an empty password is `nopass` in an ACL.)
     init?(_ url: RedisURL) {
-        guard let password = url.password, url.user != nil || !password.isEmpty else { return nil }
+        guard let password = url.password else { return nil }
         user = url.user
         self.password = password
     }
