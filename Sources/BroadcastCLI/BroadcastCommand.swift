@@ -63,7 +63,7 @@ struct BroadcastCommand {
     }
 }
 
-/// How a command can fail: the exit status (sysexits.h) and the last line on standard error.
+/// The failures of a command: the exit status (sysexits.h) and the last line on standard error.
 struct Failure: Error {
     enum Status: Int32 {
         case other = 1

@@ -59,7 +59,7 @@ enum Interruption {
         }
     }
 
-    /// What to do when one comes, or at once where one has come already.
+    /// Sets the action for when one comes; it is taken at once where one has come already.
     static func handle(_ action: @escaping @Sendable () -> Void) {
         let hasCome = state.withLock { state in
             state.action = action

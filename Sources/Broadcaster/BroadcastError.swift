@@ -1,7 +1,7 @@
 internal import BroadcasterMultiplexing
 internal import BroadcasterWire
 
-/// What can go wrong, by what a program can do about it.
+/// The failures of a `Broadcast`, sorted by what a program can do about them.
 ///
 /// No error, log entry or description contains a password.
 ///
@@ -37,7 +37,7 @@ public enum BroadcastError: Error, Hashable, Sendable {
     /// The server says: not now. It is starting or stopping, has too many clients, waits for a lock, or has a full
     /// queue. Nothing was published; try again later.
     case temporarilyRefused(String)
-    /// What answered broke the protocol.
+    /// The server that answered broke the protocol.
     case protocolViolation(String)
     /// `connect()` or `subscribe`: not done before its deadline. For `subscribe`, by a server whose connection has held.
     case timedOut(String)
@@ -58,7 +58,7 @@ public enum BroadcastError: Error, Hashable, Sendable {
 }
 
 extension BroadcastError: CustomStringConvertible {
-    /// What happened, in words for a log.
+    /// The failure in words for a log.
     public var description: String {
         switch self {
         case .invalidURL(let text): "invalid URL: \(text)"

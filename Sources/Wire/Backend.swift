@@ -7,7 +7,7 @@ package protocol Backend: Sendable {
     /// log in.
     var secrets: [String] { get }
 
-    /// Where passwords are looked up anew for each connection; nil where the backend knows all there is. What is found
+    /// The source of passwords that are looked up anew for each connection; nil where the backend knows all there is. What is found
     /// reaches the session with `opened`.
     var passwords: PasswordSource? { get }
 

@@ -72,7 +72,7 @@ package struct Rejection: Hashable, Sendable {
     /// The server's words, at most `messageLimit` characters, control characters escaped.
     package let message: String
 
-    /// What to do about it, from us; nil where the kind says enough, empty where the message does.
+    /// The library's advice; nil where the kind says enough, empty where the message does.
     package let advice: String?
 
     /// Error texts are the peer's to choose; libpq shows them whole, and CVE-2024-10977 was that.

@@ -227,7 +227,7 @@ struct PostgresHandshake: Sendable {
 }
 
 extension ServerMessage {
-    /// How an error names it.
+    /// The name in an error.
     var name: String {
         switch self {
         case .authentication(let request): "Authentication (\(request.name))"

@@ -45,12 +45,12 @@ struct PostgresProbe: Sendable {
     private var isNotifying = false
     /// The server has confirmed LISTEN: what is notified before that comes to nobody.
     private var isListening = false
-    /// When the second connection was asked for.
+    /// The moment at which the second connection was asked for.
     private var begunAt: Instant?
 
-    /// How long the notification may take; the second connection before it may take twice as long.
+    /// The longest time for the notification; the second connection before it may take twice as long.
     private static let patience: Duration = .seconds(2)
-    /// Where all is slow, it may take so many times what the second connection took: a busy machine is no pooler. Both
+    /// The notification may take so many times what the second connection took: a busy machine is no pooler. Both
     /// together stay below what the core waits for a subscription.
     private static let paces = 6
     private static let longestPatience: Duration = .seconds(5)

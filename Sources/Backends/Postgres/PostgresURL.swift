@@ -4,7 +4,7 @@ package import BroadcasterWire
 /// ("Connection URIs", "Environment Variables" and "The Password File" in the Postgres documentation): an option wins
 /// over the URL's own part, and this over the variable.
 package struct PostgresURL: Sendable {
-    /// What becomes of a message that `pg_notify` would not take.
+    /// The treatment of a message that `pg_notify` would not take.
     package enum LargePayloads: Hashable, Sendable {
         case split
         case refuse

@@ -73,7 +73,7 @@ package struct ServerError: Hashable, Sendable {
     /// The code of a notice that a name was cut.
     static let nameTooLong = "42622"
 
-    /// What it means for the client: by the SQLSTATE, with the text for a person.
+    /// The error as a refusal: its kind by the SQLSTATE, with the text for a person.
     package var rejection: Rejection {
         Rejection(
             kind: SQLState.kind(of: code, saying: message),
@@ -84,7 +84,7 @@ package struct ServerError: Hashable, Sendable {
 
     private static let needsTLS = "the server may ask for TLS, which is not there yet"
 
-    /// What to do about a refused login. 28P01 is a wrong password, of which the kind says enough; 28000 is anything
+    /// The advice for a refused login. 28P01 is a wrong password, of which the kind says enough; 28000 is anything
     /// else (`auth_failed` and `ClientAuthentication` in auth.c of 15 to 18). Servers that speak another language get
     /// none.
     private var advice: String? {

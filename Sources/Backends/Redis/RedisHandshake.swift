@@ -1,6 +1,6 @@
 import BroadcasterWire
 
-/// What comes before the first command on one lane: who we are, and which RESP is spoken.
+/// The login on one lane, before the first command: who the client is, and which RESP is spoken.
 ///
 /// RESP3: HELLO with AUTH and SETNAME. RESP2, asked for or fallen back to: AUTH, CLIENT SETNAME, and on the
 /// main lane INFO for the server's version. Then SELECT. Each step waits for its answer.

@@ -16,7 +16,7 @@ struct RedisProbe: Sendable {
         case on
         /// Leads to: off.
         case leaving
-        /// For good: the session goes on without.
+        /// The last step: the session goes on without a probe.
         case refused
     }
 

@@ -1,6 +1,6 @@
 import BroadcasterWire
 
-/// What a frame says that the server sends unasked.
+/// The meaning of a frame that the server sends unasked.
 enum RedisPush: Hashable, Sendable {
     case message([UInt8], channel: [UInt8], pattern: [UInt8]?)
     case confirmation(SubscriptionVerb, name: [UInt8])

@@ -1,7 +1,7 @@
 import BroadcasterWire
 
 extension Rejection {
-    /// What an error of Redis means, by its first word: the rest differs between versions.
+    /// The kind of an error of Redis, by its first word: the rest differs between versions.
     static func kind(of message: String) -> Kind {
         switch message.prefix(while: { $0 != " " }) {
         case "WRONGPASS", "NOAUTH": .authentication

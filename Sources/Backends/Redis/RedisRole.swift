@@ -2,7 +2,7 @@ import BroadcasterWire
 
 /// Whether the server is the master, which is asked at the login and again after each `ping`.
 ///
-/// What is published on a replica reaches its own subscribers and nobody else; and a demoted master
+/// A message that is published on a replica reaches its own subscribers and nobody else; and a demoted master
 /// keeps its connections, answers PING, and counts receivers as before (Redis 6.2 to 8.2).
 struct RedisRole: Sendable {
     private enum Known: Hashable {
