@@ -1,5 +1,6 @@
 import Broadcaster
 import BroadcasterTesting
+import Synchronization
 import Testing
 
 /// One outage is one error with its reason, whatever was called.
@@ -92,6 +93,35 @@ struct BroadcastOutageTests: ScriptedServerTesting {
             #expect(line.message.hasSuffix("client_name is not set: ERR unknown command"))
             break
         }
+        await broadcast.disconnect()
+    }
+
+    /// The server may be back long before the next attempt, where the waits are long.
+    @Test(arguments: ["publish", "subscribe"])
+    func aCallThatWaitsBringsTheNextAttemptForward(name: String) async throws {
+        let connection = MemoryConnection()
+        let failures = Mutex(0)
+        var options = BroadcastOptions()
+        options.longestRetryDelay = .seconds(600)
+        options.log = { if $0.level == .warning { failures.withLock { $0 += 1 } } }
+        let broadcast = Broadcast(connection, options: options)
+        try await broadcast.connect()
+        connection.lose("cable")
+        // From then on an attempt every five minutes, since chance is the middle; none is near.
+        for _ in 0..<40 { connection.clock.advance(by: .seconds(60)) }
+        let before = failures.withLock { $0 }
+        connection.clock.advance(by: .seconds(5))
+        #expect(failures.withLock { $0 } == before)
+        guard let call = Self.calls.first(where: { $0.0 == name })?.1 else { return }
+        let waiting = Task { try await call(broadcast) }
+        await connection.clock.sleepers(1)
+        for _ in 0..<40 where failures.withLock({ $0 }) == before {
+            connection.clock.advance(by: .milliseconds(100))
+            await Task.yield()
+        }
+        #expect(failures.withLock { $0 } == before + 1)
+        waiting.cancel()
+        _ = await waiting.result
         await broadcast.disconnect()
     }
 
