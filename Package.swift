@@ -98,7 +98,7 @@ let testTargets = [
     tests("Wire", uses: ["Wire"]),
     tests("Authentication", uses: ["Authentication"]),
     tests("Sockets", uses: ["Sockets", "Testing"]),
-    tests("Multiplexing", uses: ["Multiplexing", "Sockets", "Testing", "Wire"]),
+    tests("Multiplexing", uses: ["Memory", "Multiplexing", "Sockets", "Testing", "Wire"]),
     tests("Backend", uses: ["Wire"] + backends),
     tests("Broadcaster", uses: ["", "Testing", "Wire", "Redis", "Postgres"]),
     tests("Chat", uses: ["", "ChatDemo", "Authentication", "Sockets"]),

@@ -50,7 +50,7 @@ struct Arguments {
     }
 
     private static func unknown(_ name: String, _ known: Set<String>, _ what: String?) -> Failure {
-        // Else it may be a URL with its password, where a blank is missing after --url.
+        // A URL with its password, if the blank after --url is missing, is not shown.
         let isName = name.utf8.allSatisfy { byte in
             (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
                 || (0x30...0x39).contains(byte) || byte == UInt8(ascii: "-")
@@ -133,13 +133,14 @@ struct Arguments {
         }
     }
 
-    /// Whether the server is this process alone.
+    /// True for `memory://`, which no other process reaches.
     func isMemory() throws -> Bool {
         let url = try values["--url"] ?? Arguments.variableURL() ?? "memory://"
         return url.lowercased().hasPrefix("memory:")
     }
 
-    /// Without the blanks and line breaks around it, which a file that it was read from leaves; nil if it is not set.
+    /// The variable without the blanks and line breaks around it, which env files and files of secrets leave; nil if
+    /// it is not set.
     private static func variableURL() throws -> String? {
         guard let value = unsafe getenv(variable) else { return nil }
         let bytes = unsafe Array(UnsafeRawBufferPointer(start: value, count: strlen(value)))

@@ -29,9 +29,9 @@ enum Console {
         }
     }
 
-    /// What was to be said cannot be: the status tells it, and standard error why.
+    /// Ends the command, since its output is lost: the status tells that, and standard error why.
     private static func giveUp(_ descriptor: Int32, _ code: Int32) -> Never {
-        // Nobody reads any more: that needs no words.
+        // The reader has gone, as head(1) does: usual, and without words.
         if descriptor == STDOUT_FILENO, code != EPIPE {
             error("broadcast: \(SocketError("write", "standard output", code: code))")
         }

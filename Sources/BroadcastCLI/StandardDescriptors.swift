@@ -8,7 +8,7 @@ enum StandardDescriptors {
     /// Those that were closed at the start.
     static let closed = open()
 
-    /// To be called first of all.
+    /// Opens them. To be called before anything else is opened.
     static func prepare() {
         _ = closed
     }

@@ -49,7 +49,7 @@ struct SubscribeCommand {
     }
 
     func run() async throws {
-        // Else it would say so at the first message, which may come in a year.
+        // Said at once: the first message, which could not be printed, may come in a year.
         guard !StandardDescriptors.closed.contains(STDOUT_FILENO) else {
             throw Failure(.other, "standard output is closed: messages could not be printed")
         }
@@ -170,11 +170,17 @@ final class EventPrinter: Sendable {
         switch format {
         case .text:
             var bytes: [UInt8] = []
-            if isPattern || topics.count > 1 { bytes += (message.channel + "\t").utf8 }
+            if isPattern || topics.count > 1 {
+                bytes += message.channelBytes + [UInt8(ascii: "\t")]
+            }
             append(bytes + message.bytes + [UInt8(ascii: "\n")])
         case .json:
             var line = JSONLine(type: "message")
-            line.add("channel", message.channel)
+            if let channel = message.validChannel {
+                line.add("channel", channel)
+            } else {
+                line.add("channel_base64", Base64.encode(message.channelBytes))
+            }
             if let pattern = message.pattern { line.add("pattern", pattern) }
             if let text = message.validText {
                 line.add("text", text)

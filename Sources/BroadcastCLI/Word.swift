@@ -4,10 +4,10 @@ import Glibc
 struct Word: Hashable {
     let bytes: [UInt8]
 
-    /// nil: the bytes are not UTF-8.
+    /// The word as text; nil if its bytes are not UTF-8.
     var text: String? { String(validating: bytes, as: UTF8.self) }
 
-    /// As an error shows it: what is not ASCII text as `\xE9`.
+    /// The word for an error: bytes that are no printable ASCII become `\xE9`.
     var shown: String {
         let pieces = bytes.map { byte in
             (0x20..<0x7f).contains(byte)
@@ -19,7 +19,7 @@ struct Word: Hashable {
 
     var isOption: Bool { bytes.starts(with: "--".utf8) }
 
-    /// What follows the program's name. (`CommandLine.arguments` puts U+FFFD for what is not UTF-8.)
+    /// The words after the program's name. (`CommandLine.arguments` puts U+FFFD for bytes that are not UTF-8.)
     static var all: [Word] {
         var words: [Word] = []
         for index in 1..<max(Int(CommandLine.argc), 1) {

@@ -25,11 +25,11 @@ public final class Broadcast: Sendable {
 
     private struct State {
         var driver: (any Driver)?
-        /// The one that is saying goodbye: another call of `disconnect()` waits for that too.
+        /// The driver being stopped; another `disconnect()` awaits it too.
         var leaving: (any Driver)?
         /// Calls of `connect()` that wait for it.
         var connecting = 0
-        /// What drivers that are gone had counted.
+        /// The counts of drivers that are gone.
         var past = DriverCounts()
 
         /// Takes the driver out, and keeps its counts.
@@ -268,9 +268,9 @@ public final class Broadcast: Sendable {
     /// Subscribes to channels. Returns when the server has confirmed them all: whatever is published after
     /// that is delivered, or told as a gap.
     ///
-    /// - Parameter buffer: what waits for a slow subscriber; by default the options' buffer.
-    /// - Throws: `.permissionDenied`, `.refused`, `.timedOut`, with the last reason, `.invalid`, `.notConnected` or
-    ///   `.cancelled`.
+    /// - Parameter buffer: the room for messages that wait for a slow subscriber; by default the options' buffer.
+    /// - Throws: `.permissionDenied`, `.refused`, `.timedOut`, `.disconnected` with the last reason, `.invalid`,
+    ///   `.notConnected` or `.cancelled`.
     public func subscribe(
         to channels: String..., buffer: SubscriptionBuffer? = nil
     ) async throws(BroadcastError) -> Subscription {
@@ -284,7 +284,20 @@ public final class Broadcast: Sendable {
     public func subscribe(
         to channels: [String], patterns: [String] = [], buffer: SubscriptionBuffer? = nil
     ) async throws(BroadcastError) -> Subscription {
-        let topics = channels.map(TopicName.channel) + patterns.map(TopicName.pattern)
+        try await subscribe(
+            to: channels.map(TopicName.channel) + patterns.map(TopicName.pattern), buffer)
+    }
+
+    /// Subscribes to channels whose names need not be UTF-8, as those of Redis's keyspace events for binary keys.
+    public func subscribe(
+        toBytes names: [UInt8]..., buffer: SubscriptionBuffer? = nil
+    ) async throws(BroadcastError) -> Subscription {
+        try await subscribe(to: names.map(TopicName.channel(bytes:)), buffer)
+    }
+
+    private func subscribe(
+        to topics: [TopicName], _ buffer: SubscriptionBuffer?
+    ) async throws(BroadcastError) -> Subscription {
         if topics.isEmpty { throw .invalid("no channel to subscribe to") }
         for topic in topics {
             if let refusal = backend.refusal(of: topic) { throw .invalid(refusal) }
@@ -292,15 +305,13 @@ public final class Broadcast: Sendable {
         let driver = try connectedDriver()
         let mailbox = Mailbox(limits: MailboxLimits(buffer ?? options.buffer))
         let hub = driver.hub
-        let (id, losses) = (hub.newSubscriber(), board.lossCount)
+        let id = hub.newSubscriber()
         if let failure = await confirmation(
             of: topics, mailbox, id, driver, isolation: #isolation)
         {
-            throw BroadcastError(failure, lastLoss: board.lastLoss(since: losses))
+            throw BroadcastError(failure)
         }
-        return Subscription(channels: channels, patterns: patterns, mailbox: mailbox) {
-            hub.remove(id)
-        }
+        return Subscription(topics, mailbox: mailbox) { hub.remove(id) }
     }
 
     /// Subscribes to all channels that match one of the patterns.
@@ -316,8 +327,11 @@ public final class Broadcast: Sendable {
         isolation: isolated (any Actor)?
     ) async -> SubscriptionFailure? {
         let hub = driver.hub
-        let deadline = driver.now + options.subscribeTimeout
-        let disarm = driver.schedule(at: deadline) { hub.cancelPending(id, .timedOut) }
+        let start = driver.now
+        let deadline = start + options.subscribeTimeout
+        let disarm = driver.schedule(at: deadline) { [weak driver] in
+            driver?.expire(subscriber: id, waitingSince: start)
+        }
         defer { disarm() }
         return await withTaskCancellationHandler(
             operation: {
@@ -326,7 +340,9 @@ public final class Broadcast: Sendable {
                     hub.add(mailbox, as: id, to: topics, waiter: continuation)
                     if Task.isCancelled { hub.cancelPending(id, .cancelled) }
                     // Both may have come before there was anything to abandon.
-                    if driver.now >= deadline { hub.cancelPending(id, .timedOut) }
+                    if driver.now >= deadline {
+                        driver.expire(subscriber: id, waitingSince: start)
+                    }
                 }
             }, onCancel: { hub.cancelPending(id, .cancelled) }, isolation: isolation)
     }
@@ -339,7 +355,7 @@ public final class Broadcast: Sendable {
     /// The status as it is.
     public var currentStatus: BroadcastStatus { board.current }
 
-    /// What has been done so far.
+    /// The counts of what has been done so far.
     public var statistics: BroadcastStatistics {
         let (driver, past) = state.withLock { ($0.driver, $0.past) }
         var total = past
@@ -358,7 +374,9 @@ public final class Broadcast: Sendable {
     /// `disconnect()` they go on where tasks without a preference run.
     public var executor: (any TaskExecutor)? { state.withLock { $0.driver }?.executor }
 
-    /// How long the server takes to answer.
+    /// Asks the server for an answer, and returns how long that took.
+    ///
+    /// - Throws: `.disconnected` while there is no connection; `.unreachable` if it is lost before the answer.
     public func ping() async throws(BroadcastError) -> Duration {
         let driver = try connectedDriver()
         do throws(ConnectionFailure) {

@@ -39,9 +39,10 @@ public enum BroadcastError: Error, Hashable, Sendable {
     case temporarilyRefused(String)
     /// What answered broke the protocol.
     case protocolViolation(String)
-    /// `connect()` or `subscribe`: not done before its deadline.
+    /// `connect()` or `subscribe`: not done before its deadline. For `subscribe`, by a server whose connection has held.
     case timedOut(String)
-    /// There was no connection before the deadline: nothing was sent, and trying again is safe.
+    /// `publish`, `subscribe`, `ping`: there is no connection, or there was none that held until the deadline. The text
+    /// says why the last one ended. Nothing was published, and trying again is safe.
     case disconnected(String)
     /// The message was sent and the answer did not come: the server may have published it, or not.
     /// Trying again may publish it twice.
@@ -70,7 +71,7 @@ extension BroadcastError: CustomStringConvertible {
         case .temporarilyRefused(let text): "the server refuses for now: \(text)"
         case .protocolViolation(let text): "protocol violation: \(text)"
         case .timedOut(let text): "timed out: \(text)"
-        case .disconnected(let text): "disconnected, nothing was sent: \(text)"
+        case .disconnected(let text): "disconnected: \(text)"
         case .outcomeUnknown(let text): "sent, but the outcome is unknown: \(text)"
         case .overflow(let lost): "the subscriber was too slow: \(lost) messages were lost"
         case .incomplete(let outcomes): BroadcastError.summary(of: outcomes)
@@ -110,6 +111,7 @@ extension BroadcastError {
         case .rejected(let rejection): self.init(rejection)
         case .protocolViolation(let text): self = .protocolViolation(text)
         case .timedOut(let text): self = .timedOut(text)
+        case .down(let text): self = .disconnected(text)
         case .cancelled: self = .cancelled
         case .closed: self = .notConnected
         }
@@ -125,19 +127,16 @@ extension BroadcastError {
         }
     }
 
-    /// - Parameter reason: why the connection was last lost while `subscribe` waited.
-    init(_ failure: SubscriptionFailure, lastLoss reason: BroadcastError? = nil) {
+    init(_ failure: SubscriptionFailure) {
         switch failure {
-        case .refused(.channel(let name), let rejection):
-            self.init(rejection, about: "channel \(URLOptions.show(name))")
-        case .refused(.pattern(let pattern), let rejection):
-            self.init(rejection, about: "pattern \(URLOptions.show(pattern))")
+        case .refused(let topic, let rejection):
+            let kind = topic.isPattern ? "pattern" : "channel"
+            self.init(rejection, about: "\(kind) \(URLOptions.show(topic.text))")
         case .overflow(let lost): self = .overflow(lost: lost)
         case .tooManyTopics(let limit):
             self = .invalid("more than \(limit) channels at the same time (maximumChannels)")
-        case .timedOut:
-            let why = reason.map { ": \($0)" } ?? ""
-            self = .timedOut("the server did not confirm the subscription in time\(why)")
+        case .timedOut: self = .timedOut("the server did not confirm the subscription in time")
+        case .down(let text): self = .disconnected(text)
         case .cancelled: self = .cancelled
         case .closed: self = .notConnected
         }

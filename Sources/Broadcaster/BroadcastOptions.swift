@@ -1,19 +1,22 @@
 internal import BroadcasterMultiplexing
 internal import BroadcasterWire
 
-/// How a `Broadcast` behaves. What the URL says (`?publish_timeout=2s`) goes before what stands here.
+/// The options of a `Broadcast`. Those of the URL (`?publish_timeout=2s`) go before those that stand here.
 public struct BroadcastOptions: Sendable {
-    /// How long `connect()` may take, and each later attempt to connect again. Default 5 s.
+    /// The longest time for `connect()`, and for each later attempt to connect again. Default 5 s.
     public var connectTimeout: Duration = .seconds(5)
-    /// How long `publish` waits for a connection and for the server's answer. Default 5 s.
+    /// The longest wait of `publish` for a connection and for the server's answer. Default 5 s.
     public var publishTimeout: Duration = .seconds(5)
-    /// How long `subscribe` waits for the server's confirmation. Default 5 s.
+    /// The longest wait of `subscribe` for the server's confirmation. Default 5 s.
     public var subscribeTimeout: Duration = .seconds(5)
-    /// How long `disconnect()` waits for publishes under way and for the server. Default 500 ms.
+    /// The longest wait of `disconnect()` for publishes under way and for the server. Default 500 ms.
     public var shutdownTimeout: Duration = .milliseconds(500)
-    /// How long a connection may be silent before the server is asked for a sign of life. Default 10 s;
+    /// The longest silence of a connection before the server is asked for a sign of life. Default 10 s;
     /// a dead connection is noticed within this and 5 s more.
     public var pingInterval: Duration = .seconds(10)
+    /// The longest wait between two attempts to connect again. Default 2 s: shorter than `publishTimeout`, so that what waits
+    /// is sent when the server is back. A call that waits brings the next attempt forward, once in each wait.
+    public var longestRetryDelay: Duration = .seconds(2)
     /// The longest message, in bytes, sent or received; at most 512 MiB − 1. nil is the default: 64 MiB, and 16 MiB
     /// over Postgres, which has to cut it into parts.
     public var maximumMessageSize: Int?
@@ -25,7 +28,7 @@ public struct BroadcastOptions: Sendable {
     public var unparsedBytes: Int?
     /// Bytes that wait for the kernel to take them; beyond it `publish` waits. Default 4 MiB.
     public var unsentBytes = 4 << 20
-    /// What `connect()` does while no server answers: false (the default) throws at once, true waits
+    /// The behaviour of `connect()` while no server answers: false (the default) throws at once, true waits
     /// for it. A server that answers and refuses is an error either way.
     public var waitsForServer = false
     /// The buffer of a subscription that names none.
@@ -49,8 +52,7 @@ public struct BroadcastOptions: Sendable {
         var options = self
         for time in [
             \BroadcastOptions.connectTimeout, \.publishTimeout, \.subscribeTimeout,
-            \.shutdownTimeout,
-            \.pingInterval,
+            \.shutdownTimeout, \.pingInterval, \.longestRetryDelay,
         ] {
             options[keyPath: time] = min(
                 max(self[keyPath: time], .milliseconds(1)), .seconds(31_536_000))
@@ -63,13 +65,13 @@ public struct BroadcastOptions: Sendable {
     }
 }
 
-/// How much waits for a subscriber that is slower than its channels, and what happens beyond that.
+/// The room for messages that wait for a slow subscriber, and the policy for more than that.
 public struct SubscriptionBuffer: Hashable, Sendable {
-    /// What to do with more messages than the buffer holds. All three tell the subscriber.
+    /// The policy for more messages than the buffer holds. All three report the gap to the subscriber.
     public enum Overflow: Hashable, Sendable {
-        /// The oldest fall; a gap comes before the rest.
+        /// The oldest are dropped; a gap comes before the rest.
         case dropOldest
-        /// The newest fall; a gap comes after the rest.
+        /// The newest are dropped; a gap comes after the rest.
         case dropNewest
         /// The subscription ends with `.overflow` after what it had.
         case fail
@@ -90,7 +92,7 @@ public struct SubscriptionBuffer: Hashable, Sendable {
     }
 }
 
-/// What `publish` does when the connection is lost after sending and before the answer.
+/// The behaviour of `publish` when the connection is lost after sending and before the answer.
 public enum PublishRetry: Hashable, Sendable {
     /// Throws `.outcomeUnknown`: the message is never sent twice.
     case never
@@ -99,7 +101,7 @@ public enum PublishRetry: Hashable, Sendable {
     case atLeastOnce
 }
 
-/// Something worth a line in a log.
+/// An event that is worth a line in a log.
 public struct BroadcastLogEntry: Hashable, Sendable, CustomStringConvertible {
     /// As in most logging systems.
     public enum Level: Hashable, Sendable {
@@ -109,9 +111,9 @@ public struct BroadcastLogEntry: Hashable, Sendable, CustomStringConvertible {
         case warning
     }
 
-    /// How grave it is.
+    /// The severity.
     public let level: Level
-    /// What happened, in one line, without secrets.
+    /// The event in one line, without secrets.
     public let message: String
 
     /// The message.

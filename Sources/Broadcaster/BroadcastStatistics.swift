@@ -8,7 +8,7 @@ public struct BroadcastStatistics: Hashable, Sendable {
     public let received: Int
     /// Messages that subscribers have taken.
     public let delivered: Int
-    /// Messages that fell because a subscriber's buffer was full.
+    /// Messages that were dropped because a subscriber's buffer was full.
     public let dropped: Int
     /// Messages that wait in subscribers' buffers.
     public let waiting: Int

@@ -2,7 +2,7 @@ internal import BroadcasterMultiplexing
 internal import BroadcasterWire
 internal import Synchronization
 
-/// How the connection to the server is.
+/// The state of the connection to the server.
 public enum BroadcastStatus: Hashable, Sendable {
     /// An attempt is under way.
     case connecting
@@ -14,7 +14,7 @@ public enum BroadcastStatus: Hashable, Sendable {
     case closed
 }
 
-/// Who answered.
+/// The server that answered.
 public struct ServerInfo: Hashable, Sendable, CustomStringConvertible {
     /// The product, such as `redis`.
     public let product: String

@@ -1,6 +1,6 @@
 internal import BroadcasterMultiplexing
 
-/// What drivers count, added up over the times of one `Broadcast`.
+/// The counts of drivers, added up over the times of one `Broadcast`.
 struct DriverCounts {
     private(set) var published = 0
     private(set) var received = 0

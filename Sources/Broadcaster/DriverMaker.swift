@@ -1,11 +1,11 @@
 package import BroadcasterMultiplexing
 internal import BroadcasterWire
 
-/// Makes what runs the sessions of a `Broadcast`, for each `connect()` a new one.
+/// Makes the driver that runs the sessions of a `Broadcast`, for each `connect()` a new one.
 package typealias DriverMaker =
     @Sendable (Hub, Observers) throws(ConnectionFailure) -> any Driver
 
-/// Over sockets where the backend has a server, inside the process where it has none.
+/// Returns a maker of drivers: over sockets where the backend has a server, inside the process where it has none.
 func driverMaker(
     for backend: any Backend, _ common: CommonOptions, _ options: BroadcastOptions
 ) -> DriverMaker {
@@ -38,7 +38,8 @@ extension ConnectionLimits {
             connectTimeout: common.connectTimeout, publishTimeout: common.publishTimeout,
             answerTimeout: common.answerTimeout, waitsForServer: options.waitsForServer,
             shutdownTimeout: options.shutdownTimeout, unsentBytes: options.unsentBytes,
-            unparsedBytes: options.unparsedBytes ?? common.maximumMessageSize + (2 << 20))
+            unparsedBytes: options.unparsedBytes ?? common.maximumMessageSize + (2 << 20),
+            longestRetryDelay: common.longestRetryDelay)
     }
 }
 
@@ -48,6 +49,7 @@ extension CommonOptions {
         self.init(
             connectTimeout: options.connectTimeout, publishTimeout: options.publishTimeout,
             pingInterval: options.pingInterval,
-            maximumMessageSize: options.maximumMessageSize ?? messageSize)
+            maximumMessageSize: options.maximumMessageSize ?? messageSize,
+            longestRetryDelay: options.longestRetryDelay)
     }
 }

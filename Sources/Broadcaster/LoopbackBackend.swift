@@ -15,7 +15,7 @@ internal import BroadcasterWire
 /// let broadcast = Broadcast(Censor())
 /// ```
 public protocol LoopbackBackend: Sendable {
-    /// What the subscribers of `channel` receive when `message` is published to it.
+    /// Returns what the subscribers of `channel` receive when `message` is published to it.
     ///
     /// An error is thrown by `publish` as `BroadcastError.refused` with the error's description.
     func deliveries(of message: [UInt8], to channel: String) throws -> [[UInt8]]
@@ -49,6 +49,7 @@ struct LoopbackAdapter: Backend {
 
     func refusal(of topic: TopicName) -> String? {
         if topic.isPattern { return "a LoopbackBackend has no patterns" }
+        if case .binaryChannel = topic { return "a LoopbackBackend's channels have text names" }
         return topic.text.isEmpty ? "the channel's name is empty" : nil
     }
 

@@ -9,8 +9,16 @@ public struct Message: Sendable {
         self.delivered = delivered
     }
 
-    /// The channel that it was published to.
+    /// The channel that it was published to. Bytes of its name that are not UTF-8 become U+FFFD; see `validChannel`.
     public var channel: String { delivered.origin.channel }
+
+    /// The channel's name, or nil where it is not UTF-8: then `channelBytes` tells it from others.
+    public var validChannel: String? {
+        delivered.origin.binaryName == nil ? delivered.origin.channel : nil
+    }
+
+    /// The channel's name as it was published to. A copy is made at each call.
+    public var channelBytes: [UInt8] { delivered.origin.channelBytes }
 
     /// The pattern that matched, where the subscription is to a pattern.
     public var pattern: String? { delivered.origin.pattern }
@@ -24,7 +32,7 @@ public struct Message: Sendable {
     /// The message as it was published. A copy is made at each call.
     public var bytes: [UInt8] { Array(delivered.bytes) }
 
-    /// How many bytes it has.
+    /// The number of its bytes.
     public var count: Int { delivered.count }
 }
 
@@ -32,7 +40,7 @@ public struct Message: Sendable {
 ///
 /// It stands after the last message before the loss and before the first one after it.
 public struct Gap: Hashable, Sendable {
-    /// Why messages may be missing.
+    /// The reason for which messages may be missing.
     public enum Reason: Hashable, Sendable {
         /// The connection was lost, and all channels are subscribed again. `description` says how it
         /// was lost.
@@ -43,9 +51,9 @@ public struct Gap: Hashable, Sendable {
         case incomplete(description: String)
     }
 
-    /// Why messages may be missing.
+    /// The reason for which messages may be missing.
     public let reason: Reason
-    /// How many are missing, where that is known.
+    /// The number of messages that are missing, where that is known.
     public let lost: Int?
 
     init(_ gap: DeliveryGap) {
@@ -63,7 +71,7 @@ public struct Gap: Hashable, Sendable {
     }
 }
 
-/// What `Subscription.events` yields.
+/// An element of `Subscription.events`.
 public enum SubscriptionEvent: Sendable {
     /// A message.
     case message(Message)

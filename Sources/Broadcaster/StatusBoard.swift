@@ -8,8 +8,6 @@ final class StatusBoard: Sendable {
         var watchers: [UInt64: AsyncStream<BroadcastStatus>.Continuation] = [:]
         var lastWatcher: UInt64 = 0
         var generation = 0
-        /// The last loss of a connection, and how many there were.
-        var losses: (count: Int, last: BroadcastError?) = (0, nil)
     }
 
     private let state = Mutex(State())
@@ -25,18 +23,7 @@ final class StatusBoard: Sendable {
         state.withLock { state in
             guard generation >= state.generation, state.current != status else { return }
             state.current = status
-            if case .down(let error, _) = status { state.losses = (state.losses.count + 1, error) }
             for watcher in state.watchers.values { watcher.yield(status) }
-        }
-    }
-
-    var lossCount: Int { state.withLock { $0.losses.count } }
-
-    /// The reason of the last loss, if there was one since there had been `count`, or the connection is not there now.
-    func lastLoss(since count: Int) -> BroadcastError? {
-        state.withLock { state in
-            if case .ready = state.current, state.losses.count == count { return nil }
-            return state.losses.last
         }
     }
 

@@ -1,4 +1,5 @@
 internal import BroadcasterMultiplexing
+internal import BroadcasterWire
 
 /// A subscriber's sequence of messages, in the order in which the server sent them.
 ///
@@ -15,7 +16,7 @@ public final class Subscription: AsyncSequence, Sendable {
     /// The only type of error that iterating throws.
     public typealias Failure = BroadcastError
 
-    /// The channels it was made for.
+    /// The channels it was made for. Bytes of a name that are not UTF-8 are U+FFFD.
     public let channels: [String]
     /// The patterns it was made for.
     public let patterns: [String]
@@ -23,11 +24,10 @@ public final class Subscription: AsyncSequence, Sendable {
     private let leave: @Sendable () -> Void
 
     init(
-        channels: [String], patterns: [String], mailbox: Mailbox,
-        leave: @escaping @Sendable () -> Void
+        _ topics: [TopicName], mailbox: Mailbox, leave: @escaping @Sendable () -> Void
     ) {
-        self.channels = channels
-        self.patterns = patterns
+        channels = topics.filter { !$0.isPattern }.map(\.text)
+        patterns = topics.filter(\.isPattern).map(\.text)
         self.mailbox = mailbox
         self.leave = leave
     }

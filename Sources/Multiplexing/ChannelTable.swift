@@ -2,8 +2,8 @@ package import BroadcasterWire
 
 /// The channels that subscribers want, and what the server knows of them. A pure value.
 ///
-/// For each topic there is what is desired (it has subscribers) and what the server was asked for or has
-/// confirmed. `takeRequests` closes the difference, with at most one request under way for a topic: first
+/// Each topic has a desired side (it has subscribers) and a confirmed one (what the server was asked for, and has
+/// answered). `takeRequests` closes the difference, with at most one request under way for a topic: first
 /// subscriber, last subscriber, reconnection and a topic that has lost its source are this one comparison, and a topic
 /// that is left and wanted again meanwhile is asked for again after the answer.
 package struct ChannelTable: Sendable {
@@ -28,7 +28,7 @@ package struct ChannelTable: Sendable {
     private struct Membership {
         let mailbox: Mailbox
         let topics: [TopicName]
-        /// How many of `topics` the server has not confirmed, as long as `subscribe` waits for that.
+        /// The number of `topics` that the server has not confirmed, as long as `subscribe` waits for that.
         var unconfirmed: Int
         /// All were confirmed once: `subscribe` has returned, and from now on losses are reported.
         var isEstablished = false

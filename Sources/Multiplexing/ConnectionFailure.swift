@@ -6,12 +6,14 @@ package enum ConnectionFailure: Error, Hashable, Sendable, CustomStringConvertib
     case unreachable(String)
     /// The server answered and does not want us.
     case rejected(Rejection)
-    /// What answered does not speak the protocol.
+    /// The server that answered does not speak the protocol.
     case protocolViolation(String)
     /// An established connection ended.
     case lost(String)
     /// Not ready before the deadline.
     case timedOut(String)
+    /// A request was not made, since there is no connection at the moment; and why.
+    case down(String)
     /// The call was cancelled; the runner may go on for others.
     case cancelled
     case closed
@@ -19,7 +21,7 @@ package enum ConnectionFailure: Error, Hashable, Sendable, CustomStringConvertib
     package var description: String {
         switch self {
         case .unreachable(let text), .protocolViolation(let text), .lost(let text),
-            .timedOut(let text):
+            .timedOut(let text), .down(let text):
             text
         case .rejected(let rejection): "the server refused: \(rejection.message)"
         case .cancelled: "cancelled"
@@ -36,6 +38,14 @@ extension ConnectionFailure {
         case .passwordMissing(let text):
             self = .rejected(Rejection(kind: .authentication, message: text, advice: ""))
         case .lost(let text): self = .lost(text)
+        }
+    }
+
+    /// The failure of a session whose peer broke the protocol, or fell silent.
+    init(_ error: ProtocolError) {
+        switch error.kind {
+        case .silence: self = .lost(error.description)
+        case .violation: self = .protocolViolation(error.description)
         }
     }
 }

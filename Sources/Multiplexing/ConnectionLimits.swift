@@ -4,6 +4,8 @@ import BroadcasterWire
 package struct ConnectionLimits: Hashable, Sendable {
     package var connectTimeout: Duration
     package var publishTimeout: Duration
+    /// The longest wait between two attempts to connect.
+    package var longestRetryDelay: Duration
     /// The longest time that an answer may be overdue before the connection is given up.
     package var answerTimeout: Duration
     package var waitsForServer: Bool
@@ -17,7 +19,8 @@ package struct ConnectionLimits: Hashable, Sendable {
     package init(
         connectTimeout: Duration, publishTimeout: Duration, answerTimeout: Duration,
         waitsForServer: Bool,
-        shutdownTimeout: Duration, unsentBytes: Int, unparsedBytes: Int
+        shutdownTimeout: Duration, unsentBytes: Int, unparsedBytes: Int,
+        longestRetryDelay: Duration = Backoff().longest
     ) {
         self.connectTimeout = connectTimeout
         self.publishTimeout = publishTimeout
@@ -26,7 +29,11 @@ package struct ConnectionLimits: Hashable, Sendable {
         self.shutdownTimeout = shutdownTimeout
         self.unsentBytes = unsentBytes
         self.unparsedBytes = unparsedBytes
+        self.longestRetryDelay = longestRetryDelay
     }
+
+    /// The longest wait for the next attempt while a call waits: it leaves the call the time to be carried out.
+    var longestHurry: Duration { publishTimeout / 2 }
 
     /// Bytes of messages that are handed over at once. A thousand small ones in one piece left the server idle for a
     /// third of the time.

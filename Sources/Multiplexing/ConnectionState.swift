@@ -34,10 +34,13 @@ package struct ConnectionState: Sendable {
     private var firstDeadline: Instant?
     /// The time that the attempt under way may take, if it does not begin late.
     private var connectTime = Duration.zero
-    /// The last failure since the connection last held.
-    private var lastFailure: ConnectionFailure?
+    /// The last failure of an attempt or a connection. It stays when a connection holds again: what has waited since
+    /// before is told of it.
+    private var lastFailure: (failure: ConnectionFailure, at: Instant)?
     /// The reason for which the connection was last lost.
     private var lastLoss: ConnectionFailure?
+    /// A call that waits may still bring the next attempt forward, which happens once in each wait.
+    package private(set) var canHurry = false
 
     /// - Parameters:
     ///   - servers: at least one.
@@ -50,6 +53,13 @@ package struct ConnectionState: Sendable {
         self.connectTimeout = connectTimeout
         self.waitsForServer = waitsForServer
         self.backoff = backoff
+    }
+
+    init(servers: [Endpoint], _ limits: ConnectionLimits) {
+        self.init(
+            servers: servers, connectTimeout: limits.connectTimeout,
+            waitsForServer: limits.waitsForServer,
+            backoff: Backoff(longest: limits.longestRetryDelay))
     }
 
     package var isReady: Bool {
@@ -71,15 +81,38 @@ package struct ConnectionState: Sendable {
     /// The failure of an attempt that takes too long, with the server's last reason, where one is known: it has too many
     /// clients, say.
     package var lateFailure: ConnectionFailure {
-        switch lastFailure {
+        switch lastFailure?.failure {
         case .timedOut, nil: .timedOut("not connected within \(connectTime)")
         case let failure?: .timedOut("not connected within \(connectTime): \(failure)")
         }
     }
 
-    /// The reason for which something that waits has not been sent.
-    package var downReason: String {
-        lastFailure.map { "no connection in time: \($0)" } ?? "no room to send in time"
+    // MARK: Reasons
+
+    /// The reason for which a message that has waited since `start` was not sent.
+    package func unsent(since start: Instant) -> String {
+        outage(since: start) ?? "no room to send in time"
+    }
+
+    /// The failure of a subscription that was asked for at `start` and not confirmed.
+    package func unconfirmed(since start: Instant) -> SubscriptionFailure {
+        outage(since: start).map { .down($0) } ?? .timedOut
+    }
+
+    /// The failure of a request that needs a connection now; nil where there is one.
+    package func refusal(at now: Instant) -> ConnectionFailure? {
+        isClosed ? .closed : isReady ? nil : outage(since: now).map { .down($0) }
+    }
+
+    /// There is no connection, or the last one has ended since `start`; nil where one has held all the time.
+    private func outage(since start: Instant) -> String? {
+        switch lastFailure {
+        case let last? where !isReady: "no connection: \(last.failure)"
+        case let last? where last.at >= start:
+            "not done in time, and the last connection ended: \(last.failure)"
+        case nil where !isReady: "not connected yet"
+        default: nil
+        }
     }
 
     // MARK: Inputs
@@ -93,7 +126,6 @@ package struct ConnectionState: Sendable {
     package mutating func ready(at now: Instant) {
         guard case .connecting = phase else { return }
         hasBeenReady = true
-        lastFailure = nil
         servers.connected()
         phase = .ready(since: now)
     }
@@ -118,11 +150,12 @@ package struct ConnectionState: Sendable {
         }
         switch phase {
         case .connecting(let deadline): return .connect(to: servers.current, deadline: deadline)
-        case .ready(let since) where now - since >= backoff.longest:
+        case .ready(let since) where now - since >= backoff.steady:
             attempts = 0
+            lastFailure = nil
             return connect(at: now)
         default:
-            lastFailure = .lost("the server sends its clients to \(names)")
+            lastFailure = (.lost("the server sends its clients to \(names)"), now)
             return wait(backoffAt: now, chance: chance)
         }
     }
@@ -136,7 +169,7 @@ package struct ConnectionState: Sendable {
     ) -> Decision {
         switch phase {
         case .idle, .waiting, .closed: return .nothing
-        case .connecting, .ready: lastFailure = failure
+        case .connecting, .ready: lastFailure = (failure, now)
         }
         switch phase {
         case .connecting where triesNext(failure, now):
@@ -151,7 +184,7 @@ package struct ConnectionState: Sendable {
             servers.beginRound()
         case .ready(let since):
             let hasHeld = isAnswered || failure != lastLoss
-            if hasHeld, now - since >= backoff.longest { attempts = 0 }
+            if hasHeld, now - since >= backoff.steady { attempts = 0 }
             lastLoss = failure
             servers.lost()
         case .idle, .waiting, .closed: break
@@ -177,6 +210,17 @@ package struct ConnectionState: Sendable {
         return connect(at: now)
     }
 
+    /// A call waits for the connection: the next attempt is brought forward, once in each wait, and comes within `limit`.
+    ///
+    /// Its moment is drawn once more, and the earlier of the two counts: so the clients of a server that restarts stay
+    /// spread over the interval, however many calls wait in each.
+    package mutating func hurry(at now: Instant, limit: Duration, chance: Double) {
+        guard canHurry, case .waiting(let until) = phase else { return }
+        canHurry = false
+        let delay = backoff.delay(attempt: attempts - 1, chance: chance, limit: limit)
+        phase = .waiting(until: min(until, now + delay))
+    }
+
     package mutating func close() {
         phase = .closed
     }
@@ -191,12 +235,14 @@ package struct ConnectionState: Sendable {
         }
         let limit = hasBeenReady ? nil : firstDeadline
         let deadline = min(now + connectTime, limit ?? now + connectTime)
+        canHurry = false
         phase = .connecting(deadline: deadline)
         return .connect(to: servers.current, deadline: deadline)
     }
 
     private mutating func wait(backoffAt now: Instant, chance: Double) -> Decision {
         defer { attempts += 1 }
+        canHurry = true
         return wait(until: now + backoff.delay(attempt: attempts, chance: chance))
     }
 
@@ -204,7 +250,7 @@ package struct ConnectionState: Sendable {
         var until = moment
         if !hasBeenReady, let firstDeadline { until = min(until, firstDeadline) }
         phase = .waiting(until: until)
-        return .wait(until: until, because: lastFailure ?? .closed)
+        return .wait(until: until, because: lastFailure?.failure ?? .closed)
     }
 
     /// Another server may do where this one cannot be reached or is of the wrong kind. (One that refuses the
@@ -216,7 +262,7 @@ package struct ConnectionState: Sendable {
         case .unreachable, .timedOut, .lost: return true
         case .rejected(let rejection):
             return rejection.kind == .unsuitable || rejection.kind == .temporary
-        case .protocolViolation, .cancelled, .closed: return false
+        case .protocolViolation, .down, .cancelled, .closed: return false
         }
     }
 
@@ -226,7 +272,7 @@ package struct ConnectionState: Sendable {
         if let firstDeadline, now >= firstDeadline { return true }
         switch failure {
         case .rejected(let rejection): return rejection.kind != .temporary
-        case .protocolViolation, .cancelled, .closed: return true
+        case .protocolViolation, .down, .cancelled, .closed: return true
         case .unreachable, .timedOut, .lost: return !waitsForServer
         }
     }

@@ -27,6 +27,9 @@ package protocol Driver: AnyObject, Sendable {
     func schedule(at deadline: Instant, _ action: @escaping @Sendable () -> Void)
         -> @Sendable () -> Void
 
+    /// Fails the call of `subscribe` that still waits as `subscriber`, since `start`: its deadline has come.
+    func expire(subscriber: Int, waitingSince start: Instant)
+
     /// Says goodbye to the server and ends. Nothing runs afterwards.
     func stop() async
 
@@ -43,4 +46,8 @@ package protocol Driver: AnyObject, Sendable {
 extension Driver {
     package var now: Instant { .now }
     package var executor: (any TaskExecutor)? { nil }
+
+    package func expire(subscriber: Int, waitingSince start: Instant) {
+        hub.cancelPending(subscriber, .timedOut)
+    }
 }

@@ -1,13 +1,14 @@
 import BroadcasterWire
 
-/// Gives the events of a session to those that wait for them: subscribers, publishers, callers of `ping`; and gathers
-/// what the core asks of the session. Belongs to the runner's actor.
+/// Gives the events of a session to those that wait for them: subscribers, publishers, callers of `connect` and `ping`;
+/// and gathers what the core asks of the session. Belongs to the runner's actor.
 struct EventDispatcher {
     typealias PingCaller = CheckedContinuation<ConnectionFailure?, Never>
 
     let hub: Hub
     let publishes: PublishQueue
     let observers: Observers
+    private let outcome: ConnectOutcome
     private(set) var requests: UnansweredRequests<PingCaller>
     /// A topic's state on the server has changed, and its desired state may be another by now.
     private(set) var hasTopicsChanged = false
@@ -15,7 +16,11 @@ struct EventDispatcher {
     private var unsuitable: Rejection?
     private var lastWarning: Instant?
 
-    init(hub: Hub, publishes: PublishQueue, observers: Observers, answerTimeout: Duration) {
+    init(
+        hub: Hub, publishes: PublishQueue, observers: Observers, outcome: ConnectOutcome,
+        answerTimeout: Duration
+    ) {
+        self.outcome = outcome
         self.hub = hub
         self.publishes = publishes
         self.observers = observers
@@ -73,8 +78,19 @@ struct EventDispatcher {
 
     // MARK: The session's life
 
+    /// Opens the hub and the queue.
+    ///
+    /// - Parameter signal: called when something has gathered there.
+    func open(signal: @escaping @Sendable () -> Void) {
+        hub.open(signal: signal)
+        publishes.open(signal: signal)
+    }
+
     /// The session is ready: all topics are to be asked for.
-    mutating func connected() {
+    mutating func connected(to endpoint: Endpoint, _ identity: ServerIdentity) {
+        observers.status(.ready(identity))
+        observers.log(.connected(identity, endpoint))
+        outcome.settle(.success(identity))
         hub.connected()
         hasTopicsChanged = true
     }
@@ -96,7 +112,28 @@ struct EventDispatcher {
         unsuitable.take()
     }
 
+    /// Nothing more will come: fails everything still waiting.
+    ///
+    /// - Parameter isFirst: false where that has been said.
+    func end(_ failure: ConnectionFailure, isFirst: Bool) {
+        hub.close()
+        publishes.close()
+        observers.status(.closed)
+        if isFirst { observers.log(.closed) }
+        outcome.settle(.failure(failure))
+        outcome.end()
+    }
+
     // MARK: Requests
+
+    /// Takes note of signals while there is no session to act upon them.
+    func acknowledgeSignals() {
+        hub.acknowledgeSignal()
+        publishes.acknowledgeSignal()
+    }
+
+    /// True if a call waits for the connection.
+    var isAwaited: Bool { publishes.hasUnsent || hub.isAwaited }
 
     /// The commands that bring the server to what subscribers want.
     mutating func takeTopicCommands(at now: Instant) -> [Command] {

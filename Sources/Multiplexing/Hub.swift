@@ -98,6 +98,9 @@ package final class Hub: Sendable {
         cancelled.signal?()
     }
 
+    /// True if a call of `subscribe` waits for the server.
+    var isAwaited: Bool { state.withLock { !$0.waiters.isEmpty } }
+
     package var counts: Counts {
         let (mailboxes, base) = state.withLock { state in
             var base = Counts()

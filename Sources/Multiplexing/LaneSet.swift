@@ -32,6 +32,8 @@ struct LaneSet {
         if case .open(let transport)? = entries[lane]?.entry { transport } else { nil }
     }
 
+    var isEmpty: Bool { entries.isEmpty }
+
     /// True if the lane is open, or being connected.
     func has(_ lane: Lane) -> Bool {
         entries[lane] != nil

@@ -1,4 +1,4 @@
-/// How much a subscriber's mailbox holds, and what happens then.
+/// The room of a subscriber's mailbox, and the policy for more than that.
 package struct MailboxLimits: Hashable, Sendable {
     package enum Overflow: Hashable, Sendable {
         case dropOldest

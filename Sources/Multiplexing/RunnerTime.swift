@@ -3,27 +3,25 @@ import BroadcasterWire
 
 /// Deadlines of the runner, of its session and of publishers; pings; and the end.
 extension SessionRunner {
-    /// Arms one timer for all: the state's, the session's and the publishers' next deadline.
+    /// Arms the timer for the state's, the session's and the publishers' next deadline.
     func rearm() {
         let publishing = publishes.deadlines
-        let next = [
-            state.deadline, session?.deadline, publishing.next, shutdown.deadline,
+        if state.canHurry, dispatcher.isAwaited {
+            state.hurry(at: host.now, limit: limits.longestHurry, chance: host.chance())
+        }
+        let deadlines = [
+            state.deadline, conversation?.deadline, publishing.next, shutdown.deadline,
             dispatcher.requests.deadline(oldestSent: publishing.oldestSent),
-        ].compactMap { $0 }.min()
-        // A timer that comes too early finds nothing to do and arms the next one; that is cheaper than
-        // a new timer for every publish.
-        guard let next, timer.map({ next < $0.at }) ?? true else { return }
-        timer?.cancel()
-        let cancel = host.scheduleTurn(at: next) { [weak self] in
+        ]
+        timer.arm(at: deadlines.compactMap { $0 }.min(), on: host) { [weak self] in
             self?.assumeIsolated { $0.timeReached() }
         }
-        timer = (next, cancel)
     }
 
     private func timeReached() {
-        timer = nil
+        timer.fired()
         let now = host.now
-        publishes.expire(at: now, state.downReason)
+        publishes.expire(at: now, state.unsent(since: now - limits.publishTimeout))
         if let deadline = state.connectDeadline, now >= deadline { lose(state.lateFailure) }
         if let deadline = shutdown.deadline, now >= deadline { return end(.closed) }
         if let due = dispatcher.requests.deadline(oldestSent: publishes.deadlines.oldestSent),
@@ -36,13 +34,8 @@ extension SessionRunner {
             }
             lose(.lost("the server sends, but has not answered for \(limits.answerTimeout)"))
         }
-        if let deadline = session?.deadline, now >= deadline {
-            do throws(ProtocolError) {
-                try session?.timeReached(now, into: &output)
-                carryOut()
-            } catch {
-                violated(error)
-            }
+        if let deadline = conversation?.deadline, now >= deadline {
+            input { (conversation) throws(ProtocolError) in try conversation?.timeReached(now) }
         }
         follow(state.timeReached(now))
     }
@@ -50,20 +43,16 @@ extension SessionRunner {
     // MARK: Pings
 
     func ping(_ number: Int, _ caller: EventDispatcher.PingCaller) {
-        guard state.isReady else { return caller.resume(returning: .closed) }
+        if let failure = state.refusal(at: host.now) { return caller.resume(returning: failure) }
         perform(dispatcher.ping(number, caller, at: host.now))
         carryOut()
-    }
-
-    func cancelPing(_ number: Int) {
-        dispatcher.cancelPing(number)
     }
 
     // MARK: The end
 
     /// Lets publishes that are under way be answered, says goodbye, and ends; all within `limit`.
     func stop(within limit: Duration) {
-        hub.close()
+        dispatcher.hub.close()
         // A second call waits for the same end.
         guard !shutdown.hasBegun else { return }
         guard state.isReady else { return end(.closed) }
@@ -78,21 +67,17 @@ extension SessionRunner {
         send()
         // The server answers by closing, which ends the session; FIN, not RST: what it sends is read until then.
         post { $0.lanes.finishWriting() }
+        // Unless the session closes its lanes itself.
+        finishLanes()
+        if lanes.isEmpty { end(.closed) }
     }
 
     /// Ends permanently and fails everything still waiting.
     func end(_ failure: ConnectionFailure) {
         dropSession(failure)
         shutdown = .over
-        timer?.cancel()
-        timer = nil
-        let isFirst = !state.isClosed
+        timer.cancel()
+        dispatcher.end(failure, isFirst: !state.isClosed)
         state.close()
-        hub.close()
-        publishes.close()
-        observers.status(.closed)
-        if isFirst { observers.log(.closed) }
-        outcome.settle(.failure(failure))
-        outcome.end()
     }
 }

@@ -41,8 +41,8 @@ package final class ServerDriver: Driver {
         runner = SessionRunner(
             on: host, backend: backend, passwords: passwords, limits: limits,
             dispatcher: EventDispatcher(
-                hub: hub, publishes: publishes, observers: observers,
-                answerTimeout: limits.answerTimeout), outcome: outcome)
+                hub: hub, publishes: publishes, observers: observers, outcome: outcome,
+                answerTimeout: limits.answerTimeout))
     }
 
     deinit {
@@ -87,10 +87,10 @@ package final class ServerDriver: Driver {
                 if !runner.post({ $0.ping(number, continuation) }) {
                     continuation.resume(returning: .closed)
                 }
-                if Task.isCancelled { runner.post { $0.cancelPing(number) } }
+                if Task.isCancelled { runner.post { $0.dispatcher.cancelPing(number) } }
             }
         } onCancel: {
-            runner.post { $0.cancelPing(number) }
+            runner.post { $0.dispatcher.cancelPing(number) }
         }
         if let failure { throw failure }
         return host.now - start
@@ -100,6 +100,12 @@ package final class ServerDriver: Driver {
         at deadline: Instant, _ action: @escaping @Sendable () -> Void
     ) -> @Sendable () -> Void {
         host.schedule(at: deadline, action)
+    }
+
+    package func expire(subscriber: Int, waitingSince start: Instant) {
+        runner.post { [hub] in
+            hub.cancelPending(subscriber, $0.state.unconfirmed(since: start))
+        }
     }
 
     package func stop() async {

@@ -13,42 +13,33 @@ actor SessionRunner {
     private nonisolated let backend: any Backend
     private nonisolated let passwords: PasswordSource?
     nonisolated let limits: ConnectionLimits
-    /// The calls that wait for the first `ready`, or the end.
-    nonisolated let outcome: ConnectOutcome
 
     var state: ConnectionState
-    var session: (any Session)?
-    var output = SessionOutput()
+    /// nil between two sessions.
+    var conversation: Conversation?
     var lanes = LaneSet()
     var dispatcher: EventDispatcher
     var shutdown = Shutdown.notBegun
-    var timer: (at: Instant, cancel: @Sendable () -> Void)?
-    /// The passwords that were looked up for this session.
-    private var foundPasswords: Set<String> = []
+    var timer = TurnTimer()
     /// Counts sessions: an event that ends one must not be followed by others of its own.
     private var generation = 0
     private var isFlushScheduled = false
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe host.executor }
 
-    /// - Parameter passwords: what goes before the backend's own source of them.
+    /// - Parameter passwords: the source that goes before the backend's own.
     init(
         on host: any RunnerHost, backend: any Backend, passwords: PasswordSource?,
-        limits: ConnectionLimits,
-        dispatcher: EventDispatcher, outcome: ConnectOutcome
+        limits: ConnectionLimits, dispatcher: EventDispatcher
     ) {
         self.host = host
         self.backend = backend
         self.passwords = passwords ?? backend.passwords
         self.limits = limits
         self.dispatcher = dispatcher
-        self.outcome = outcome
-        state = ConnectionState(
-            servers: backend.endpoints, connectTimeout: limits.connectTimeout,
-            waitsForServer: limits.waitsForServer)
+        state = ConnectionState(servers: backend.endpoints, limits)
     }
 
-    var hub: Hub { dispatcher.hub }
     var publishes: PublishQueue { dispatcher.publishes }
     var observers: Observers { dispatcher.observers }
 
@@ -64,9 +55,7 @@ actor SessionRunner {
         let decision = state.start(at: host.now)
         // Not when it has begun before, or has ended.
         guard case .connect = decision else { return }
-        let signal: @Sendable () -> Void = { [weak self] in self?.post { $0.turn() } }
-        hub.open(signal: signal)
-        publishes.open(signal: signal)
+        dispatcher.open { [weak self] in self?.post { $0.turn() } }
         follow(decision)
     }
 
@@ -74,7 +63,9 @@ actor SessionRunner {
         switch decision {
         case .connect(let endpoint, let deadline):
             observers.status(.connecting)
-            session = backend.makeSession()
+            conversation = Conversation(
+                backend.makeSession(), observers: observers, secrets: backend.secrets,
+                unparsedLimit: limits.unparsedBytes)
             dial(.main, endpoint, isLogin: true, deadline: deadline)
         case .wait(let until, let failure):
             let delay = until - host.now
@@ -111,23 +102,23 @@ actor SessionRunner {
         let now = host.now
         switch change {
         case .opened(let lane, let peer):
-            if let found = peer.password, !found.isEmpty { foundPasswords.insert(found) }
-            session?.opened(lane, to: peer, at: now, into: &output)
+            conversation?.opened(lane, to: peer, at: now)
             carryOut()
         case .wrote(let lane):
             if publishes.sentCount == 1 {
                 // A large message is on its way, and answered when it is there.
                 dispatcher.progressed(at: now)
-                session?.wrote(on: lane, at: now)
+                conversation?.wrote(on: lane, at: now)
             }
             carryOut()
         case .received(let lane, let transport, let count):
-            received(count, on: lane, transport, at: now)
+            input { (conversation) throws(ProtocolError) in
+                try conversation?.receive(&transport.received, count: count, on: lane, at: now)
+            }
             if count >= Transport.muchAtOnce { host.coalesceReads() }
         case .failed(let lane, let failure):
             lanes.remove(lane)
-            output.discard(lane)
-            switch session?.lost(lane, failure, at: now, into: &output) {
+            switch conversation?.lost(lane, failure, at: now) {
             case .survived: carryOut()
             case .ended: lose(ConnectionFailure(failure))
             case nil: break
@@ -135,39 +126,18 @@ actor SessionRunner {
         }
     }
 
-    private func received(
-        _ count: Int, on lane: Lane, _ transport: Transport, at now: Instant
-    ) {
-        observers.trace(
-            received: transport.received.bytes.suffix(count), on: lane, secrets(on: lane))
+    /// Gives the session an input, and carries out what it wants. A fault of its peer ends it; what it understood before
+    /// that still counts.
+    func input(_ body: (inout Conversation?) throws(ProtocolError) -> Void) {
         do throws(ProtocolError) {
-            try session?.receive(&transport.received, on: lane, at: now, into: &output)
-            guard transport.received.count <= limits.unparsedBytes else {
-                throw ProtocolError(
-                    "more than \(limits.unparsedBytes) bytes came that are no whole message")
-            }
+            try body(&conversation)
             carryOut()
         } catch {
-            violated(error)
+            observers.trace?(TranscriptLine.error(error))
+            let generation = generation
+            carryOut()
+            if generation == self.generation { lose(ConnectionFailure(error)) }
         }
-    }
-
-    /// Ends the session for its peer's fault. What it understood before that still counts.
-    func violated(_ error: ProtocolError) {
-        observers.trace?(TranscriptLine.error(error))
-        let generation = generation
-        carryOut()
-        guard generation == self.generation else { return }
-        switch error.kind {
-        case .silence: lose(.lost(error.description))
-        case .violation: lose(.protocolViolation(error.description))
-        }
-    }
-
-    /// Servers see the secrets in a handshake, and some repeat them in an error. All lanes but the main one may log in
-    /// at any time.
-    private func secrets(on lane: Lane) -> [String] {
-        state.isReady && lane == .main ? [] : backend.secrets + foundPasswords
     }
 
     // MARK: The session's wishes
@@ -178,13 +148,14 @@ actor SessionRunner {
         guard handleEvents() else { return }
         while sendPublishes() { guard handleEvents() else { return } }
         send()
-        for lane in output.takeFinished() { lanes.finish(lane) }
+        finishLanes()
         sayGoodbyeIfDone()
         rearm()
     }
 
     func dialWishes() {
-        for wish in output.takeConnections() where !lanes.has(wish.lane) {
+        for wish in conversation?.output.takeConnections() ?? []
+        where !lanes.has(wish.lane) {
             dial(
                 wish.lane, wish.endpoint ?? state.servers.current, isLogin: wish.isLogin,
                 deadline: state.connectDeadline ?? host.now + limits.connectTimeout)
@@ -194,7 +165,7 @@ actor SessionRunner {
     /// False if the session has ended.
     private func handleEvents() -> Bool {
         let generation = generation
-        while case let events = output.takeEvents(), !events.isEmpty {
+        while let events = conversation?.output.takeEvents(), !events.isEmpty {
             let now = host.now
             for event in events where !dispatcher.take(event, at: now) {
                 handle(event)
@@ -212,19 +183,16 @@ actor SessionRunner {
 
     private func handle(_ event: Event) {
         switch event {
-        case .ready(let identity): becameReady(identity)
+        case .ready(let identity):
+            state.ready(at: host.now)
+            conversation?.becameReady()
+            dispatcher.connected(to: state.servers.current, identity)
         case .rejected(let rejection): lose(.rejected(rejection))
-        case .redirected(let endpoints): redirect(to: endpoints)
+        case .redirected(let endpoints):
+            guard endSession(.lost("the server sends its clients elsewhere")) else { return }
+            follow(state.redirected(to: endpoints, at: host.now, chance: host.chance()))
         default: break
         }
-    }
-
-    private func becameReady(_ identity: ServerIdentity) {
-        state.ready(at: host.now)
-        observers.status(.ready(identity))
-        observers.log(.connected(identity, state.servers.current))
-        outcome.settle(.success(identity))
-        dispatcher.connected()
     }
 
     // MARK: Commands
@@ -235,8 +203,7 @@ actor SessionRunner {
             reconcile()
             carryOut()
         } else {
-            hub.acknowledgeSignal()
-            publishes.acknowledgeSignal()
+            dispatcher.acknowledgeSignals()
             rearm()
         }
     }
@@ -250,7 +217,7 @@ actor SessionRunner {
     private func sendPublishes() -> Bool {
         var isSending = false
         while state.isReady, publishes.hasUnsent {
-            let share = limits.share(of: session?.intake ?? .none, unsent: lanes.unsentCount)
+            let share = limits.share(of: conversation?.intake ?? .none, unsent: lanes.unsentCount)
             let publications = publishes.takeUnsent(limit: share.bytes, count: share.count)
             if publications.isEmpty { break }
             perform(.publish(publications))
@@ -263,20 +230,14 @@ actor SessionRunner {
     }
 
     func perform(_ command: Command) {
-        observers.trace?(TranscriptLine.command(command))
-        session?.perform(command, at: host.now, into: &output)
+        conversation?.perform(command, at: host.now)
     }
 
     func send() {
-        output.drainBytes { lane, bytes in
-            guard lanes.isOpen(lane) else { return }
-            observers.trace(sent: bytes, on: lane, secrets(on: lane))
-            lanes.append(&bytes, to: lane)
-            if isFlushScheduled { return }
-            // One write a turn, however much is added in it.
-            isFlushScheduled = true
-            post { $0.flushAll() }
-        }
+        guard conversation?.send(on: lanes) == true, !isFlushScheduled else { return }
+        // One write a turn, however much is added in it.
+        isFlushScheduled = true
+        post { $0.flushAll() }
     }
 
     private func flushAll() {
@@ -288,7 +249,11 @@ actor SessionRunner {
     /// False if the session was found to be lost.
     private func flush() -> Bool {
         for failure in lanes.flush() { handle(failure) }
-        return session != nil
+        return conversation != nil
+    }
+
+    func finishLanes() {
+        for lane in conversation?.output.takeFinished() ?? [] { lanes.finish(lane) }
     }
 
     // MARK: Losing
@@ -302,14 +267,9 @@ actor SessionRunner {
                 failure, at: host.now, chance: host.chance(), isAnswered: isAnswered))
     }
 
-    private func redirect(to endpoints: [Endpoint]) {
-        guard endSession(.lost("the server sends its clients elsewhere")) else { return }
-        follow(state.redirected(to: endpoints, at: host.now, chance: host.chance()))
-    }
-
     /// Ends the session. False if there is nothing to go on with: no session, or one that was to end.
     private func endSession(_ failure: ConnectionFailure) -> Bool {
-        guard session != nil else { return false }
+        guard conversation != nil else { return false }
         dropSession(failure)
         if shutdown.hasBegun { end(.closed) }
         return !state.isClosed
@@ -318,9 +278,7 @@ actor SessionRunner {
     func dropSession(_ failure: ConnectionFailure) {
         generation += 1
         lanes.removeAll()
-        output = SessionOutput()
-        session = nil
-        foundPasswords = []
+        conversation = nil
         dispatcher.disconnected(failure, wasReady: state.isReady, at: host.now)
     }
 }

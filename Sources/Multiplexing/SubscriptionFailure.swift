@@ -8,8 +8,10 @@ package enum SubscriptionFailure: Error, Hashable, Sendable {
     case overflow(lost: Int)
     /// There would be more channels and patterns than the limit.
     case tooManyTopics(limit: Int)
-    /// Not confirmed before the deadline.
+    /// Not confirmed before the deadline, by a server whose connection has held.
     case timedOut
+    /// Not confirmed before the deadline, since there was no connection, or it ended meanwhile; and why.
+    case down(String)
     case cancelled
     /// The broadcast is not connected, or no more.
     case closed

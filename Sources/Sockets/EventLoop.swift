@@ -35,6 +35,10 @@ package final class EventLoop: SerialExecutor {
         /// The thread is in `wait`, or about to enter it, and must be woken.
         var isAsleep = false
         var isStopped = false
+        /// Jobs of actors that came after the stop.
+        var late: [UnownedJob] = []
+        /// A thread runs those; at first, the loop's own.
+        var runsLate = true
     }
 
     private let epoll: Epoll
@@ -59,7 +63,27 @@ package final class EventLoop: SerialExecutor {
     package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         // After the stop there is no loop thread left, and a job must not be dropped.
-        if !add(.job(job)) { run(job) }
+        if !add(.job(job)) { runAfterStop(job) }
+    }
+
+    /// Runs the job on the calling thread, or leaves it to the thread that runs such jobs now: an actor's are never two
+    /// at a time.
+    private func runAfterStop(_ job: UnownedJob) {
+        let isBusy = state.withLock { state in
+            state.late.append(job)
+            defer { state.runsLate = true }
+            return state.runsLate
+        }
+        if !isBusy { runLate() }
+    }
+
+    private func runLate() {
+        while let job = state.withLock({ state -> UnownedJob? in
+            state.runsLate = !state.late.isEmpty
+            return state.late.isEmpty ? nil : state.late.removeFirst()
+        }) {
+            run(job)
+        }
     }
 
     /// Returns false if the loop has stopped.
@@ -153,6 +177,7 @@ package final class EventLoop: SerialExecutor {
         while !state.withLock({ $0.isStopped }) { turn() }
         // Work may have been added between the last look and the stop.
         runWork()
+        runLate()
         state.withLock { state in
             state.handlers.removeAll()
             state.timers = TimerQueue()

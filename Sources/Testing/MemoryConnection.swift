@@ -17,7 +17,7 @@ internal import Synchronization
 /// // subscription.events yields .gap(…reconnected(after: 7 s)…)
 /// ```
 ///
-/// What it does is what a connection to a server does: a subscriber sees one gap when it is back; `publish` waits
+/// It behaves as a connection to a server, by the same code: a subscriber sees one gap when it is back; `publish` waits
 /// for it, and throws `.disconnected` when `clock` is moved beyond `publishTimeout`; `connect()` throws
 /// `.unreachable` while it is lost. Time is `clock`'s: no test has to wait.
 public final class MemoryConnection: Sendable {

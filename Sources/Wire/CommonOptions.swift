@@ -8,15 +8,18 @@ package struct CommonOptions: Hashable, Sendable {
     package var pingInterval: Duration
     /// The longest message, in bytes, sent or received.
     package var maximumMessageSize: Int
+    /// The longest wait between two attempts to connect.
+    package var longestRetryDelay: Duration
 
     package init(
         connectTimeout: Duration, publishTimeout: Duration, pingInterval: Duration,
-        maximumMessageSize: Int
+        maximumMessageSize: Int, longestRetryDelay: Duration = .seconds(2)
     ) {
         self.connectTimeout = connectTimeout
         self.publishTimeout = publishTimeout
         self.pingInterval = pingInterval
         self.maximumMessageSize = maximumMessageSize
+        self.longestRetryDelay = longestRetryDelay
     }
 
     /// The longest time that an answer may be overdue before the connection is given up.
@@ -48,6 +51,9 @@ package struct CommonOptions: Hashable, Sendable {
                 ? usual : try all.duration(name, text)
         }
         if let ping { pingInterval = ping }
+        if let time = try options.takeDuration("max_retry_delay") {
+            longestRetryDelay = time
+        }
         if let size = try options.takeInteger("max_message_size", in: 1...(512 << 20) - 1) {
             maximumMessageSize = size
         }

@@ -12,7 +12,7 @@ package struct ForeignOption: Sendable {
         case boolean
         /// The words that change nothing, and the others with what they would need.
         case words([String], refused: [String: String] = [:])
-        /// Whatever the test passes; `expected` names it.
+        /// The values that the test accepts; `expected` names them in an error.
         case matching(expected: String, @Sendable (String) -> Bool)
         /// No value is taken, for this reason.
         case none(String)
@@ -57,7 +57,7 @@ package struct ForeignOption: Sendable {
         }
     }
 
-    /// As redis-py's `to_bool` and Postgres's `parse_bool` have it, without their abbreviations of the long words.
+    /// The words for true and false of redis-py's `to_bool` and Postgres's `parse_bool`, without abbreviations.
     package static func truth(_ text: String) -> Bool? {
         switch text.lowercased() {
         case "true", "t", "yes", "y", "on", "1": true

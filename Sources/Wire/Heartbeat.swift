@@ -12,6 +12,8 @@ package struct Heartbeat: Sendable {
 
     private let quarter: Duration
     private let answerWithin: Duration
+    /// The time between looks for an answer.
+    private let look: Duration
     private var wasHeard = false
     /// The deadline of the answer; nil before the session has asked.
     private var answerDue: Instant?
@@ -24,6 +26,12 @@ package struct Heartbeat: Sendable {
         quarter = interval / 4
         // 5 s by default; no longer than the interval, so that `ping=1s` finds a cut within 2 s.
         answerWithin = min(interval, .seconds(5))
+        look = answerWithin / 4
+    }
+
+    /// True if the answer to a question is late already, and not yet too late.
+    package func isOverdue(at now: Instant) -> Bool {
+        answerDue.map { now >= $0 - answerWithin + look } ?? false
     }
 
     package mutating func start(at now: Instant) {
@@ -46,7 +54,7 @@ package struct Heartbeat: Sendable {
         if let answerDue {
             if now >= answerDue { return .dead }
             // The next look comes soon, so that the silence after an answer is counted from there.
-            deadline = min(now + quarter, answerDue)
+            deadline = min(now + look, answerDue)
             return .wait
         }
         silentQuarters += 1
@@ -55,7 +63,7 @@ package struct Heartbeat: Sendable {
             return .wait
         }
         answerDue = now + answerWithin
-        deadline = now + min(quarter, answerWithin)
+        deadline = now + look
         return .ask
     }
 }

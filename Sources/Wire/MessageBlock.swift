@@ -25,7 +25,7 @@ package final class MessageBlock: Sendable {
             self.end = end ?? start
         }
 
-        /// How many bytes the messages themselves have.
+        /// The bytes of the messages themselves.
         package var payloadSize: Int {
             end - start - count * (MessageBlock.headerSize + positionSize)
         }

@@ -16,7 +16,7 @@ package struct ServerURL: Sendable {
     package let scheme: String
     package let user: String?
     package let password: String?
-    /// As many as there are commas and one; none where nothing stands before the path. A name may be empty.
+    /// One more than there are commas; none where nothing stands before the path. A name may be empty.
     package let hosts: [Host]
     /// Without the `/` that begins it after a host; whole where there is no host.
     package let path: String
@@ -79,7 +79,7 @@ package struct ServerURL: Sendable {
         }
     }
 
-    /// Whether a secret may stand in the URL, also in one that was written wrongly.
+    /// True where a secret may stand in the URL, also in one that was written wrongly.
     private static func hasLogin(_ text: String) -> Bool {
         let text = text.lowercased()
         return ["@", "%40", "pass", "pwd", "secret", "token", "key"].contains(

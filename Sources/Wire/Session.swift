@@ -40,7 +40,7 @@ package protocol Session: Sendable {
     var deadline: Instant? { get }
 }
 
-/// How many messages a session takes to publish.
+/// The number of messages that a session takes to publish.
 package enum PublishIntake: Hashable, Sendable {
     case none
     /// All there are, in pieces of any size: they are sent without waiting for answers.

@@ -5,25 +5,56 @@
 package enum TopicName: Hashable, Sendable {
     case channel(String)
     case pattern(String)
+    /// A channel whose name is not UTF-8.
+    case binaryChannel([UInt8])
 
+    /// The channel whose name has these bytes.
+    package static func channel(bytes: [UInt8]) -> TopicName {
+        String(validating: bytes, as: UTF8.self).map { .channel($0) } ?? .binaryChannel(bytes)
+    }
+
+    /// The name as text. Bytes that are not UTF-8 become U+FFFD.
     package var text: String {
         switch self {
         case .channel(let name), .pattern(let name): name
+        case .binaryChannel(let name): String(decoding: name, as: UTF8.self)
+        }
+    }
+
+    package var bytes: [UInt8] {
+        switch self {
+        case .channel(let name), .pattern(let name): Array(name.utf8)
+        case .binaryChannel(let name): name
+        }
+    }
+
+    /// True if the name has these bytes.
+    package func isNamed(_ bytes: Span<UInt8>) -> Bool {
+        switch self {
+        case .channel(let name), .pattern(let name): name.utf8.span.isEqual(to: bytes)
+        case .binaryChannel(let name): name.span.isEqual(to: bytes)
         }
     }
 
     package static func == (one: TopicName, other: TopicName) -> Bool {
-        one.isPattern == other.isPattern && one.text.utf8.span.isEqual(to: other.text.utf8.span)
+        guard one.isPattern == other.isPattern else { return false }
+        return switch other {
+        case .channel(let name), .pattern(let name): one.isNamed(name.utf8.span)
+        case .binaryChannel(let name): one.isNamed(name.span)
+        }
     }
 
     package func hash(into hasher: inout Hasher) {
         hasher.combine(isPattern)
-        text.utf8.span.hash(into: &hasher)
+        switch self {
+        case .channel(let name), .pattern(let name): name.utf8.span.hash(into: &hasher)
+        case .binaryChannel(let name): name.span.hash(into: &hasher)
+        }
     }
 
     package var isPattern: Bool {
         switch self {
-        case .channel: false
+        case .channel, .binaryChannel: false
         case .pattern: true
         }
     }
@@ -42,15 +73,42 @@ package struct Topic: Hashable, Sendable {
 
 /// The source of messages: their channel. One object serves all messages of a channel.
 package final class Origin: Sendable {
+    /// Bytes of the name that are not UTF-8 are U+FFFD here.
     package let channel: String
     /// The pattern that matched, for a subscription to a pattern.
     package let pattern: String?
-    /// The bytes that each message from here keeps in memory beside its own: the name, where a pattern matched it.
-    package let nameSize: Int
+    /// The name's bytes, where they are not UTF-8.
+    package let binaryName: [UInt8]?
 
     package init(channel: String, pattern: String? = nil) {
         self.channel = channel
         self.pattern = pattern
-        nameSize = pattern == nil ? 0 : channel.utf8.count
+        binaryName = nil
+    }
+
+    /// - Parameter name: of a channel.
+    package init(_ name: TopicName, pattern: String? = nil) {
+        channel = name.text
+        self.pattern = pattern
+        binaryName = if case .binaryChannel(let bytes) = name { bytes } else { nil }
+    }
+
+    /// The name's bytes.
+    package var channelBytes: [UInt8] { binaryName ?? Array(channel.utf8) }
+
+    /// The bytes that each message from here keeps in memory beside its own: the name, where a pattern matched it.
+    package var nameSize: Int {
+        pattern == nil ? 0 : channel.utf8.count + (binaryName?.count ?? 0)
+    }
+
+    /// True if the channel's name lies in `bytes` at `range`.
+    func isNamed(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        let name = channel.utf8.span
+        if name.count == range.count, bytes.holds(name, at: range.lowerBound) {
+            // Else the name of a channel that has U+FFFD where this one has other bytes.
+            return binaryName == nil
+        }
+        guard let binaryName, binaryName.count == range.count else { return false }
+        return bytes.holds(binaryName.span, at: range.lowerBound)
     }
 }

@@ -28,19 +28,20 @@ package struct TopicIndex: Sendable {
 
     package mutating func insert(_ topic: Topic) {
         if (count + 1) * 2 > slots.count { grow() }
-        let name = topic.name.text.utf8.span
-        let hash = TopicIndex.hash(name, 0..<name.count)
-        let slot = find(name, 0..<name.count, hash)
+        let (hash, slot) = place(of: topic.name)
         if slots[slot].origin == nil { count += 1 }
         // An Int32 suffices: more topics do not fit into any memory.
         slots[slot] = Slot(
             hash: hash, topic: Int32(truncatingIfNeeded: topic.id),
-            origin: Origin(channel: topic.name.text))
+            origin: Origin(topic.name))
     }
 
     package mutating func remove(_ name: String) {
-        let name = name.utf8.span
-        var hole = find(name, 0..<name.count, TopicIndex.hash(name, 0..<name.count))
+        remove(.channel(name))
+    }
+
+    package mutating func remove(_ name: TopicName) {
+        var hole = place(of: name).slot
         guard slots[hole].origin != nil else { return }
         slots[hole] = Slot()
         count -= 1
@@ -71,7 +72,20 @@ package struct TopicIndex: Sendable {
     }
 
     package func contains(_ topic: Topic) -> Bool {
-        find(topic.name.text) != nil
+        slots[place(of: topic.name).slot].origin != nil
+    }
+
+    /// The hash of a name, and the slot where it is or would go.
+    private func place(of name: TopicName) -> (hash: UInt32, slot: Int) {
+        switch name {
+        case .channel(let text), .pattern(let text): place(of: text.utf8.span)
+        case .binaryChannel(let bytes): place(of: bytes.span)
+        }
+    }
+
+    private func place(of name: Span<UInt8>) -> (hash: UInt32, slot: Int) {
+        let hash = TopicIndex.hash(name, 0..<name.count)
+        return (hash, find(name, 0..<name.count, hash))
     }
 
     private func home(of hash: UInt32) -> Int {
@@ -82,11 +96,7 @@ package struct TopicIndex: Sendable {
     private func find(_ bytes: Span<UInt8>, _ range: Range<Int>, _ hash: UInt32) -> Int {
         var slot = home(of: hash)
         while let origin = slots[slot].origin {
-            if slots[slot].hash == hash, case let name = origin.channel.utf8.span,
-                name.count == range.count, bytes.holds(name, at: range.lowerBound)
-            {
-                break
-            }
+            if slots[slot].hash == hash, origin.isNamed(bytes, range) { break }
             slot = (slot + 1) & (slots.count - 1)
         }
         return slot

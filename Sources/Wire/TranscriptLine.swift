@@ -94,7 +94,7 @@ package enum TranscriptLine {
                 let position = block.position(ofRun: number, messageAt: range.lowerBound)
                 let pattern = origin.pattern.map { " (\(escape($0.utf8)))" } ?? ""
                 let place = position.map { " [\(show($0))]" } ?? ""
-                return "! message \(escape(origin.channel.utf8))\(pattern)\(place)"
+                return "! message \(escape(origin.channelBytes))\(pattern)\(place)"
                     + " \(escape(block.storage[range]))"
             }
         }
@@ -106,9 +106,10 @@ package enum TranscriptLine {
 
     /// Shows a name among others: escapes its blanks too.
     private static func show(_ name: TopicName) -> String {
-        let words = name.text.split(separator: " ", omittingEmptySubsequences: false)
+        let words = name.bytes.split(
+            separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
         return (name.isPattern ? "~" : "")
-            + words.map { escape($0.utf8) }.joined(separator: "\\x20")
+            + words.map { escape($0) }.joined(separator: "\\x20")
     }
 
     private static func show(_ position: Position) -> String {

@@ -1,4 +1,4 @@
-/// What is wrong with a URL, in words, without any secret of it.
+/// The mistake in a URL, in words, without any secret of it.
 package struct URLError: Error, Hashable, Sendable, CustomStringConvertible {
     package let description: String
 

@@ -19,7 +19,7 @@ struct HostCase: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { "\(url) \(variables)" }
 
-    /// Nobody listens there: `psql` says of each host, in order, where it tried.
+    /// Hosts on which no server listens: `psql` says of each, in order, where it tried.
     static let all: [HostCase] = [
         HostCase("postgres://127.0.0.1:1/d", "127.0.0.1=127.0.0.1:1"),
         // An option wins over the URL's own part.

@@ -113,7 +113,7 @@ struct PostgresVariableTests {
         _ = try url("postgres://h", ["PGSSLMODE": "disable", "PGREQUIRESSL": "1"])
     }
 
-    /// What `psql` takes.
+    /// Options that `psql` takes.
     @Test(arguments: [
         "keepalives=1", "keepalives=0", "keepalives_idle=30", "keepalives_interval=10",
         "keepalives_count=3", "tcp_user_timeout=10000", "gssencmode=disable", "gssencmode=prefer",

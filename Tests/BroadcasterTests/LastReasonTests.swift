@@ -16,7 +16,7 @@ struct LastReasonTests: ScriptedServerTesting {
         let error = await #expect(throws: BroadcastError.self) {
             _ = try await broadcast.subscribe(to: "c")
         }
-        guard case .timedOut(let text)? = error else {
+        guard case .disconnected(let text)? = error else {
             Issue.record("\(String(describing: error))")
             return
         }

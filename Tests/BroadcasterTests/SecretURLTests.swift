@@ -53,7 +53,7 @@ struct SecretURLTests {
         }
     }
 
-    /// Every name that would be looked up, and sent a piece of the password.
+    /// The names that the client would look up, and send a piece of the password.
     private func hosts(_ text: String) -> [String] {
         guard let url = try? ServerURL(text) else { return [] }
         let postgres = (try? PostgresURL(url, environment: .empty))?.endpoints ?? []

@@ -3,7 +3,7 @@ import BroadcasterTesting
 import Glibc
 import Testing
 
-/// What the `broadcast` command is given: words, variables and descriptors, in every state.
+/// The command's input: words, variables and descriptors, in every state.
 @Suite(.timeLimit(.minutes(2)))
 struct CommandInputTests {
     private func run(
@@ -44,6 +44,38 @@ struct CommandInputTests {
         let ended = try await shell("exec \(Programs.broadcast) \(line)")
         #expect(ended.status == status)
         if let says { #expect(ended.lines.last?.contains(says) == true, "\(ended.lines)") }
+    }
+
+    /// The shell's usual end of a program whose reader has gone, and the status where a parent has that ignored.
+    @Test(arguments: [("", 128 + SIGPIPE), ("trap '' PIPE; ", 1)] as [(String, Int32)])
+    func aReaderThatHasGoneIsToldByTheStatus(before: String, status: Int32) async throws {
+        let folder = try TemporaryFolder.make()
+        defer { TemporaryFolder.remove(folder) }
+        let path = folder + "/pipe"
+        #expect(mkfifo(path, 0o600) == 0)
+        let reading = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        let (subscribed, continuation) = AsyncStream<ScriptedServer.Client>.makeStream()
+        let server = try ScriptedServer { happening, client in
+            guard case .received(let bytes) = happening else { return }
+            let text = String(decoding: bytes, as: UTF8.self)
+            if text.contains("HELLO") { client.send("%1\r\n+version\r\n+7.0.15\r\n") }
+            if text.contains("SUBSCRIBE\r\n$1\r\nc") {
+                client.send(">3\r\n+subscribe\r\n+c\r\n:1\r\n")
+                continuation.yield(client)
+            }
+        }
+        let url = "redis://127.0.0.1:\(server.port)"
+        let process = try ServerProcess([
+            "/bin/sh", "-c",
+            "\(before)exec \(Programs.broadcast) subscribe --url \(url) c >\(path)",
+        ])
+        var clients = subscribed.makeAsyncIterator()
+        let client = await clients.next()
+        close(reading)
+        // More than a pipe holds: another test's child may have the end for a moment, between fork and exec.
+        let message = String(repeating: "x", count: 200_000)
+        client?.send(">3\r\n+message\r\n+c\r\n$200000\r\n\(message)\r\n")
+        #expect(await process.waitForExit() == status)
     }
 
     // MARK: Words

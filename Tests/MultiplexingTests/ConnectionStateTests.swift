@@ -11,7 +11,8 @@ struct ConnectionStateTests {
 
     private func state(waits: Bool = false) -> ConnectionState {
         var state = ConnectionState(
-            servers: [first], connectTimeout: .seconds(5), waitsForServer: waits)
+            servers: [first], connectTimeout: .seconds(5), waitsForServer: waits,
+            backoff: Backoff(longest: .seconds(5)))
         _ = state.start(at: start)
         return state
     }
@@ -118,7 +119,8 @@ struct ConnectionStateTests {
         var tenths = Array(repeating: 0, count: 10)
         for _ in 0..<200 {
             var state = ConnectionState(
-                servers: [first], connectTimeout: .seconds(5), waitsForServer: true)
+                servers: [first], connectTimeout: .seconds(5), waitsForServer: true,
+                backoff: Backoff(longest: .seconds(5)))
             _ = state.start(at: start)
             var now = start
             // The eighth attempt and later ones: the interval is 5 s.

@@ -6,11 +6,11 @@ import Testing
 private let origin = Origin(channel: "c")
 
 /// A run of messages, each a number of eight bytes.
-private func run(_ numbers: Range<Int>) -> MessageBlock {
+private func run(_ numbers: Range<Int>, topic: Int = 0) -> MessageBlock {
     var collector = MessageCollector()
     for number in numbers {
         let bytes = (0..<8).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }
-        _ = collector.add(bytes.span, bytes.indices, topic: 0, origin: origin)
+        _ = collector.add(bytes.span, bytes.indices, topic: topic, origin: origin)
     }
     guard let block = collector.finish() else { preconditionFailure("a run of no messages") }
     return block
@@ -128,6 +128,93 @@ struct MailboxStateTests {
         #expect(drain(&mailbox) == ["gap5.0"])
     }
 
+    @Test func topicsThatWereNotLostPassByAGap() {
+        var mailbox = MailboxState(limits: limits(100))
+        mailbox.offer(run(0..<1, topic: 1))
+        mailbox.interrupt([1, 2], at: start, reason: "x")
+        mailbox.offer(run(10..<11, topic: 3))
+        #expect(drain(&mailbox) == ["0", "10"])
+        mailbox.restore(1, isResumed: false, at: start + .seconds(1))
+        mailbox.offer(run(1..<2, topic: 1))
+        mailbox.offer(run(11..<12, topic: 3))
+        #expect(
+            drain(&mailbox) == ["11"], "one loss is one gap: 1 waits for 2, which was lost with it")
+        mailbox.restore(2, isResumed: false, at: start + .seconds(4))
+        #expect(drain(&mailbox) == ["gap4.0", "1"])
+    }
+
+    @Test func twoLossesDoNotWaitForEachOther() {
+        var mailbox = MailboxState(limits: limits(100))
+        mailbox.interrupt([1], at: start, reason: "x")
+        mailbox.interrupt([2], at: start + .seconds(1), reason: "y")
+        mailbox.restore(2, isResumed: false, at: start + .seconds(2))
+        mailbox.offer(run(20..<21, topic: 2))
+        #expect(drain(&mailbox) == ["gap1.0", "20"])
+        mailbox.offer(run(0..<1, topic: 1))
+        mailbox.restore(1, isResumed: false, at: start + .seconds(9))
+        #expect(drain(&mailbox) == ["gap9.0", "0"])
+    }
+
+    /// Two servers die one after the other, and then the whole session.
+    @Test func aLossThatTakesInOthersIsOneWithThem() {
+        var mailbox = MailboxState(limits: limits(100))
+        mailbox.interrupt([1], at: start, reason: "x")
+        mailbox.interrupt([2], at: start + .seconds(1), reason: "y")
+        mailbox.interrupt([1, 2, 3], at: start + .seconds(2), reason: "z")
+        for topic in 1...3 {
+            #expect(drain(&mailbox) == [])
+            mailbox.restore(topic, isResumed: false, at: start + .seconds(5))
+        }
+        #expect(drain(&mailbox) == ["gap5.0"])
+    }
+
+    /// A second loss comes while messages of the first wait: they stand between the two gaps.
+    @Test func messagesBetweenTwoLossesStandBetweenTheirGaps() {
+        var mailbox = MailboxState(limits: limits(100))
+        mailbox.interrupt([1, 2], at: start, reason: "x")
+        mailbox.restore(1, isResumed: false, at: start + .seconds(1))
+        mailbox.offer(run(0..<2, topic: 1))
+        for second in 2..<9 {
+            mailbox.interrupt([1, 2], at: start + .seconds(second), reason: "y")
+        }
+        for topic in 1...2 {
+            mailbox.restore(topic, isResumed: false, at: start + .seconds(10))
+        }
+        #expect(drain(&mailbox) == ["gap10.0", "0", "1", "gap8.0"])
+    }
+
+    @Test func aResumedTopicHasNoGapAndDoesNotWaitForOthers() {
+        var mailbox = MailboxState(limits: limits(100))
+        mailbox.interrupt([1, 2], at: start, reason: "x")
+        mailbox.restore(1, isResumed: true, at: start)
+        mailbox.offer(run(0..<1, topic: 1))
+        #expect(drain(&mailbox) == ["0"])
+        mailbox.offer(run(20..<21, topic: 2))
+        mailbox.restore(2, isResumed: true, at: start + .seconds(1))
+        #expect(drain(&mailbox) == ["20"])
+    }
+
+    @Test func whatWaitsBehindAGapCountsAndIsDroppedLast() {
+        var mailbox = MailboxState(limits: limits(3))
+        mailbox.interrupt([1], at: start, reason: "x")
+        mailbox.offer(run(0..<2, topic: 1))
+        mailbox.offer(run(20..<22, topic: 2))
+        #expect(mailbox.count == 3)
+        #expect(drain(&mailbox) == ["-1", "21"])
+        mailbox.restore(1, isResumed: false, at: start + .seconds(1))
+        #expect(drain(&mailbox) == ["gap1.0", "0", "1"])
+        #expect(mailbox.count == 0 && mailbox.byteCount == 0)
+    }
+
+    @Test func endingDeliversWhatWaitsBehindAGap() {
+        var mailbox = MailboxState(limits: limits(100))
+        mailbox.interrupt([1, 2], at: start, reason: "x")
+        mailbox.restore(1, isResumed: false, at: start)
+        mailbox.offer(run(0..<1, topic: 1))
+        mailbox.finish(nil)
+        #expect(drain(&mailbox) == ["0", "end"])
+    }
+
     @Test func endingDoesNotWaitForALossToBeOver() {
         var mailbox = MailboxState(limits: limits(100))
         mailbox.offer(run(0..<1))
@@ -193,5 +280,78 @@ struct MailboxStateTests {
         check(drain(&mailbox))
         #expect(expected == next, "seed \(seed)")
         #expect(mailbox.delivered + mailbox.dropped == next)
+    }
+
+    /// The model for several topics, of which any set is lost and comes back topic by topic: each topic's messages come
+    /// once and in order, those of a topic that is not lost at once, and between two of a topic that it was lost
+    /// between there is a gap.
+    @Test(arguments: 0..<60 as Range<UInt64>)
+    func eachTopicIsInOrderAndOnlyLostTopicsWait(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        var mailbox = MailboxState(limits: limits(100_000))
+        var topics = Array(repeating: TopicModel(), count: 4)
+        var now = start
+        func take() {
+            while let delivery = mailbox.next() {
+                switch delivery {
+                case .message(let message):
+                    let number = message.bytes.reversed().reduce(0) { $0 << 8 | Int($1) }
+                    topics[number / 1000].taken(number % 1000, seed)
+                case .gap: for topic in topics.indices { topics[topic].sawGap = true }
+                case .end: Issue.record("ended")
+                }
+            }
+        }
+        for _ in 0..<900 {
+            now += .seconds(1)
+            let topic = Int.random(in: 0..<4, using: &random)
+            switch Int.random(in: 0..<8, using: &random) {
+            case 0:
+                let lost = (0..<4).filter { _ in Bool.random(using: &random) }
+                mailbox.interrupt(lost, at: now, reason: "x")
+                for topic in lost { topics[topic].lost() }
+            case 1, 2:
+                mailbox.restore(topic, isResumed: false, at: now)
+                topics[topic].isLost = false
+            case 3: take()
+            default:
+                guard !topics[topic].isLost else { continue }
+                let number = topic * 1000 + topics[topic].next
+                mailbox.offer(run(number..<number + 1, topic: topic))
+                topics[topic].offered()
+            }
+        }
+        for topic in topics.indices { mailbox.restore(topic, isResumed: false, at: now) }
+        take()
+        for topic in topics { #expect(topic.expected == topic.next, "seed \(seed)") }
+    }
+}
+
+/// What one topic's messages must look like.
+private struct TopicModel {
+    var next = 0
+    var expected = 0
+    var isLost = false
+    var sawGap = false
+    /// The numbers of messages that are the first after a loss.
+    private var afterLoss: Set<Int> = []
+    private var wasLost = false
+
+    mutating func lost() {
+        isLost = true
+        wasLost = true
+    }
+
+    mutating func offered() {
+        if wasLost { afterLoss.insert(next) }
+        wasLost = false
+        next += 1
+    }
+
+    mutating func taken(_ number: Int, _ seed: UInt64) {
+        #expect(number == expected, "seed \(seed)")
+        if afterLoss.contains(number) { #expect(sawGap, "seed \(seed): no gap before \(number)") }
+        expected = number + 1
+        sawGap = false
     }
 }

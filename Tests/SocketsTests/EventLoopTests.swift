@@ -22,6 +22,25 @@ private actor Resident {
     }
 }
 
+/// An actor that notices when two threads are inside of it.
+private actor Lonely {
+    nonisolated let loop: EventLoop
+    private let inside = Atomic<Int>(0)
+    private(set) var collisions = 0
+
+    init(_ loop: EventLoop) {
+        self.loop = loop
+    }
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    func enter() {
+        if inside.add(1, ordering: .relaxed).newValue > 1 { collisions += 1 }
+        for _ in 0..<3000 { _ = inside.load(ordering: .relaxed) }
+        inside.subtract(1, ordering: .relaxed)
+    }
+}
+
 struct EventLoopTests {
     private func pair() throws -> (Socket, Socket) {
         var numbers: [Int32] = [0, 0]
@@ -50,6 +69,19 @@ struct EventLoopTests {
         for await number in numbers { seen.append(number) }
         #expect(seen == Array(0..<1000))
         #expect(!loop.isCurrentThread)
+    }
+
+    /// Its jobs are still run then, by the threads that bring them.
+    @Test func anActorOfAStoppedLoopIsEnteredByOneThreadAtATime() async throws {
+        let loop = try EventLoop(name: "test")
+        let actor = Lonely(loop)
+        await withTaskGroup(of: Void.self) { group in
+            for number in 0..<2000 {
+                group.addTask { await actor.enter() }
+                if number == 20 { loop.stop() }
+            }
+        }
+        #expect(await actor.collisions == 0)
     }
 
     @Test func anActorLivesOnTheLoop() async throws {

@@ -1,7 +1,7 @@
 /// A URL with a password that is written as no manual allows it: with marks of the URL's own, escapes that are none,
 /// and accents in it. Nothing that is printed may have a piece of it, and no piece be taken for a host.
 package struct SecretURL: Sendable {
-    /// Every piece of the password has it, wherever it is cut.
+    /// A text that every piece of the password has, wherever it is cut.
     package static let mark = "SECRET"
 
     package let text: String
@@ -51,12 +51,12 @@ package struct SecretURL: Sendable {
             case 0: "\(scheme)://user:\(password)@h\(tail)"
             case 1: "\(scheme)://:\(password)@h\(tail)"
             case 2: "\(scheme)://h/0?password=\(password)&x=y"
-            // Without the host: the password stands where a port would.
+            // A URL without a host: the password stands where a port would.
             default: "\(scheme)://user:\(password)\(tail)"
             }
     }
 
-    /// Whether a text has a piece of the password.
+    /// True if a text has a piece of the password.
     package static func isShown(in text: String) -> Bool {
         text.lowercased().contains(mark.lowercased())
     }

@@ -117,8 +117,9 @@ package struct TranscriptPlayer {
         text.split(separator: " ").dropFirst().map { word in
             let isPattern = word.first == "~"
             let bytes = Transcript.unescape(isPattern ? word.dropFirst() : word)
-            let text = String(decoding: bytes, as: UTF8.self)
-            let name = isPattern ? TopicName.pattern(text) : .channel(text)
+            let name =
+                isPattern
+                ? TopicName.pattern(String(decoding: bytes, as: UTF8.self)) : .channel(bytes: bytes)
             let topic = topics[name] ?? Topic(id: topics.count, name: name)
             topics[name] = topic
             return topic

@@ -29,6 +29,7 @@ package struct MemoryBackend: URLBackend {
     }
 
     package func refusal(of topic: TopicName) -> String? {
+        if case .binaryChannel = topic { return "a channel's name is text in memory" }
         guard topic.text.isEmpty else { return nil }
         return topic.isPattern ? "the pattern is empty" : "the channel's name is empty"
     }

@@ -46,7 +46,7 @@ struct MemorySession: Session {
 
     private mutating func add(_ topic: Topic) {
         switch topic.name {
-        case .channel: channels.insert(topic)
+        case .channel, .binaryChannel: channels.insert(topic)
         case .pattern(let pattern):
             patterns.append((topic, GlobPattern(pattern)))
         }
@@ -54,7 +54,7 @@ struct MemorySession: Session {
 
     private mutating func remove(_ topic: Topic) {
         switch topic.name {
-        case .channel(let name): channels.remove(name)
+        case .channel, .binaryChannel: channels.remove(topic.name)
         case .pattern: patterns.removeAll { $0.topic == topic }
         }
     }

@@ -13,14 +13,14 @@ package struct LoginPolicy: Hashable, Sendable {
         case none
     }
 
-    /// What there is here: a password in the clear only with `allow_cleartext`.
+    /// The logins that this client has: a password in the clear only with `allow_cleartext`.
     private static let possible: Set<Method> = [.password, .md5, .scram, .none]
 
     private let allowed: Set<Method>
-    /// As an error names it: the option or the variable.
+    /// The option or the variable, for errors.
     private let name: String
 
-    /// Whatever the server asks for.
+    /// No limit: the server may ask for any login.
     package static let any = LoginPolicy(allowed: Set(Method.allCases), name: "")
 
     private init(allowed: Set<Method>, name: String) {

@@ -56,6 +56,7 @@ package struct PostgresBackend: URLBackend {
         switch topic {
         case .channel(let name): refusal(ofChannel: name)
         case .pattern: "Postgres has no patterns: name the channels"
+        case .binaryChannel: "a channel's name is text in Postgres, and this one is not UTF-8"
         }
     }
 

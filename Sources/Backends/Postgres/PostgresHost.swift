@@ -2,8 +2,8 @@ package import BroadcasterWire
 
 /// A server of the list: by its name, and where to connect to.
 package struct PostgresHost: Hashable, Sendable {
-    /// As the password file, and a certificate, know it: a host's name, the folder of a Unix-domain socket, or the
-    /// address where nothing else is given.
+    /// The name in the password file and in a certificate: a host's name, the folder of a Unix-domain socket, or the
+    /// address where the URL gives nothing else.
     package let name: String
     package let port: UInt16
     package let endpoint: Endpoint
@@ -20,7 +20,7 @@ package struct PostgresHost: Hashable, Sendable {
         let host = try settings.take(
             "host", part: url.map(\.name).joined(separator: ","), variable: "PGHOST")
         let address = try settings.take("hostaddr", variable: "PGHOSTADDR")
-        // With several hosts the URL says something of the port in any case: PGPORT is not asked then.
+        // A URL with several hosts always has a list of ports, if an empty one: libpq does not ask PGPORT then.
         let port = try settings.take(
             "port", part: url.map { $0.port.map(String.init) ?? "" }.joined(separator: ","),
             variable: "PGPORT")
@@ -92,10 +92,10 @@ package struct PostgresHost: Hashable, Sendable {
         return PostgresHost(name: host, port: port, endpoint: .tcp(host: host, port: port))
     }
 
-    /// Whether the resolver would take it for an address, and ask nobody.
+    /// True where the resolver takes the text for an address, without a request to a name server.
     private static func isNumeric(_ text: String) -> Bool {
         if text.utf8.contains(UInt8(ascii: ":")) {
-            // What follows a % names an interface.
+            // The rest after a % names an interface.
             return text.utf8.prefix { $0 != UInt8(ascii: "%") }.allSatisfy {
                 "0123456789abcdefABCDEF:.".utf8.contains($0)
             }

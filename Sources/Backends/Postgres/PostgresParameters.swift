@@ -81,7 +81,7 @@ package enum PostgresParameters {
         ForeignOption("keepalives_interval", nil, .integer),
         ForeignOption("keepalives_count", nil, .integer),
         ForeignOption("tcp_user_timeout", nil, .integer),
-        // How TLS, Kerberos or OAuth would be done where a server asks for it, which is an error of its own.
+        // Details of TLS, Kerberos and OAuth. A server that asks for one of these is refused in the handshake.
         ForeignOption("sslcompression", "PGSSLCOMPRESSION", .any),
         ForeignOption("sslcert", "PGSSLCERT", .any), ForeignOption("sslkey", "PGSSLKEY", .any),
         ForeignOption("sslpassword", nil, .any), ForeignOption("sslcrl", "PGSSLCRL", .any),
@@ -112,8 +112,8 @@ package enum PostgresParameters {
         "PGOAUTHDEBUG",
     ]
 
-    /// Every spelling of Postgres's that leads to UTF-8 (`pg_encname_tbl` in encnames.c), and `auto`, which asks for
-    /// the program's own.
+    /// Accepts each of Postgres's spellings of UTF-8 (`pg_encname_tbl` in encnames.c), and `auto`, which asks for the
+    /// program's own encoding.
     @Sendable private static func isUTF8(_ name: String) -> Bool {
         let letters = name.lowercased().unicodeScalars.filter {
             ("a"..."z").contains($0) || ("0"..."9").contains($0)

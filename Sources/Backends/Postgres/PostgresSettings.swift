@@ -38,7 +38,7 @@ struct PostgresSettings {
         environment.variable(name).map { Setting(text: $0, name: name, isVariable: true) }
     }
 
-    /// What `sslmode` says, or one of the two other words for it (`conninfo_uri_parse_params` and
+    /// Takes `sslmode`, or one of libpq's two other words for it (`conninfo_uri_parse_params` and
     /// `conninfo_storeval`): `ssl=true`, as JDBC has it, and `requiressl`.
     mutating func takeEncryption() throws(URLError) -> Setting? {
         let shown = options

@@ -1,6 +1,6 @@
 package import BroadcasterWire
 
-/// What a `postgres://` URL, the `PG…` variables and the password file say, as libpq has it
+/// The contents of a `postgres://` URL, the `PG…` variables and the password file, read as libpq reads them
 /// ("Connection URIs", "Environment Variables" and "The Password File" in the Postgres documentation): an option wins
 /// over the URL's own part, and this over the variable.
 package struct PostgresURL: Sendable {
@@ -78,7 +78,7 @@ package struct PostgresURL: Sendable {
         return try LoginPolicy(setting.text, name: setting.name) { shown.show($0, of: setting) }
     }
 
-    /// As they are given, or by chance where `load_balance_hosts` asks for that.
+    /// The hosts in the order given, or in a random one where `load_balance_hosts` asks for that.
     private static func order(
         _ hosts: [PostgresHost], _ settings: inout PostgresSettings,
         _ environment: ServerEnvironment
@@ -90,7 +90,7 @@ package struct PostgresURL: Sendable {
         return setting.text == "random" ? environment.order(hosts.count).map { hosts[$0] } : hosts
     }
 
-    /// What libpq knows and we do not is refused where it would promise more than we keep.
+    /// Refuses the parameters of libpq that would promise more than this client keeps.
     private static func checkForeign(
         _ settings: inout PostgresSettings, _ hosts: [PostgresHost]
     ) throws(URLError) {
@@ -121,7 +121,7 @@ package struct PostgresURL: Sendable {
     }
 }
 
-/// nil where nothing is said: an empty text asks for the default.
+/// The text, or nil if it is empty: libpq's way to ask for the default.
 private func given(_ text: String?) -> String? {
     text?.isEmpty == true ? nil : text
 }

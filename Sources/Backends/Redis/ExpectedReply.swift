@@ -7,6 +7,14 @@ enum ExpectedReply: Sendable {
     case probe
     case role
 
+    /// The request is one that a paused server holds back.
+    var isPublishing: Bool {
+        switch self {
+        case .publication, .probe: true
+        case .pong, .subscription, .role: false
+        }
+    }
+
     var name: String {
         switch self {
         case .publication, .probe: "PUBLISH"

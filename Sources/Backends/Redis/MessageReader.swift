@@ -27,8 +27,7 @@ struct MessageReader: Sendable {
 
     mutating func remove(_ topic: Topic) {
         scanner.forget()
-        let name = topic.name.text
-        topic.name.isPattern ? patterns.remove(name) : channels.remove(name)
+        topic.name.isPattern ? patterns.remove(topic.name) : channels.remove(topic.name)
     }
 
     /// True if there are topics beside the hidden one.
@@ -50,7 +49,12 @@ struct MessageReader: Sendable {
         return end > buffer.start
     }
 
-    func take(_ message: [UInt8], on channel: [UInt8], into output: inout SessionOutput) {
+    /// - Parameter pattern: the one that matched, in a message for a pattern.
+    func take(
+        _ message: [UInt8], on channel: [UInt8], matching pattern: [UInt8]?,
+        into output: inout SessionOutput
+    ) {
+        if let pattern { return take(message, on: channel, matching: pattern, into: &output) }
         guard let entry = channels.find(channel.span, channel.indices), entry.topic != hidden.id,
             isTaken(message, entry.topic, into: &output)
         else { return }
@@ -58,7 +62,7 @@ struct MessageReader: Sendable {
             messageIn: message.span, at: message.indices, topic: entry.topic, origin: entry.origin)
     }
 
-    func take(
+    private func take(
         _ message: [UInt8], on channel: [UInt8], matching pattern: [UInt8],
         into output: inout SessionOutput
     ) {
@@ -71,8 +75,7 @@ struct MessageReader: Sendable {
                 .undeliverable(
                     topic: entry.topic, "a channel's name has \(channel.count) bytes"))
         }
-        let origin = Origin(
-            channel: String(decoding: channel, as: UTF8.self), pattern: entry.origin.channel)
+        let origin = Origin(.channel(bytes: channel), pattern: entry.origin.channel)
         output.append(
             messageIn: message.span, at: message.indices, topic: entry.topic, origin: origin)
     }

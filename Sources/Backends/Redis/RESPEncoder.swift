@@ -10,6 +10,18 @@ package enum RESPEncoder {
         for word in words { bulkString(word, to: &bytes) }
     }
 
+    /// Writes a command whose arguments are the names of topics.
+    package static func command(_ verb: String, _ topics: [Topic], to bytes: inout [UInt8]) {
+        header("*", 1 + topics.count, to: &bytes)
+        bulkString(verb, to: &bytes)
+        for topic in topics {
+            switch topic.name {
+            case .channel(let name), .pattern(let name): bulkString(name, to: &bytes)
+            case .binaryChannel(let name): string("$", name, to: &bytes)
+            }
+        }
+    }
+
     /// Writes a PUBLISH for each publication. The bytes before a payload are made once for publications of one
     /// channel that follow each other: making them each time was a fifth of the cost of publishing many.
     package static func publish(_ publications: [Publication], to bytes: inout [UInt8]) {

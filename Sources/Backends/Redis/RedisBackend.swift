@@ -32,7 +32,8 @@ package struct RedisBackend: URLBackend {
 
     package func refusal(of topic: TopicName) -> String? {
         switch topic {
-        case .channel(let name): refusal(ofChannel: name)
+        case .channel(let name): refusal(ofChannel: name.utf8.count)
+        case .binaryChannel(let name): refusal(ofChannel: name.count)
         case .pattern(let pattern) where pattern.utf8.count > RedisBackend.longestPattern:
             "a pattern has at most \(RedisBackend.longestPattern) bytes,"
                 + " this one has \(pattern.utf8.count)"
@@ -41,7 +42,7 @@ package struct RedisBackend: URLBackend {
     }
 
     package func refusal(ofPublishing payload: Payload, to channel: String) -> String? {
-        if let refusal = refusal(ofChannel: channel) { return refusal }
+        if let refusal = refusal(ofChannel: channel.utf8.count) { return refusal }
         let limit = options.maximumMessageSize
         guard payload.byteCount > limit else { return nil }
         return
@@ -50,9 +51,9 @@ package struct RedisBackend: URLBackend {
     }
 
     /// Redis would take an empty name; nobody means one.
-    private func refusal(ofChannel name: String) -> String? {
-        if name.isEmpty { return "the channel's name is empty" }
-        guard name.utf8.count > options.maximumMessageSize else { return nil }
-        return "the channel's name has \(name.utf8.count) bytes"
+    private func refusal(ofChannel length: Int) -> String? {
+        if length == 0 { return "the channel's name is empty" }
+        guard length > options.maximumMessageSize else { return nil }
+        return "the channel's name has \(length) bytes"
     }
 }

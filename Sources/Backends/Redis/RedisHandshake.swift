@@ -4,6 +4,9 @@ import BroadcasterWire
 ///
 /// RESP3: HELLO with AUTH and SETNAME. RESP2, asked for or fallen back to: AUTH, CLIENT SETNAME, and on the
 /// main lane INFO for the server's version. Then SELECT. Each step waits for its answer.
+///
+/// The login and the database decide; the rest is nice to have. A server that refuses HELLO, in whatever words, is spoken
+/// to in RESP2, where a wrong login shows itself; one that gives no name, version or role is taken without.
 struct RedisHandshake: Sendable {
     enum Step: Hashable, Sendable {
         case hello
@@ -12,6 +15,14 @@ struct RedisHandshake: Sendable {
         case information
         case role
         case select
+
+        /// Any answer will do.
+        var isOptional: Bool {
+            switch self {
+            case .setName, .information, .role: true
+            case .hello, .authenticate, .select: false
+            }
+        }
     }
 
     enum Outcome: Hashable, Sendable {
@@ -22,31 +33,42 @@ struct RedisHandshake: Sendable {
     }
 
     private let url: RedisURL
+    private let login: RedisLogin?
     private let isMain: Bool
     private(set) var dialect: RedisURL.Dialect
     private(set) var product = "redis"
     private(set) var version = "unknown"
     private(set) var role: RedisRole
     private var step = Step.hello
+    /// HELLO gives the name too. A server that refuses that is greeted again without.
+    private var isNamedByHello: Bool
+    /// The server's words, where it has refused HELLO.
+    private var refusalOfHello: String?
 
     /// - Parameter role: nothing known of it; what the server says of its role is added.
     init(_ url: RedisURL, lane: Lane, dialect: RedisURL.Dialect, role: RedisRole) {
         self.url = url
         self.role = role
         self.dialect = dialect
+        login = RedisLogin(url)
         isMain = lane == .main
+        isNamedByHello = url.clientName != nil
     }
 
     /// Writes the first step, if there is any.
     mutating func start(_ lane: Lane, into output: inout SessionOutput) -> Outcome {
         guard dialect == .resp3 else { return advance(past: .hello, lane, into: &output) }
-        step = .hello
-        var words = ["HELLO", "3"]
-        if let password = url.password { words += ["AUTH", url.user ?? "default", password] }
-        if let name = url.clientName { words += ["SETNAME", name] }
-        RESPEncoder.command(words, to: &output[lane])
+        greet(lane, into: &output)
         return .goOn
     }
+
+    private func greet(_ lane: Lane, into output: inout SessionOutput) {
+        var words = ["HELLO", "3"] + (login?.greeting ?? [])
+        if isNamedByHello, let name = url.clientName { words += ["SETNAME", name] }
+        RESPEncoder.command(words, to: &output[lane])
+    }
+
+    // MARK: Answers
 
     mutating func received(
         _ reply: RESPValue, _ lane: Lane, into output: inout SessionOutput
@@ -58,14 +80,16 @@ struct RedisHandshake: Sendable {
                 Array(text.prefix(Rejection.readLimit)), url.password)
             return refused(String(decoding: shown, as: UTF8.self), lane, into: &output)
         case .map(let fields) where step == .hello:
-            read(fields)
-            return advance(past: .setName, lane, into: &output)
-        case .bulkString(let text) where step == .information || step == .role,
-            .verbatimString(_, let text) where step == .information || step == .role:
-            readInformation(text)
-            role.learn(lines: text)
+            return greeted(fields, unlessSaid: .resp3, lane, into: &output)
+        case .array(let fields) where step == .hello:
+            // Kvrocks and Pika know HELLO, and answer in RESP2.
+            return greeted(fields, unlessSaid: .resp2, lane, into: &output)
+        case _ where step.isOptional:
+            for (name, value) in RedisInformation.fields(of: reply.text ?? []) {
+                learn(name, value)
+            }
             return advance(past: step, lane, into: &output)
-        case .simpleString where step != .hello && step != .information && step != .role:
+        case .simpleString where step != .hello:
             return advance(past: step, lane, into: &output)
         default:
             throw ProtocolError(
@@ -74,30 +98,92 @@ struct RedisHandshake: Sendable {
         }
     }
 
+    private mutating func greeted(
+        _ values: [RESPValue], unlessSaid usual: RedisURL.Dialect, _ lane: Lane,
+        into output: inout SessionOutput
+    ) -> Outcome {
+        dialect = usual
+        for (name, value) in RedisInformation.fields(of: values) {
+            if name == "proto" { dialect = value == "3" ? .resp3 : .resp2 }
+            learn(name, value)
+        }
+        return advance(past: isNamedByHello ? .setName : .authenticate, lane, into: &output)
+    }
+
+    /// Takes a field of HELLO's or INFO's answer.
+    private mutating func learn(_ name: String, _ value: String) {
+        role.learn(name, value)
+        switch name {
+        case "server", "server_name": product = Rejection.printable(value)
+        // Valkey tells both; its own is the one that counts.
+        case "redis_version" where version == "unknown": version = Rejection.printable(value)
+        case "version", "valkey_version": version = Rejection.printable(value)
+        default: break
+        }
+    }
+
+    // MARK: Refusals
+
     private mutating func refused(
         _ message: String, _ lane: Lane, into output: inout SessionOutput
     ) -> Outcome {
-        let code = message.prefix { $0 != " " }
-        switch step {
-        case .hello
-        where code == "NOPROTO" || message.lowercased().containsBytes("unknown command"):
-            dialect = .resp2
-            return advance(past: .hello, lane, into: &output)
-        default:
-            var kind = Rejection.kind(of: message)
-            if step == .authenticate { kind = .authentication }
-            if step == .information || step == .role, kind == .permission || kind == .permanent {
-                // Not allowed to ask, or a proxy that does not know: it stays unknown.
-                return advance(past: .role, lane, into: &output)
-            }
+        let kind = Rejection.kind(of: message)
+        if kind == .temporary || message.hasPrefix("DENIED ") {
+            // It is about the connection, not about the step: loading, too many clients, protected mode.
             return .rejected(Rejection(kind: kind, message: message))
         }
+        switch step {
+        case .hello: return helloRefused(message, kind, lane, into: &output)
+        case .authenticate:
+            return .rejected(Rejection(kind: .authentication, message: message))
+        case _ where kind == .authentication: break
+        case .setName:
+            output.append(.warned(Rejection.printable("client_name is not set: \(message)")))
+            return advance(past: .setName, lane, into: &output)
+        case .information, .role:
+            // Not allowed to ask, or a proxy that does not know: it stays unknown.
+            return advance(past: .role, lane, into: &output)
+        case .select:
+            let hint = "PUB/SUB needs no database, drop the /\(url.database)"
+            return .rejected(Rejection(kind: kind, message: "\(hint): \(message)"))
+        }
+        return .rejected(Rejection(kind: kind, message: message))
     }
+
+    private mutating func helloRefused(
+        _ message: String, _ kind: Rejection.Kind, _ lane: Lane, into output: inout SessionOutput
+    ) -> Outcome {
+        // NOAUTH in spite of a login: a proxy that takes AUTH alone.
+        if kind == .authentication, login == nil || !message.hasPrefix("NOAUTH") {
+            return .rejected(Rejection(kind: kind, message: message))
+        }
+        if isNamedByHello {
+            isNamedByHello = false
+            greet(lane, into: &output)
+            return .goOn
+        }
+        refusalOfHello = message
+        dialect = .resp2
+        return advance(past: .hello, lane, into: &output)
+    }
+
+    // MARK: The server has closed the connection
+
+    /// True if the server has not answered HELLO: it may know no better way to say that it does not know the command.
+    var isUnanswered: Bool { step == .hello && dialect == .resp3 }
+
+    /// The reason for which the server may have closed the connection, in its own words.
+    var refusal: Rejection? {
+        refusalOfHello.map { Rejection(kind: .permanent, message: $0) }
+    }
+
+    // MARK: Steps
 
     /// Writes the next step that is needed after `last`.
     private mutating func advance(
         past last: Step, _ lane: Lane, into output: inout SessionOutput
     ) -> Outcome {
+        if role.isSentinel { return .rejected(RedisRole.sentinel) }
         let order: [Step] = [.hello, .authenticate, .setName, .information, .role, .select]
         let position = order.firstIndex(of: last) ?? 0
         for next in order[(position + 1)...] {
@@ -112,74 +198,11 @@ struct RedisHandshake: Sendable {
     private func words(for step: Step) -> [String]? {
         switch step {
         case .hello: nil
-        case .authenticate:
-            url.password.map { ["AUTH"] + [url.user, $0].compactMap { $0 } }
+        case .authenticate: login?.command
         case .setName: url.clientName.map { ["CLIENT", "SETNAME", $0] }
         case .information: isMain && version == "unknown" ? ["INFO", "server"] : nil
         case .role: isMain && dialect == .resp2 ? ["INFO", "replication"] : nil
         case .select: url.database > 0 ? ["SELECT", String(url.database)] : nil
         }
-    }
-
-    private mutating func read(_ fields: [RESPValue]) {
-        role.learn(fields: fields)
-        for index in stride(from: 0, to: fields.count - 1, by: 2) {
-            guard let name = fields[index].plain.text,
-                let value = fields[index + 1].plain.text.map({ String(decoding: $0, as: UTF8.self) }
-                )
-            else { continue }
-            switch String(decoding: name, as: UTF8.self) {
-            case "server": product = Rejection.printable(value)
-            case "version": version = Rejection.printable(value)
-            default: break
-            }
-        }
-    }
-
-    private mutating func readInformation(_ text: [UInt8]) {
-        for (name, value) in RedisInformation.fields(of: text) {
-            switch name {
-            case "server_name": product = Rejection.printable(value)
-            case "redis_version" where version == "unknown": version = Rejection.printable(value)
-            case "valkey_version": version = Rejection.printable(value)
-            default: break
-            }
-        }
-    }
-}
-
-/// The answer to INFO: lines of `name:value`.
-enum RedisInformation {
-    /// A section has 2 KB or so (Redis 8.2); what a hostile server adds is not looked at.
-    private static let readLimit = 65_536
-
-    static func fields(of text: [UInt8]) -> [(name: String, value: String)] {
-        let text = String(decoding: text.prefix(readLimit), as: UTF8.self)
-        return text.split(whereSeparator: \.isNewline).compactMap { line in
-            let parts = line.split(separator: ":", maxSplits: 1)
-            return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
-        }
-    }
-}
-
-extension Rejection {
-    /// What an error of Redis means, by its first word: the rest differs between versions.
-    static func kind(of message: String) -> Kind {
-        switch message.prefix(while: { $0 != " " }) {
-        case "WRONGPASS", "NOAUTH": .authentication
-        case "NOPERM": .permission
-        case "LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN": .temporary
-        case "ERR" where message.containsBytes("max number of clients"): .temporary
-        case "ERR" where message.containsBytes("invalid password"): .authentication
-        default: .permanent
-        }
-    }
-
-    /// Far more than is shown of an error; it may have 64 MiB.
-    static let readLimit = 4096
-
-    init(redis text: [UInt8]) {
-        let message = String(decoding: text.prefix(Rejection.readLimit), as: UTF8.self)
-        self.init(kind: Rejection.kind(of: message), message: message)
     }
 }

@@ -13,7 +13,9 @@ struct RedisRole: Sendable {
     }
 
     private var known = Known.unknown
+    private var hasBeenMaster = false
     private var isCluster = false
+    private(set) var isSentinel = false
     /// The server does not tell.
     private var isRefused = false
     /// The moment at which the server was asked, as long as it has not answered.
@@ -35,42 +37,43 @@ struct RedisRole: Sendable {
         kind: .unsuitable,
         message: "the server is a replica: what is published there reaches nobody else")
 
+    static let sentinel = Rejection(
+        kind: .unsuitable,
+        message: "this is a sentinel, which passes no messages on; use the address of the server"
+            + " that it watches: SENTINEL MASTERS tells it")
+
     var canPublish: Bool { known != .replica }
 
     /// The name and value of a field of HELLO's answer, or of a line of INFO.
-    mutating func learn(_ name: some StringProtocol, _ value: some StringProtocol) {
-        switch name {
-        case "mode", "redis_mode": isCluster = value == "cluster"
-        case "role" where isCluster: known = .master
-        case "role": known = value == "master" ? .master : .replica
+    mutating func learn(_ name: String, _ value: String) {
+        switch (name, value) {
+        case ("mode", _), ("redis_mode", _):
+            isCluster = value == "cluster"
+            isSentinel = value == "sentinel"
+        case ("role", _) where isCluster: known = .master
+        case ("role", "master"): known = .master
+        // INFO says slave, HELLO replica.
+        case ("role", "slave"), ("role", "replica"): known = .replica
+        // Another word is another server's, and no reason to refuse anything.
+        case ("role", _): known = .unknown
         default: break
         }
+        if known == .master { hasBeenMaster = true }
     }
 
     /// True where the server was the master before `answer`, and is not after it.
     mutating func checked(_ answer: RESPValue) -> Bool {
-        let wasMaster = known == .master
         askedAt = nil
         switch answer {
-        case .map(let fields): learn(fields: fields)
-        case .bulkString(let text), .verbatimString(_, let text): learn(lines: text)
+        case .map(let values), .array(let values):
+            for (name, value) in RedisInformation.fields(of: values) { learn(name, value) }
+        case .bulkString(let text), .verbatimString(_, let text):
+            for (name, value) in RedisInformation.fields(of: text) { learn(name, value) }
         // A script runs (-BUSY), for one: it is asked again.
         case .error(let text) where Rejection(redis: text).kind == .temporary: break
         default: isRefused = true
         }
-        return wasMaster && known == .replica
-    }
-
-    mutating func learn(fields: [RESPValue]) {
-        for index in stride(from: 0, to: fields.count - 1, by: 2) {
-            guard let name = fields[index].plain.text, let value = fields[index + 1].plain.text
-            else { continue }
-            learn(String(decoding: name, as: UTF8.self), String(decoding: value, as: UTF8.self))
-        }
-    }
-
-    mutating func learn(lines text: [UInt8]) {
-        for (name, value) in RedisInformation.fields(of: text) { learn(name, value) }
+        return hasBeenMaster && known == .replica
     }
 
     /// Notes that the server has answered something else, or takes bytes and cannot yet.

@@ -13,24 +13,17 @@ struct RedisSession: Session {
         case closing
     }
 
-    private struct Connection {
-        var decoder: RESPDecoder
-        var handshake: RedisHandshake
-        var isGreeted = false
-        var heartbeat: Heartbeat
-        var expected = Queue<ExpectedReply>()
-    }
-
     private let url: RedisURL
     private let options: CommonOptions
     private var phase = Phase.greeting
     /// An expired deadline: requests an immediate `timeReached`.
     private var openedAt: Instant?
     private var dialect: RedisURL.Dialect
-    private var lanes: [Connection] = []
+    private var lanes: [RedisConnection] = []
     private var messages: MessageReader
     private var role: RedisRole
     private var probe: RedisProbe
+    private var witness: RedisWitness
 
     /// - Parameter nonce: for the name of a channel that only this session uses.
     init(_ url: RedisURL, options: CommonOptions, nonce: String) {
@@ -39,6 +32,7 @@ struct RedisSession: Session {
         dialect = url.dialect
         role = RedisRole(answerTimeout: options.answerTimeout)
         probe = RedisProbe(nonce: nonce, interval: options.pingInterval)
+        witness = RedisWitness(channel: probe.topic.name.text)
         messages = MessageReader(limit: options.maximumMessageSize, passingOver: probe.topic)
     }
 
@@ -47,13 +41,13 @@ struct RedisSession: Session {
     mutating func opened(
         _ lane: Lane, to peer: PeerInfo, at now: Instant, into output: inout SessionOutput
     ) {
-        // The limit holds for messages; a name or an INFO answer may be longer than a tiny one.
-        let limits = RESPDecoder.Limits(stringLength: max(options.maximumMessageSize, 1 << 20))
-        var connection = Connection(
-            decoder: RESPDecoder(limits: limits),
-            handshake: RedisHandshake(
-                url.using(password: peer.password), lane: lane, dialect: dialect, role: role),
-            heartbeat: Heartbeat(interval: options.pingInterval))
+        let url = url.using(password: peer.password)
+        if lane == .witness {
+            return witness.opened(RedisLogin(url), at: now, into: &output)
+        }
+        var connection = RedisConnection(
+            RedisHandshake(url, lane: lane, dialect: dialect, role: role), lane: lane,
+            options: options)
         let outcome = connection.handshake.start(lane, into: &output)
         lanes.append(connection)
         openedAt = now
@@ -81,6 +75,28 @@ struct RedisSession: Session {
         }
     }
 
+    /// A server that closes on HELLO is tried once in RESP2: old proxies do so with a command that they do not know.
+    mutating func lost(
+        _ lane: Lane, _ failure: LaneFailure, at now: Instant, into output: inout SessionOutput
+    ) -> LaneLoss {
+        if lane == .witness {
+            witness.lost()
+            return .survived
+        }
+        guard phase == .greeting, lane == .main, case .lost = failure,
+            let handshake = lanes.first?.handshake
+        else { return .ended }
+        if handshake.isUnanswered {
+            dialect = .resp2
+            lanes = []
+            output.connect(.main)
+            return .survived
+        }
+        guard let refusal = handshake.refusal else { return .ended }
+        end(refusal, into: &output)
+        return .survived
+    }
+
     /// The lane that subscriptions live on.
     private var subscriberLane: Lane { dialect == .resp3 ? .main : .subscriptions }
 
@@ -104,11 +120,8 @@ struct RedisSession: Session {
             }
             end(RedisRole.cannotPublish, into: &output)
         case .publish(let publications):
-            RESPEncoder.publish(publications, to: &output[.main])
-            for publication in publications {
-                lanes[0].expected.append(.publication(ticket: publication.ticket))
-            }
-        case .ping: ping(.main, isAsked: true, into: &output)
+            lanes[0].publish(publications, into: &output)
+        case .ping: lanes[0].ping(isAsked: true, into: &output)
         case .close:
             phase = .closing
             for index in lanes.indices {
@@ -117,36 +130,11 @@ struct RedisSession: Session {
         }
     }
 
-    /// Names in one command: 10,000 channels are subscribed in 20 commands, and a publish in between
-    /// does not wait for all of them.
-    private static let topicsPerCommand = 500
-
     private mutating func request(
         _ topics: [Topic], isSubscribing: Bool, into output: inout SessionOutput
     ) {
         if isSubscribing { messages.insert(topics) }
-        for isPattern in [false, true] {
-            let verb = SubscriptionVerb(isPattern: isPattern, isSubscribing: isSubscribing)
-            let mine = topics.filter { $0.name.isPattern == isPattern }
-            for start in stride(from: 0, to: mine.count, by: RedisSession.topicsPerCommand) {
-                let end = min(start + RedisSession.topicsPerCommand, mine.count)
-                send(verb, Array(mine[start..<end]), into: &output)
-            }
-        }
-    }
-
-    private mutating func send(
-        _ verb: SubscriptionVerb, _ topics: [Topic], into output: inout SessionOutput
-    ) {
-        let lane = subscriberLane
-        RESPEncoder.command([verb.command] + topics.map(\.name.text), to: &output[lane])
-        lanes[lane.index].expected.append(
-            .subscription(SubscriptionRequest(verb: verb, topics: topics)))
-    }
-
-    private mutating func ping(_ lane: Lane, isAsked: Bool, into output: inout SessionOutput) {
-        RESPEncoder.command(["PING"], to: &output[lane])
-        lanes[lane.index].expected.append(.pong(isAsked: isAsked))
+        lanes[subscriberLane.index].request(topics, isSubscribing: isSubscribing, into: &output)
     }
 
     // MARK: What comes
@@ -158,6 +146,8 @@ struct RedisSession: Session {
         _ buffer: inout ReceiveBuffer, on lane: Lane, at now: Instant,
         into output: inout SessionOutput
     ) throws(ProtocolError) {
+        if lane == .witness { return witness.receive(&buffer, at: now) }
+        if lane == .main { witness.dismiss(into: &output) }
         lanes[lane.index].heartbeat.heard()
         if !lanes[lane.index].decoder.isAtBoundary, buffer.count >= RedisSession.largeMessage {
             // A large message on its way is one that arrives, and what was asked is answered behind it.
@@ -185,24 +175,10 @@ struct RedisSession: Session {
             if lane == subscriberLane, messages.takeRuns(from: &buffer, dialect, into: &output) {
                 probe.arrived()
             }
-            if lane == .main { scanAnswers(&buffer, at: now, into: &output) }
+            if lane == .main, lanes[0].scanAnswers(&buffer, into: &output) {
+                role.progressed(at: now)
+            }
         } while buffer.start > start
-    }
-
-    /// Answers to what was published.
-    private mutating func scanAnswers(
-        _ buffer: inout ReceiveBuffer, at now: Instant, into output: inout SessionOutput
-    ) {
-        let received = buffer.bytes
-        var position = buffer.start
-        while case .publication(let ticket)? = lanes[0].expected.first,
-            let receivers = AnswerScanner.next(received.span, at: &position)
-        {
-            _ = lanes[0].expected.removeFirst()
-            output.append(published: ticket, receivers: receivers)
-        }
-        if position > buffer.start { role.progressed(at: now) }
-        buffer.consume(upTo: position)
     }
 
     mutating func wrote(on lane: Lane, at now: Instant) {
@@ -231,40 +207,16 @@ struct RedisSession: Session {
     private mutating func receivePush(
         _ items: [RESPValue], on lane: Lane, at now: Instant, into output: inout SessionOutput
     ) throws(ProtocolError) {
-        let texts = items.map(\.plain.text)
-        guard let word = texts.first ?? nil else {
-            throw unknownPush(expected: "a string first", items)
-        }
-        let expected = "strings: the channel and the message"
-        switch (String(decoding: word, as: UTF8.self), texts.count) {
-        case ("message", 3):
-            guard let channel = texts[1], let message = texts[2] else {
-                throw unknownPush(expected: expected, items)
-            }
-            probe.arrived()
-            messages.take(message, on: channel, into: &output)
-        case ("pmessage", 4):
-            guard let pattern = texts[1], let channel = texts[2], let message = texts[3] else {
-                throw unknownPush(expected: expected, items)
-            }
+        switch try RedisPush(items) {
+        case .message(let message, let channel, let pattern):
             probe.arrived()
             messages.take(message, on: channel, matching: pattern, into: &output)
-        case ("message", _), ("pmessage", _): throw unknownPush(expected: expected, items)
-        case ("pong", _) where dialect == .resp2:
-            try receiveReply(.simpleString(word), on: lane, at: now, into: &output)
-        case (let text, let count):
-            // A word that no version we know sends is a later version's business.
-            guard let verb = SubscriptionVerb(confirmation: text) else { return }
-            guard count == 3 else { throw unknownPush(expected: "a channel and a count", items) }
-            try receiveConfirmation(verb, name: texts[1] ?? [], on: lane, into: &output)
+        case .confirmation(let verb, let name):
+            try receiveConfirmation(verb, name: name, on: lane, into: &output)
+        case .pong where dialect == .resp2:
+            try receiveReply(.simpleString([]), on: lane, at: now, into: &output)
+        case .pong, .other: break
         }
-    }
-
-    private func unknownPush(expected: String, _ items: [RESPValue]) -> ProtocolError {
-        ProtocolError(
-            reading: "Redis push", expected: expected,
-            found: "\(items.count) values: "
-                + items.prefix(5).map(\.kind).joined(separator: ", "))
     }
 
     private mutating func receiveConfirmation(
@@ -334,7 +286,9 @@ struct RedisSession: Session {
             // -BUSY, -LOADING: the connection is given up and made again, until it heals.
             end(rejection, into: &output)
         } else if topics.count > 1 {
-            for topic in topics { send(request.verb, [topic], into: &output) }
+            for topic in topics {
+                lanes[subscriberLane.index].send(request.verb, [topic], into: &output)
+            }
         } else if topics.first == probe.topic {
             messages.remove(probe.topic)
             probe.refuse()
@@ -359,24 +313,11 @@ struct RedisSession: Session {
     ) {
         if verb.isSubscribing {
             probe.subscribed()
-            sendProbe(into: &output)
+            lanes[0].publishProbe(probe.topic, into: &output)
         } else {
             messages.remove(probe.topic)
             probe.unsubscribed()
         }
-    }
-
-    private mutating func sendProbe(into output: inout SessionOutput) {
-        let publication = Publication(
-            ticket: 0, channel: probe.topic.name.text, payload: .bytes([]))
-        RESPEncoder.publish([publication], to: &output[.main])
-        lanes[0].expected.append(.probe)
-    }
-
-    private mutating func askForRole(into output: inout SessionOutput) {
-        let command = dialect == .resp3 ? ["HELLO"] : ["INFO", "replication"]
-        RESPEncoder.command(command, to: &output[.main])
-        lanes[0].expected.append(.role)
     }
 
     // MARK: Time
@@ -392,24 +333,36 @@ struct RedisSession: Session {
         _ now: Instant, into output: inout SessionOutput
     ) throws(ProtocolError) {
         guard phase == .open else { return }
-        for index in lanes.indices {
-            if lanes[index].heartbeat.deadline == nil { lanes[index].heartbeat.start(at: now) }
-            switch lanes[index].heartbeat.timeReached(now) {
-            case .wait: break
-            case .ask: ping(Lane(index: index), isAsked: false, into: &output)
-            case .dead:
-                throw ProtocolError(
-                    silence: "the server is silent: no answer to PING for \(options.pingInterval)")
-            }
-        }
+        for index in lanes.indices { try beat(Lane(index: index), at: now, into: &output) }
         if role.isOverdue(at: now) {
             throw ProtocolError(silence: "the server sends, but has answered nothing for too long")
         }
-        if role.timeReached(now, interval: options.pingInterval) { askForRole(into: &output) }
+        if role.timeReached(now, interval: options.pingInterval) {
+            lanes[0].askForRole(dialect, into: &output)
+        }
         switch try probe.timeReached(now, isNeeded: messages.hasTopics) {
         case .wait: break
         case .subscribe: request([probe.topic], isSubscribing: true, into: &output)
-        case .publish: sendProbe(into: &output)
+        case .publish: lanes[0].publishProbe(probe.topic, into: &output)
+        }
+    }
+    private mutating func beat(
+        _ lane: Lane, at now: Instant, into output: inout SessionOutput
+    ) throws(ProtocolError) {
+        let place = lane.index
+        if lanes[place].heartbeat.deadline == nil { lanes[place].heartbeat.start(at: now) }
+        switch lanes[place].heartbeat.timeReached(now) {
+        case .wait:
+            if lanes[place].isHeldUp(at: now) { witness.call(into: &output) }
+        case .ask: lanes[place].ping(isAsked: false, into: &output)
+        case .dead where lane == .main && witness.isHeld(at: now):
+            // The server has paused, and what we have asked it is answered after that.
+            witness.dismiss(into: &output)
+            lanes[place].heartbeat.start(at: now)
+            role.progressed(at: now)
+        case .dead:
+            throw ProtocolError(
+                silence: "the server is silent: no answer to PING for \(options.pingInterval)")
         }
     }
 }

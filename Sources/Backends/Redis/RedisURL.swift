@@ -1,6 +1,6 @@
 package import BroadcasterWire
 
-/// What a `redis://`, `valkey://`, `redis+unix://` or `unix://` URL says.
+/// The contents of a `redis://`, `valkey://`, `redis+unix://` or `unix://` URL.
 ///
 /// Beside our own option names it takes those of redis-py's `from_url` and lettuce's URIs where they
 /// mean the same, so that a URL in use elsewhere can be used here. What is said twice has to agree: clients differ in
@@ -15,7 +15,8 @@ package struct RedisURL: Sendable {
     package let endpoint: Endpoint
     /// nil is the user `default`.
     package let user: String?
-    /// nil logs nobody in. Empty for a user without a password (`nopass` in an ACL), as redis-py sends it.
+    /// The password of the login; nil: no login. Empty for a user without a password (`nopass` in an ACL), as redis-py
+    /// sends it.
     package private(set) var password: String?
     package let database: Int
     package let clientName: String?
@@ -115,8 +116,8 @@ package struct RedisURL: Sendable {
 extension RedisURL {
     private static let tls = "needs TLS, which is not there yet"
 
-    /// What redis-py (5.2, the arguments of `ConnectionPool`, `Connection` and `SSLConnection`) and lettuce (6.5,
-    /// `RedisURI`) know beside what is obeyed here.
+    /// The options of redis-py (5.2, the arguments of `ConnectionPool`, `Connection` and `SSLConnection`) and lettuce
+    /// (6.5, `RedisURI`) that have nothing to set here.
     package static let foreignOptions: [ForeignOption] =
         [
             // One connection is shared by all; text is what `message.text` gives, bytes are always there.

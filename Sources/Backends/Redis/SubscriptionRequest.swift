@@ -22,7 +22,7 @@ struct SubscriptionRequest: Sendable {
     /// Takes the confirmation of `name`, if it is the one that is due.
     mutating func confirm(_ name: [UInt8]) -> Topic? {
         guard !isComplete, case let topic = all[confirmed],
-            topic.name.text.utf8.span.isEqual(to: name.span)
+            topic.name.isNamed(name.span)
         else { return nil }
         confirmed += 1
         return topic

@@ -1,0 +1,27 @@
+import BroadcasterWire
+
+/// The one timer of a runner, for the next of all its deadlines.
+///
+/// A timer that comes too early finds nothing to do and arms the next one; that is cheaper than a new timer for every
+/// message that is published.
+struct TurnTimer {
+    private var armed: (at: Instant, cancel: @Sendable () -> Void)?
+
+    /// Sees to it that `action` is called at `next`, or before.
+    mutating func arm(
+        at next: Instant?, on host: any RunnerHost, _ action: @escaping @Sendable () -> Void
+    ) {
+        guard let next, armed.map({ next < $0.at }) ?? true else { return }
+        armed?.cancel()
+        armed = (next, host.scheduleTurn(at: next, action))
+    }
+
+    /// Notes that the action has been called.
+    mutating func fired() {
+        armed = nil
+    }
+
+    mutating func cancel() {
+        armed.take()?.cancel()
+    }
+}
