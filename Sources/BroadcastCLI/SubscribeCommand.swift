@@ -241,7 +241,7 @@ final class EventPrinter: Sendable {
                 line.add("reason", error.description)
                 line.add("retry", delay)
                 if format == .text {
-                    Console.error("connection lost: \(error); next try in \(delay.inSeconds) s")
+                    Console.error("no connection: \(error); next try in \(delay.inSeconds) s")
                 }
             }
             if format == .json {

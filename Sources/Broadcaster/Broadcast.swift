@@ -269,8 +269,8 @@ public final class Broadcast: Sendable {
     /// that is delivered, or told as a gap.
     ///
     /// - Parameter buffer: the room for messages that wait for a slow subscriber; by default the options' buffer.
-    /// - Throws: `.permissionDenied`, `.refused`, `.timedOut`, `.disconnected`, `.invalid`, `.notConnected` or
-    ///   `.cancelled`.
+    /// - Throws: `.permissionDenied`, `.refused`, `.timedOut`, `.disconnected` with the last reason, `.invalid`,
+    ///   `.notConnected` or `.cancelled`.
     public func subscribe(
         to channels: String..., buffer: SubscriptionBuffer? = nil
     ) async throws(BroadcastError) -> Subscription {

@@ -26,7 +26,7 @@ actor SessionRunner {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe host.executor }
 
-    /// - Parameter passwords: what goes before the backend's own source of them.
+    /// - Parameter passwords: the source that goes before the backend's own.
     init(
         on host: any RunnerHost, backend: any Backend, passwords: PasswordSource?,
         limits: ConnectionLimits, dispatcher: EventDispatcher

@@ -32,7 +32,7 @@ struct RedisSession: Session {
         dialect = url.dialect
         role = RedisRole(answerTimeout: options.answerTimeout)
         probe = RedisProbe(nonce: nonce, interval: options.pingInterval)
-        witness = RedisWitness(RedisLogin(url), channel: probe.topic.name.text)
+        witness = RedisWitness(channel: probe.topic.name.text)
         messages = MessageReader(limit: options.maximumMessageSize, passingOver: probe.topic)
     }
 
@@ -41,11 +41,13 @@ struct RedisSession: Session {
     mutating func opened(
         _ lane: Lane, to peer: PeerInfo, at now: Instant, into output: inout SessionOutput
     ) {
-        if lane == .witness { return witness.opened(at: now, into: &output) }
+        let url = url.using(password: peer.password)
+        if lane == .witness {
+            return witness.opened(RedisLogin(url), at: now, into: &output)
+        }
         var connection = RedisConnection(
-            RedisHandshake(
-                url.using(password: peer.password), lane: lane, dialect: dialect, role: role),
-            lane: lane, options: options)
+            RedisHandshake(url, lane: lane, dialect: dialect, role: role), lane: lane,
+            options: options)
         let outcome = connection.handshake.start(lane, into: &output)
         lanes.append(connection)
         openedAt = now

@@ -20,7 +20,6 @@ struct RedisWitness: Sendable {
         case useless
     }
 
-    private let login: RedisLogin?
     private let channel: String
     private var step = Step.off
     private var decoder = RESPDecoder(limits: RESPDecoder.Limits(stringLength: 65_536))
@@ -28,8 +27,7 @@ struct RedisWitness: Sendable {
     private var before = 0
 
     /// - Parameter channel: one that this session alone uses.
-    init(_ login: RedisLogin?, channel: String) {
-        self.login = login
+    init(channel: String) {
         self.channel = channel
     }
 
@@ -40,7 +38,7 @@ struct RedisWitness: Sendable {
         output.connect(.witness)
     }
 
-    mutating func opened(at now: Instant, into output: inout SessionOutput) {
+    mutating func opened(_ login: RedisLogin?, at now: Instant, into output: inout SessionOutput) {
         decoder = RESPDecoder(limits: RESPDecoder.Limits(stringLength: 65_536))
         before = login == nil ? 0 : 1
         if let login { RESPEncoder.command(login.command, to: &output[.witness]) }
