@@ -37,7 +37,7 @@ extension ConnectionFailure {
         case .unreachable(let text): self = .unreachable(text)
         case .passwordMissing(let text):
             self = .rejected(Rejection(kind: .authentication, message: text, advice: ""))
-        case .lost(let text): self = .lost(text)
+        case .lost(let text), .silent(let text): self = .lost(text)
         }
     }
 

@@ -11,6 +11,8 @@ struct Conversation {
     /// The bytes of a lane that may wait for the rest of their message.
     private let unparsedLimit: Int
     private var isReady = false
+    /// The moment at which each lane that is there last brought a sign of its server.
+    private var heard: [Lane: Instant] = [:]
 
     init(with backend: any Backend, observers: Observers, _ limits: ConnectionLimits) {
         session = backend.makeSession()
@@ -28,12 +30,16 @@ struct Conversation {
         isReady && lane == .main ? [] : secrets
     }
 
+    /// The moment since which messages may be missing when all is lost: the first at which a lane fell silent.
+    var heardOnAll: Instant? { heard.values.min() }
+
     // MARK: Inputs
 
     mutating func opened(_ lane: Lane, to peer: PeerInfo, at now: Instant) {
         if let found = peer.password, !found.isEmpty, !secrets.contains(found) {
             secrets.append(found)
         }
+        heard[lane] = now
         session.opened(lane, to: peer, at: now, into: &output)
     }
 
@@ -41,6 +47,7 @@ struct Conversation {
     mutating func receive(
         _ buffer: inout ReceiveBuffer, count: Int, on lane: Lane, at now: Instant
     ) throws(ProtocolError) {
+        heard[lane] = now
         observers.trace(received: buffer.bytes.suffix(count), on: lane, secrets(on: lane))
         try session.receive(&buffer, on: lane, at: now, into: &output)
         guard buffer.count <= unparsedLimit else {
@@ -54,7 +61,11 @@ struct Conversation {
 
     mutating func lost(_ lane: Lane, _ failure: LaneFailure, at now: Instant) -> LaneLoss {
         output.discard(lane)
-        return session.lost(lane, failure, at: now, into: &output)
+        // The end of a connection is a sign too: until then its server was there.
+        if case .lost = failure { heard[lane] = now }
+        let loss = session.lost(lane, failure, at: now, into: &output)
+        if loss == .survived { heard[lane] = nil }
+        return loss
     }
 
     mutating func perform(_ command: Command, at now: Instant) {
@@ -71,6 +82,13 @@ struct Conversation {
     }
 
     // MARK: Outputs
+
+    /// Takes the lanes that the session has no more use for.
+    mutating func takeFinished() -> [Lane] {
+        let lanes = output.takeFinished()
+        for lane in lanes { heard[lane] = nil }
+        return lanes
+    }
 
     /// Hands over the bytes of the lanes that are open. True if there were any.
     mutating func send(on lanes: LaneSet) -> Bool {

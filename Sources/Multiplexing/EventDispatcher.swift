@@ -97,11 +97,13 @@ struct EventDispatcher {
 
     /// The session is over, and nothing that it was asked for will be answered.
     ///
-    /// - Parameter wasReady: whether it had topics and messages to lose, all of them.
-    mutating func disconnected(_ failure: ConnectionFailure, wasReady: Bool, at now: Instant) {
+    /// - Parameters:
+    ///   - wasReady: whether it had topics and messages to lose, all of them.
+    ///   - since: the moment since which messages may be missing.
+    mutating func disconnected(_ failure: ConnectionFailure, wasReady: Bool, since: Instant) {
         hasTopicsChanged = false
         if wasReady {
-            hub.disconnected(at: now, reason: failure.description)
+            hub.disconnected(since: since, reason: failure.description)
             publishes.connectionLost(failure.description)
         }
         for caller in requests.removeAll() { caller.resume(returning: failure) }

@@ -151,8 +151,10 @@ package final class Hub: Sendable {
     }
 
     /// All topics have lost their source: the case of all of them, by the code for some.
-    package func disconnected(at now: Instant, reason: String) {
-        interrupt(state.withLock { $0.table.disconnected() }, at: now, reason)
+    ///
+    /// - Parameter since: the moment since which messages may be missing.
+    package func disconnected(since: Instant, reason: String) {
+        interrupt(state.withLock { $0.table.disconnected() }, at: since, reason)
     }
 
     /// These topics have lost their source together.

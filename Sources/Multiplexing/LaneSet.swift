@@ -129,7 +129,7 @@ struct LaneSet {
             case .bytes(let count): return .received(lane, transport, count: count)
             }
         } catch {
-            return .failed(lane, .lost(error.description))
+            return .failed(lane, LaneFailure(error))
         }
     }
 
@@ -163,7 +163,7 @@ struct LaneSet {
             try transport.flush()
             return nil
         } catch {
-            return .failed(lane, .lost(error.description))
+            return .failed(lane, LaneFailure(error))
         }
     }
 
@@ -195,5 +195,11 @@ struct LaneSet {
     /// Closes everything at once.
     mutating func removeAll() {
         for lane in entries.keys { remove(lane) }
+    }
+}
+
+extension LaneFailure {
+    fileprivate init(_ error: SocketError) {
+        self = error.isSilence ? .silent(error.description) : .lost(error.description)
     }
 }

@@ -238,7 +238,7 @@ actor SessionRunner {
     }
 
     func finishLanes() {
-        for lane in conversation?.output.takeFinished() ?? [] { lanes.finish(lane) }
+        for lane in conversation?.takeFinished() ?? [] { lanes.finish(lane) }
     }
 
     // MARK: Losing
@@ -262,7 +262,7 @@ actor SessionRunner {
     func dropSession(_ failure: ConnectionFailure) {
         generation += 1
         lanes.removeAll()
-        conversation = nil
-        dispatcher.disconnected(failure, wasReady: state.isReady, at: host.now)
+        let since = conversation.take()?.heardOnAll ?? host.now
+        dispatcher.disconnected(failure, wasReady: state.isReady, since: since)
     }
 }

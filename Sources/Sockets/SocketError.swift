@@ -17,6 +17,11 @@ package struct SocketError: Error, Hashable, Sendable, CustomStringConvertible {
         code = 0
     }
 
+    /// True if the system has heard nothing of the peer, rather than that the peer has ended the connection.
+    package var isSilence: Bool {
+        [ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN].contains(code)
+    }
+
     private static func text(of code: Int32) -> String {
         let message = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "unknown error"
         return names[code].map { "\(message) (\($0))" } ?? "\(message) (errno \(code))"

@@ -31,12 +31,15 @@ package enum LaneFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case unreachable(String)
     /// The password for it could not be looked up.
     case passwordMissing(String)
-    /// The lane was connected, and has ended.
+    /// The lane was connected, and its server has ended it.
     case lost(String)
+    /// The lane was connected, and the system has given it up: its server has long been silent.
+    case silent(String)
 
     package var description: String {
         switch self {
-        case .unreachable(let text), .passwordMissing(let text), .lost(let text): text
+        case .unreachable(let text), .passwordMissing(let text), .lost(let text), .silent(let text):
+            text
         }
     }
 }

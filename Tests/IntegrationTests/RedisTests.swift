@@ -14,7 +14,9 @@ struct RedisTests {
     private func connected(_ server: RedisServer, _ query: String) async throws -> Broadcast {
         // A test may run on a machine that is busy with all the others.
         let patience = query.contains("timeout") ? "" : "&publish_timeout=60s&connect_timeout=60s"
-        let broadcast = try Broadcast("\(server.url)?\(query)\(patience)")
+        var options = BroadcastOptions()
+        options.subscribeTimeout = .seconds(60)
+        let broadcast = try Broadcast("\(server.url)?\(query)\(patience)", options: options)
         try await broadcast.connect()
         return broadcast
     }

@@ -34,7 +34,8 @@ final class MeshNetwork: Sendable {
     }
 
     func driver(
-        _ endpoints: [Endpoint] = [servers[0]], connectTimeout: Duration = .seconds(5)
+        _ endpoints: [Endpoint] = [servers[0]], connectTimeout: Duration = .seconds(5),
+        lanes: Int = 5
     ) -> ServerDriver {
         let limits = ConnectionLimits(
             connectTimeout: connectTimeout, publishTimeout: .seconds(5),
@@ -50,7 +51,7 @@ final class MeshNetwork: Sendable {
                 self?.state.withLock { $0.statuses.append(status) }
             }, log: { _ in }, trace: nil)
         return ServerDriver(
-            MeshBackend(endpoints: endpoints, homes: MeshNetwork.servers), on: host,
+            MeshBackend(endpoints: endpoints, homes: MeshNetwork.servers, lanes: lanes), on: host,
             limits: limits, hub: hub, observers: observers)
     }
 

@@ -129,6 +129,30 @@ struct SessionRunnerTests {
         await driver.stop()
     }
 
+    /// A program that loads "the last so many seconds" anew must not miss what came between the last sign of the server
+    /// and the moment at which the loss was noticed.
+    @Test func aGapCountsFromTheLastSignOfTheServer() async throws {
+        let driver = network.driver(lanes: 1)
+        _ = try await driver.start()
+        let subscriber = try await MeshSubscriber(network.hub, ["0x"])
+        network.clock.advance(by: .seconds(10))
+        #expect(await publish("1", to: "0x", driver) == .success(nil))
+        network.silence(a)
+        network.clock.advance(by: .seconds(5))
+        let ping = Task { try await driver.ping() }
+        while !network.heard(a).contains("ping") { await Task.yield() }
+        network.clock.advance(by: .seconds(20))
+        await #expect(throws: ConnectionFailure.self) { try await ping.value }
+        network.unsilence(a)
+        network.clock.advance(by: .seconds(1))
+        #expect(await publish("2", to: "0x", driver) == .success(nil))
+        let seen = subscriber.taken()
+        #expect(seen.first == "0x:1" && seen.last == "0x:2" && seen.count == 3)
+        // Noticed 25 s after the last answer, and back within a second.
+        #expect(seen.contains { $0.hasPrefix("gap25.") }, "\(seen)")
+        await driver.stop()
+    }
+
     // MARK: Redirection
 
     @Test func aRedirectionIsFollowed() async throws {
