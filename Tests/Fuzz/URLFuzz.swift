@@ -39,7 +39,7 @@ enum URLFuzz {
             _ = try PostgresBackend(url, options: options, environment: .empty).makeSession()
         } catch { messages.append(error.description) }
         do throws(URLError) {
-            _ = try MemoryBackend(url, options: options)
+            _ = try MemoryBackend(url, options: options, environment: .empty)
         } catch { messages.append(error.description) }
         return messages
     }

@@ -82,6 +82,29 @@ struct PostgresListenFaultTests {
         await broadcast.disconnect()
     }
 
+    /// A pooler that comes back in transaction mode cannot do what it did before, and may be put right again.
+    @Test(.enabled(if: Programs.areAvailable(Programs.pgbouncer), "needs pgbouncer"))
+    func aPoolerThatComesBackInTransactionModeEndsNoSubscription() async throws {
+        let server = try await PostgresServer()
+        let pooler = try await PgBouncer(before: server, mode: "session")
+        let broadcast = try await connected(pooler.url)
+        var sight = Sight(try await broadcast.subscribe(to: "c"))
+        await pooler.stop()
+        try pooler.configure(before: server, mode: "transaction")
+        try await pooler.start()
+        await broadcast.waitFor { status in
+            guard case .down(let error, _) = status else { return false }
+            return error.description.contains("transaction mode")
+        }
+        await pooler.stop()
+        try pooler.configure(before: server, mode: "session")
+        try await pooler.start()
+        #expect(try await sight.next().hasPrefix("gap"))
+        try await broadcast.publish("after", to: "c")
+        #expect(try await sight.next() == "after")
+        await broadcast.disconnect()
+    }
+
     /// A name of 61 bytes in UTF-8 that has more than 63 in the server's encoding.
     @Test func aNameThatTheServerCutsIsRefused() async throws {
         let server = try await PostgresServer()

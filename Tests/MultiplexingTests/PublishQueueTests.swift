@@ -134,6 +134,17 @@ struct PublishQueueTests {
         #expect(queue.answered(2, .success(nil))?.waiter == 3)
     }
 
+    /// Goodbye does not wait for an answer that would be given to nobody.
+    @Test func aQueueWhoseCallersHaveLeftIsIdle() {
+        var queue = queue(2)
+        _ = queue.takeUnsent(limit: 1000)
+        #expect(!queue.isIdle)
+        _ = queue.expire(at: start, "x")
+        #expect(!queue.isIdle)
+        _ = queue.expire(at: start + .seconds(9), "x")
+        #expect(queue.isIdle)
+    }
+
     @Test func nothingEntersAClosedQueue() {
         var queue = queue(2)
         _ = queue.takeUnsent(limit: 1)

@@ -12,6 +12,12 @@ package final class PgBouncer: Sendable {
     package init(before server: PostgresServer, mode: String) async throws {
         folder = try TemporaryFolder.make()
         port = try FreePort.find()
+        try configure(before: server, mode: mode)
+        try await start()
+    }
+
+    /// Writes its configuration, for the next start.
+    package func configure(before server: PostgresServer, mode: String) throws {
         let configuration = """
             [databases]
             postgres = host=\(server.folder) port=\(server.port) user=admin
@@ -29,7 +35,6 @@ package final class PgBouncer: Sendable {
         fclose(file)
         chmod(folder, 0o755)
         chmod(path, 0o644)
-        try await start()
     }
 
     /// Starts it, on the same port as before; returns when it accepts connections.
