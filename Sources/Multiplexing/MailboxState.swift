@@ -13,7 +13,9 @@ package struct MailboxState: Sendable {
     private var openGaps: [OpenGap] = []
     /// Messages dropped since the last delivery; reported before the next entry.
     private var droppedBefore = 0
-    private var end: SubscriptionFailure??
+    /// Nothing more is taken in. A flag beside the failure, since a look at that costs more, for every message.
+    private var hasEnded = false
+    private var failure: SubscriptionFailure?
     package private(set) var count = 0
     /// The bytes of messages, and of names that a pattern has matched.
     package private(set) var byteCount = 0
@@ -28,7 +30,7 @@ package struct MailboxState: Sendable {
 
     /// Adds messages for this subscriber: a run of a block.
     package mutating func offer(_ block: MessageBlock, _ number: Int = 0) {
-        guard end == nil else { return }
+        if hasEnded { return }
         let run = block.extent(ofRun: number)
         switch limits.overflow {
         case .dropOldest:
@@ -49,13 +51,13 @@ package struct MailboxState: Sendable {
 
     /// Notes that something came for `topic` that is no message any more.
     package mutating func miss(_ topic: Int, _ reason: String) {
-        guard end == nil else { return }
+        if hasEnded { return }
         append(.undeliverable(reason), of: topic)
     }
 
     /// Opens a gap: these topics have lost their source, together.
     package mutating func interrupt(_ topics: [Int], at now: Instant, reason: String) {
-        guard end == nil, !topics.isEmpty else { return }
+        guard !hasEnded, !topics.isEmpty else { return }
         let lost = Set(topics)
         guard let first = openGaps.firstIndex(where: { $0.overlaps(lost) }) else {
             return openGaps.append(OpenGap(lost, since: now, reason))
@@ -79,8 +81,9 @@ package struct MailboxState: Sendable {
 
     /// Delivers what is queued, then ends; open gaps are discarded.
     package mutating func finish(_ failure: SubscriptionFailure?) {
-        guard end == nil else { return }
-        end = .some(failure)
+        if hasEnded { return }
+        hasEnded = true
+        self.failure = failure
         for gap in openGaps { queue.append(contentsOf: gap.held, lossesEndingAt: nil) }
         openGaps = []
     }
@@ -98,7 +101,7 @@ package struct MailboxState: Sendable {
             queue.removeFirst()
             return .gap(gap)
         }
-        return end.map { .end($0) }
+        return hasEnded ? .end(failure) : nil
     }
 
     /// The next of the sequence, if it is a message.
@@ -113,7 +116,7 @@ package struct MailboxState: Sendable {
 
     /// True if there is something for `next`.
     package var isReady: Bool {
-        droppedBefore > 0 || opened != nil || end != nil || !queue.isEmpty
+        droppedBefore > 0 || opened != nil || hasEnded || !queue.isEmpty
     }
 
     private mutating func nextOfOpened() -> DeliveredMessage? {
@@ -130,7 +133,9 @@ package struct MailboxState: Sendable {
     // MARK: Places
 
     /// Adds a run at its topic's end of the sequence: behind the gap that holds it up, if there is one.
-    private mutating func append(_ run: PendingRun, of topic: Int) {
+    private mutating func append(_ run: PendingRun, of topic: @autoclosure () -> Int) {
+        if openGaps.isEmpty { return queue.append(run) }
+        let topic = topic()
         if let gap = openGaps.firstIndex(where: { $0.holds(topic) }) {
             openGaps[gap].held.append(run)
         } else {
@@ -155,9 +160,10 @@ package struct MailboxState: Sendable {
 
     private mutating func append(_ block: MessageBlock, _ number: Int, _ run: MessageBlock.Extent) {
         guard run.count > 0 else { return }
-        append(PendingRun(block, number, run), of: block.topic(ofRun: number))
+        let pending = PendingRun(block, number, run)
+        append(pending, of: block.topic(ofRun: number))
         count += run.count
-        byteCount += run.payloadSize + run.count * block.origin(ofRun: number).nameSize
+        byteCount += run.payloadSize + run.count * Int(pending.nameSize)
     }
 
     /// Adds as many messages of the run, from its first, as there is room for. The result is how many. They are copied,
