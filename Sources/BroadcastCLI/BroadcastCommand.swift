@@ -96,7 +96,7 @@ struct Failure: Error {
         case .unreachable, .notConnected:
             (.unreachable, "is the server running there, and does the URL name its host and port?")
         case .connectionLost: (.unreachable, "a server is there, and ended the connection")
-        case .disconnected: (.unreachable, "nothing was published: try again when it is back")
+        case .disconnected: (.unreachable, "try again when the server is back")
         case .authenticationFailed: (.refused, nil)
         case .permissionDenied: (.refused, "the server's access rules do not allow this user that")
         case .refused: (.refused, nil)

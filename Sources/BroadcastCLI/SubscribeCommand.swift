@@ -62,10 +62,12 @@ struct SubscribeCommand {
             Task { await broadcast.disconnect() }
         }
         let expiry = Expiry()
+        let watching = Task { for await status in broadcast.status { expiry.saw(status) } }
+        defer { watching.cancel() }
         let alarm = timeout.map { timeout in
             Task {
                 try await Task.sleep(for: timeout)
-                expiry.come(broadcast.currentStatus)
+                expiry.come()
                 work.cancel()
                 await broadcast.disconnect()
                 try await Task.sleep(for: .seconds(2))
@@ -82,23 +84,39 @@ struct SubscribeCommand {
         try result.get()
     }
 
-    /// The end of the time, and how the connection stood then: told by one task, asked by another.
+    /// The end of the time, and the state of the connection then: told by one task, asked by another.
     private final class Expiry: Sendable {
-        private let status = Mutex<BroadcastStatus?>(nil)
+        private struct State {
+            var isReady = false
+            /// The reason for which the last attempt or connection ended, since there was none that held.
+            var lastFailure: BroadcastError?
+            var atEnd: String?
+        }
 
-        func come(_ now: BroadcastStatus) {
-            status.withLock { $0 = now }
+        private let state = Mutex(State())
+
+        func saw(_ status: BroadcastStatus) {
+            state.withLock { state in
+                switch status {
+                case .ready: (state.isReady, state.lastFailure) = (true, nil)
+                case .down(let error, _): (state.isReady, state.lastFailure) = (false, error)
+                case .connecting, .closed: state.isReady = false
+                }
+            }
+        }
+
+        func come() {
+            state.withLock { state in
+                switch (state.isReady, state.lastFailure) {
+                case (true, _): state.atEnd = ""
+                case (false, let error?): state.atEnd = "; there was no connection: \(error)"
+                case (false, nil): state.atEnd = "; still connecting"
+                }
+            }
         }
 
         /// Empty where the server was there and nothing came; nil while there is time.
-        var reason: String? {
-            switch status.withLock({ $0 }) {
-            case nil: nil
-            case .down(let error, _)?: "; there was no connection: \(error)"
-            case .connecting?: "; still connecting"
-            case .ready?, .closed?: ""
-            }
-        }
+        var reason: String? { state.withLock { $0.atEnd } }
     }
 
     private func print(from broadcast: Broadcast, isMemory: Bool) async throws {

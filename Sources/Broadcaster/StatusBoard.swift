@@ -2,6 +2,9 @@ internal import BroadcasterMultiplexing
 internal import Synchronization
 
 /// Gives each watcher the status as it is, and then its changes.
+///
+/// A watcher that ends is noted under a lock of its own. A task that is cancelled ends its stream while it holds the lock
+/// of its own status, which `yield` needs to wake it: with one lock for both, the two would wait for each other.
 final class StatusBoard: Sendable {
     private struct State {
         var current = BroadcastStatus.closed
@@ -11,6 +14,8 @@ final class StatusBoard: Sendable {
     }
 
     private let state = Mutex(State())
+    /// The watchers that have ended and are still in the state's list. Nothing else is done under this lock.
+    private let ended = Mutex<[UInt64]>([])
 
     /// Nobody will post any more.
     deinit {
@@ -23,6 +28,7 @@ final class StatusBoard: Sendable {
         state.withLock { state in
             guard generation >= state.generation, state.current != status else { return }
             state.current = status
+            forgetEnded(&state)
             for watcher in state.watchers.values { watcher.yield(status) }
         }
     }
@@ -41,6 +47,7 @@ final class StatusBoard: Sendable {
         let (stream, continuation) = AsyncStream<BroadcastStatus>.makeStream(
             bufferingPolicy: .bufferingNewest(64))
         let number = state.withLock { state in
+            forgetEnded(&state)
             state.lastWatcher += 1
             state.watchers[state.lastWatcher] = continuation
             // Under the lock, as `post` does: the last word is the newest.
@@ -48,8 +55,16 @@ final class StatusBoard: Sendable {
             return state.lastWatcher
         }
         continuation.onTermination = { [weak self] _ in
-            self?.state.withLock { $0.watchers[number] = nil }
+            self?.ended.withLock { $0.append(number) }
         }
         return stream
+    }
+
+    private func forgetEnded(_ state: inout State) {
+        let numbers = ended.withLock { ended in
+            defer { ended = [] }
+            return ended
+        }
+        for number in numbers { state.watchers[number] = nil }
     }
 }
