@@ -1,14 +1,19 @@
 import BroadcasterSockets
+import BroadcasterTLS
 import BroadcasterWire
 
 /// The connections of one session, and the attempts that are to become such. Belongs to the runner's actor.
 ///
-/// It connects, reads and writes; what that means is the session's affair.
+/// It connects, secures, reads and writes; what that means is the session's affair.
 struct LaneSet {
     /// A report of the host's. Its attempt may be over: then it says nothing.
     enum Report: Sendable {
-        case connected(Lane, attempt: Int, PeerInfo, Result<any ByteStream, LaneFailure>)
+        case connected(Lane, attempt: Int, PeerInfo, LoginAttempt.Result)
         case ready(Lane, attempt: Int, Readiness)
+        /// The files have been read for the security of a lane that is there.
+        case prepared(Lane, attempt: Int, Result<TLSClient, LaneFailure>)
+        /// A handshake has taken all the time that it may take.
+        case late(Lane, attempt: Int, Duration)
     }
 
     /// A change that the session is to be told of.
@@ -20,21 +25,39 @@ struct LaneSet {
         case failed(Lane, LaneFailure)
     }
 
+    /// The end of the time that a lane has to become open.
+    private struct Deadline {
+        let moment: Instant
+        /// All of that time, for an error: as long as was asked for.
+        let time: Duration
+
+        init(_ moment: Instant, from now: Instant) {
+            self.moment = moment
+            time = .milliseconds(10) * Int(((moment - now) / .milliseconds(10)).rounded())
+        }
+    }
+
     private enum Entry {
-        case dialing(LoginAttempt)
-        case open(Transport)
+        case dialing(LoginAttempt, until: Deadline)
+        /// Connected, and not yet what the session is to have. The action cancels the end of the handshake's time.
+        case securing(Transport, PeerInfo, cancel: @Sendable () -> Void)
+        case open(Transport, PeerInfo)
     }
 
     private let host: any RunnerHost
+    private let backend: any Backend
     private let passwords: PasswordSource?
+    private let contexts = TLSContexts { SystemFiles.modified($0) }
     private var report: @Sendable (Report) -> Void = { _ in }
     private var entries: [Lane: (attempt: Int, entry: Entry)] = [:]
     private var lastAttempt = 0
 
-    /// - Parameter passwords: where to look for a password before a lane that logs in is connected.
-    init(on host: any RunnerHost, passwords: PasswordSource?) {
+    /// - Parameter passwords: where to look for a password, before the backend's own source, when a lane that logs in is
+    ///   connected.
+    init(on host: any RunnerHost, for backend: any Backend, passwords: PasswordSource?) {
         self.host = host
-        self.passwords = passwords
+        self.backend = backend
+        self.passwords = passwords ?? backend.passwords
     }
 
     /// - Parameter report: gets all that comes of the lanes, on the host's executor.
@@ -42,8 +65,12 @@ struct LaneSet {
         self.report = report
     }
 
+    /// The transport of a lane that is open, or being secured.
     private func transport(_ lane: Lane) -> Transport? {
-        if case .open(let transport)? = entries[lane]?.entry { transport } else { nil }
+        switch entries[lane]?.entry {
+        case .open(let transport, _), .securing(let transport, _, _): transport
+        case .dialing, nil: nil
+        }
     }
 
     var isEmpty: Bool { entries.isEmpty }
@@ -54,17 +81,28 @@ struct LaneSet {
     }
 
     func isOpen(_ lane: Lane) -> Bool {
-        transport(lane) != nil
+        if case .open? = entries[lane]?.entry { true } else { false }
+    }
+
+    /// The server with the security of the main lane.
+    func secured(_ identity: ServerIdentity) -> ServerIdentity {
+        var identity = identity
+        identity.security = transport(.main)?.security
+        return identity
     }
 
     // MARK: Connecting
 
-    /// Connects the lanes that a session asks for, unless they are there.
+    /// Connects the lanes that a session asks for, unless they are there; and secures those that it wants secured.
     mutating func dial(
         _ wishes: [SessionOutput.Connection], current: Endpoint, deadline: Instant
     ) {
-        for wish in wishes where !has(wish.lane) {
-            dial(wish.lane, wish.endpoint ?? current, isLogin: wish.isLogin, deadline: deadline)
+        for wish in wishes {
+            if let options = wish.security {
+                secure(wish.lane, options, deadline: deadline)
+            } else if !has(wish.lane) {
+                dial(wish.lane, wish.endpoint ?? current, isLogin: wish.isLogin, deadline: deadline)
+            }
         }
     }
 
@@ -75,11 +113,11 @@ struct LaneSet {
         lastAttempt += 1
         let (number, report) = (lastAttempt, report)
         let attempt = LoginAttempt(to: endpoint, deadline: deadline, on: host) { peer, result in
-            let watched = result.flatMap { stream in
+            let watched = result.flatMap { connection in
                 Result { () throws(LaneFailure) in
                     do throws(SocketError) {
-                        try stream.watch { report(.ready(lane, attempt: number, $0)) }
-                        return stream
+                        try connection.stream.watch { report(.ready(lane, attempt: number, $0)) }
+                        return connection
                     } catch {
                         throw .unreachable(error.description)
                     }
@@ -87,9 +125,65 @@ struct LaneSet {
             }
             report(.connected(lane, attempt: number, peer, watched))
         }
-        entries[lane] = (number, .dialing(attempt))
-        attempt.start(isLogin ? passwords : nil)
+        entries[lane] = (number, .dialing(attempt, until: Deadline(deadline, from: host.now)))
+        let security = backend.security(to: endpoint).map { clientMaker(endpoint, $0) }
+        attempt.start(isLogin ? passwords : nil, security)
     }
+
+    // MARK: Securing
+
+    private func clientMaker(
+        _ endpoint: Endpoint, _ options: TLSOptions
+    ) -> LoginAttempt.ClientMaker {
+        { [contexts] () throws(LaneFailure) in
+            do throws(TLSError) {
+                return try contexts.client(to: endpoint, options)
+            } catch {
+                throw LaneFailure(error)
+            }
+        }
+    }
+
+    /// Secures a lane that is open, from where it stands.
+    private mutating func secure(_ lane: Lane, _ options: TLSOptions, deadline: Instant) {
+        guard let (attempt, entry) = entries[lane], case .open(let transport, let peer) = entry
+        else { return }
+        let make = clientMaker(peer.endpoint, options)
+        let (host, report) = (host, report)
+        beginSecuring(lane, transport, peer, until: Deadline(deadline, from: host.now))
+        Task.detached {
+            let result = Result { () throws(LaneFailure) in try make() }
+            host.execute { report(.prepared(lane, attempt: attempt, result)) }
+        }
+    }
+
+    private mutating func beginSecuring(
+        _ lane: Lane, _ transport: Transport, _ peer: PeerInfo, until deadline: Deadline
+    ) {
+        guard let attempt = entries[lane]?.attempt else { return }
+        let report = report
+        // A little before the attempt's own deadline: this says more.
+        let cancel = host.schedule(at: deadline.moment - .milliseconds(5)) {
+            report(.late(lane, attempt: attempt, deadline.time))
+        }
+        entries[lane] = (attempt, .securing(transport, peer, cancel: cancel))
+    }
+
+    private func beginHandshake(_ lane: Lane, _ transport: Transport, _ client: TLSClient)
+        -> Change?
+    {
+        // Nobody has vouched for them (CVE-2021-23222).
+        guard transport.received.isEmpty else { return .failed(lane, LaneSet.bytesBeforeTLS) }
+        do throws(LaneFailure) {
+            try transport.secure(by: client)
+            return nil
+        } catch {
+            return .failed(lane, error)
+        }
+    }
+
+    private static let bytesBeforeTLS = LaneFailure.insecure(
+        "bytes came before TLS began, in clear text: somebody may stand between")
 
     // MARK: Reports
 
@@ -99,47 +193,96 @@ struct LaneSet {
             readiness.contains(.writable), entries[lane]?.attempt == attempt,
             let transport = transport(lane)
         else { return nil }
-        return flush(lane, transport) ?? .wrote(lane)
+        return flush(lane, transport) ?? (isOpen(lane) ? .wrote(lane) : nil)
     }
 
-    /// Takes in a connection, or what has come on one.
+    /// Takes in a connection, a step of its security, or what has come on one.
     mutating func read(_ report: Report) -> Change? {
         switch report {
         case .connected(let lane, let attempt, let peer, let result):
             guard entries[lane]?.attempt == attempt else { return nil }
-            switch result {
-            case .success(let stream):
-                entries[lane] = (attempt, .open(Transport(stream)))
-                return .opened(lane, peer)
-            case .failure(let failure): return .failed(lane, failure)
-            }
+            return connected(lane, attempt, peer, result)
         case .ready(let lane, let attempt, let readiness):
             guard !readiness.isDisjoint(with: [.readable, .failed]),
                 entries[lane]?.attempt == attempt, let transport = transport(lane)
             else { return nil }
             return read(lane, transport)
+        case .prepared(let lane, let attempt, let result):
+            guard entries[lane]?.attempt == attempt, let transport = transport(lane) else {
+                return nil
+            }
+            switch result {
+            case .success(let client): return beginHandshake(lane, transport, client)
+            case .failure(let failure): return .failed(lane, failure)
+            }
+        case .late(let lane, let attempt, let time):
+            guard entries[lane]?.attempt == attempt, !isOpen(lane) else { return nil }
+            let text = "no TLS answer within \(time): perhaps a port without TLS"
+            return .failed(lane, .unreachable(text))
         }
     }
 
-    private func read(_ lane: Lane, _ transport: Transport) -> Change? {
-        do throws(SocketError) {
-            switch try transport.read() {
-            case .wouldBlock: return nil
-            case .end: return .failed(lane, .lost("the server closed the connection"))
+    private mutating func connected(
+        _ lane: Lane, _ attempt: Int, _ peer: PeerInfo, _ result: LoginAttempt.Result
+    ) -> Change? {
+        guard case .dialing(_, let deadline)? = entries[lane]?.entry else { return nil }
+        switch result {
+        case .success(let connection):
+            let transport = Transport(connection.stream)
+            if let client = connection.client {
+                beginSecuring(lane, transport, peer, until: deadline)
+                return beginHandshake(lane, transport, client)
+            }
+            entries[lane] = (attempt, .open(transport, peer))
+            return .opened(lane, peer)
+        case .failure(let failure): return .failed(lane, failure)
+        }
+    }
+
+    private mutating func read(_ lane: Lane, _ transport: Transport) -> Change? {
+        do throws(LaneFailure) {
+            let reading = try transport.read()
+            if transport.hasMore, let attempt = entries[lane]?.attempt {
+                host.execute { [report] in report(.ready(lane, attempt: attempt, .readable)) }
+            }
+            switch reading {
+            case .wouldBlock: return secured(lane, transport)
+            case .end: throw .lost("the server closed the connection")
+            case .bytes where !isOpen(lane): return .failed(lane, LaneSet.bytesBeforeTLS)
             case .bytes(let count): return .received(lane, transport, count: count)
             }
         } catch {
-            return .failed(lane, LaneFailure(error))
+            return .failed(lane, explained(error, lane, transport))
         }
+    }
+
+    /// A server that wants TLS ends a connection without, and says nothing.
+    private func explained(
+        _ failure: LaneFailure, _ lane: Lane, _ transport: Transport
+    ) -> LaneFailure {
+        guard case .lost(let text) = failure, transport.isUnheard,
+            case .open(_, let peer)? = entries[lane]?.entry, peer.security == nil,
+            case .tcp = peer.endpoint
+        else { return failure }
+        return .lost("\(text), before it sent anything: perhaps it wants TLS")
+    }
+
+    /// The lane is open once its handshake is done.
+    private mutating func secured(_ lane: Lane, _ transport: Transport) -> Change? {
+        guard let security = transport.security, let (attempt, entry) = entries[lane],
+            case .securing(_, var peer, let cancel) = entry
+        else { return nil }
+        cancel()
+        peer.security = security
+        entries[lane] = (attempt, .open(transport, peer))
+        return .opened(lane, peer)
     }
 
     // MARK: Sending
 
     /// The bytes that wait to be sent, on all lanes together.
     var unsentCount: Int {
-        entries.values.reduce(0) { sum, lane in
-            if case .open(let transport) = lane.entry { sum + transport.unsentCount } else { sum }
-        }
+        entries.keys.reduce(0) { $0 + (transport($1)?.unsentCount ?? 0) }
     }
 
     /// Takes bytes to send on a lane that is open.
@@ -150,8 +293,8 @@ struct LaneSet {
     /// Writes what waits, as far as the streams take it. The result is the lanes that were found to be lost.
     func flush() -> [Change] {
         var failures: [Change] = []
-        for (lane, (_, entry)) in entries {
-            if case .open(let transport) = entry, let failure = flush(lane, transport) {
+        for lane in entries.keys {
+            if let transport = transport(lane), let failure = flush(lane, transport) {
                 failures.append(failure)
             }
         }
@@ -159,11 +302,11 @@ struct LaneSet {
     }
 
     private func flush(_ lane: Lane, _ transport: Transport) -> Change? {
-        do throws(SocketError) {
+        do throws(LaneFailure) {
             try transport.flush()
             return nil
         } catch {
-            return .failed(lane, LaneFailure(error))
+            return .failed(lane, error)
         }
     }
 
@@ -171,14 +314,14 @@ struct LaneSet {
 
     /// Tells the peers on all lanes that nothing more comes; what they still send is read.
     func finishWriting() {
-        for lane in entries.keys { transport(lane)?.stream.finishWriting() }
+        for lane in entries.keys { transport(lane)?.finishWriting() }
     }
 
     /// Closes one lane. What is still to be sent goes out first, as far as the stream takes it; then FIN.
     mutating func finish(_ lane: Lane) {
         if let transport = transport(lane) {
             _ = flush(lane, transport)
-            transport.stream.finishWriting()
+            transport.finishWriting()
         }
         remove(lane)
     }
@@ -186,8 +329,11 @@ struct LaneSet {
     /// Closes one lane at once.
     mutating func remove(_ lane: Lane) {
         switch entries.removeValue(forKey: lane)?.entry {
-        case .dialing(let attempt): attempt.cancel()
-        case .open(let transport): transport.stream.close()
+        case .dialing(let attempt, _): attempt.cancel()
+        case .securing(let transport, _, let cancel):
+            cancel()
+            transport.stream.close()
+        case .open(let transport, _): transport.stream.close()
         case nil: break
         }
     }
@@ -195,11 +341,5 @@ struct LaneSet {
     /// Closes everything at once.
     mutating func removeAll() {
         for lane in entries.keys { remove(lane) }
-    }
-}
-
-extension LaneFailure {
-    fileprivate init(_ error: SocketError) {
-        self = error.isSilence ? .silent(error.description) : .lost(error.description)
     }
 }
