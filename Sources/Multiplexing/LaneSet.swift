@@ -39,9 +39,7 @@ struct LaneSet {
 
     private enum Entry {
         case dialing(LoginAttempt, until: Deadline)
-        /// Connected, and not yet what the session is to have. The action cancels the end of the handshake's time.
-        case securing(Transport, PeerInfo, cancel: @Sendable () -> Void)
-        case open(Transport, PeerInfo)
+        case connected(Transport)
     }
 
     private let host: any RunnerHost
@@ -49,7 +47,7 @@ struct LaneSet {
     private let passwords: PasswordSource?
     private let contexts = TLSContexts { SystemFiles.modified($0) }
     private var report: @Sendable (Report) -> Void = { _ in }
-    private var entries: [Lane: (attempt: Int, entry: Entry)] = [:]
+    private var entries = LaneTable<(attempt: Int, entry: Entry)>()
     private var lastAttempt = 0
 
     /// - Parameter passwords: where to look for a password, before the backend's own source, when a lane that logs in is
@@ -67,10 +65,15 @@ struct LaneSet {
 
     /// The transport of a lane that is open, or being secured.
     private func transport(_ lane: Lane) -> Transport? {
-        switch entries[lane]?.entry {
-        case .open(let transport, _), .securing(let transport, _, _): transport
-        case .dialing, nil: nil
-        }
+        if case .connected(let transport)? = entries[lane]?.entry { transport } else { nil }
+    }
+
+    /// The same, if it has come of this attempt.
+    private func transport(_ lane: Lane, _ attempt: Int) -> Transport? {
+        guard let known = entries[lane], known.attempt == attempt,
+            case .connected(let transport) = known.entry
+        else { return nil }
+        return transport
     }
 
     var isEmpty: Bool { entries.isEmpty }
@@ -81,13 +84,13 @@ struct LaneSet {
     }
 
     func isOpen(_ lane: Lane) -> Bool {
-        if case .open? = entries[lane]?.entry { true } else { false }
+        transport(lane)?.isOpen ?? false
     }
 
     /// The server with the security of the main lane.
     func secured(_ identity: ServerIdentity) -> ServerIdentity {
         var identity = identity
-        identity.security = transport(.main)?.security
+        identity.security = transport(.main)?.peer.security
         return identity
     }
 
@@ -145,28 +148,29 @@ struct LaneSet {
     }
 
     /// Secures a lane that is open, from where it stands.
-    private mutating func secure(_ lane: Lane, _ options: TLSOptions, deadline: Instant) {
-        guard let (attempt, entry) = entries[lane], case .open(let transport, let peer) = entry
+    private func secure(_ lane: Lane, _ options: TLSOptions, deadline: Instant) {
+        guard let attempt = entries[lane]?.attempt, let transport = transport(lane, attempt),
+            transport.isOpen
         else { return }
-        let make = clientMaker(peer.endpoint, options)
+        let make = clientMaker(transport.peer.endpoint, options)
         let (host, report) = (host, report)
-        beginSecuring(lane, transport, peer, until: Deadline(deadline, from: host.now))
+        wait(for: lane, attempt, transport, until: Deadline(deadline, from: host.now))
         Task.detached {
             let result = Result { () throws(LaneFailure) in try make() }
             host.execute { report(.prepared(lane, attempt: attempt, result)) }
         }
     }
 
-    private mutating func beginSecuring(
-        _ lane: Lane, _ transport: Transport, _ peer: PeerInfo, until deadline: Deadline
+    /// The lane is not open before its handshake is done, for which it has this time.
+    private func wait(
+        for lane: Lane, _ attempt: Int, _ transport: Transport, until deadline: Deadline
     ) {
-        guard let attempt = entries[lane]?.attempt else { return }
         let report = report
         // A little before the attempt's own deadline: this says more.
-        let cancel = host.schedule(at: deadline.moment - .milliseconds(5)) {
-            report(.late(lane, attempt: attempt, deadline.time))
-        }
-        entries[lane] = (attempt, .securing(transport, peer, cancel: cancel))
+        transport.waits(
+            cancel: host.schedule(at: deadline.moment - .milliseconds(5)) {
+                report(.late(lane, attempt: attempt, deadline.time))
+            })
     }
 
     private func beginHandshake(_ lane: Lane, _ transport: Transport, _ client: TLSClient)
@@ -190,10 +194,9 @@ struct LaneSet {
     /// Writes what waits, where the report says that there is room again.
     func write(_ report: Report) -> Change? {
         guard case .ready(let lane, let attempt, let readiness) = report,
-            readiness.contains(.writable), entries[lane]?.attempt == attempt,
-            let transport = transport(lane)
+            readiness.contains(.writable), let transport = transport(lane, attempt)
         else { return nil }
-        return flush(lane, transport) ?? (isOpen(lane) ? .wrote(lane) : nil)
+        return flush(lane, transport) ?? (transport.isOpen ? .wrote(lane) : nil)
     }
 
     /// Takes in a connection, a step of its security, or what has come on one.
@@ -204,19 +207,17 @@ struct LaneSet {
             return connected(lane, attempt, peer, result)
         case .ready(let lane, let attempt, let readiness):
             guard !readiness.isDisjoint(with: [.readable, .failed]),
-                entries[lane]?.attempt == attempt, let transport = transport(lane)
+                let transport = transport(lane, attempt)
             else { return nil }
             return read(lane, transport)
         case .prepared(let lane, let attempt, let result):
-            guard entries[lane]?.attempt == attempt, let transport = transport(lane) else {
-                return nil
-            }
+            guard let transport = transport(lane, attempt) else { return nil }
             switch result {
             case .success(let client): return beginHandshake(lane, transport, client)
             case .failure(let failure): return .failed(lane, failure)
             }
         case .late(let lane, let attempt, let time):
-            guard entries[lane]?.attempt == attempt, !isOpen(lane) else { return nil }
+            guard transport(lane, attempt)?.isOpen == false else { return nil }
             let text = "no TLS answer within \(time): perhaps a port without TLS"
             return .failed(lane, .unreachable(text))
         }
@@ -228,61 +229,42 @@ struct LaneSet {
         guard case .dialing(_, let deadline)? = entries[lane]?.entry else { return nil }
         switch result {
         case .success(let connection):
-            let transport = Transport(connection.stream)
-            if let client = connection.client {
-                beginSecuring(lane, transport, peer, until: deadline)
-                return beginHandshake(lane, transport, client)
-            }
-            entries[lane] = (attempt, .open(transport, peer))
-            return .opened(lane, peer)
+            let transport = Transport(connection.stream, to: peer)
+            entries[lane] = (attempt, .connected(transport))
+            guard let client = connection.client else { return .opened(lane, peer) }
+            wait(for: lane, attempt, transport, until: deadline)
+            return beginHandshake(lane, transport, client)
         case .failure(let failure): return .failed(lane, failure)
         }
     }
 
-    private mutating func read(_ lane: Lane, _ transport: Transport) -> Change? {
+    private func read(_ lane: Lane, _ transport: Transport) -> Change? {
         do throws(LaneFailure) {
             let reading = try transport.read()
             if transport.hasMore, let attempt = entries[lane]?.attempt {
                 host.execute { [report] in report(.ready(lane, attempt: attempt, .readable)) }
             }
             switch reading {
-            case .wouldBlock: return secured(lane, transport)
+            case .wouldBlock:
+                return transport.opens() ? .opened(lane, transport.peer) : nil
             case .end: throw .lost("the server closed the connection")
-            case .bytes where !isOpen(lane): return .failed(lane, LaneSet.bytesBeforeTLS)
+            case .bytes where !transport.isOpen: return .failed(lane, LaneSet.bytesBeforeTLS)
             case .bytes(let count): return .received(lane, transport, count: count)
             }
         } catch {
-            return .failed(lane, explained(error, lane, transport))
+            return .failed(lane, transport.explained(error))
         }
-    }
-
-    /// A server that wants TLS ends a connection without, and says nothing.
-    private func explained(
-        _ failure: LaneFailure, _ lane: Lane, _ transport: Transport
-    ) -> LaneFailure {
-        guard case .lost(let text) = failure, transport.isUnheard,
-            case .open(_, let peer)? = entries[lane]?.entry, peer.security == nil,
-            case .tcp = peer.endpoint
-        else { return failure }
-        return .lost("\(text), before it sent anything: perhaps it wants TLS")
-    }
-
-    /// The lane is open once its handshake is done.
-    private mutating func secured(_ lane: Lane, _ transport: Transport) -> Change? {
-        guard let security = transport.security, let (attempt, entry) = entries[lane],
-            case .securing(_, var peer, let cancel) = entry
-        else { return nil }
-        cancel()
-        peer.security = security
-        entries[lane] = (attempt, .open(transport, peer))
-        return .opened(lane, peer)
     }
 
     // MARK: Sending
 
     /// The bytes that wait to be sent, on all lanes together.
     var unsentCount: Int {
-        entries.keys.reduce(0) { $0 + (transport($1)?.unsentCount ?? 0) }
+        var sum = 0
+        entries.forEach { _, lane in
+            if case .connected(let transport) = lane.entry { sum += transport.unsentCount }
+        }
+        return sum
     }
 
     /// Takes bytes to send on a lane that is open.
@@ -293,8 +275,8 @@ struct LaneSet {
     /// Writes what waits, as far as the streams take it. The result is the lanes that were found to be lost.
     func flush() -> [Change] {
         var failures: [Change] = []
-        for lane in entries.keys {
-            if let transport = transport(lane), let failure = flush(lane, transport) {
+        entries.forEach { lane, known in
+            if case .connected(let transport) = known.entry, let failure = flush(lane, transport) {
                 failures.append(failure)
             }
         }
@@ -314,7 +296,7 @@ struct LaneSet {
 
     /// Tells the peers on all lanes that nothing more comes; what they still send is read.
     func finishWriting() {
-        for lane in entries.keys { transport(lane)?.finishWriting() }
+        for lane in entries.lanes { transport(lane)?.finishWriting() }
     }
 
     /// Closes one lane. What is still to be sent goes out first, as far as the stream takes it; then FIN.
@@ -328,18 +310,15 @@ struct LaneSet {
 
     /// Closes one lane at once.
     mutating func remove(_ lane: Lane) {
-        switch entries.removeValue(forKey: lane)?.entry {
+        switch entries[lane].take()?.entry {
         case .dialing(let attempt, _): attempt.cancel()
-        case .securing(let transport, _, let cancel):
-            cancel()
-            transport.stream.close()
-        case .open(let transport, _): transport.stream.close()
+        case .connected(let transport): transport.close()
         case nil: break
         }
     }
 
     /// Closes everything at once.
     mutating func removeAll() {
-        for lane in entries.keys { remove(lane) }
+        for lane in entries.lanes { remove(lane) }
     }
 }

@@ -13,6 +13,11 @@ final class Transport {
     /// The bytes of `unsent` that the stream, or the layer, has taken.
     private var taken = 0
     private var layer: SecureLayer?
+    private(set) var peer: PeerInfo
+    /// False while the lane is being secured: nothing may come or go but the handshake.
+    private(set) var isOpen = true
+    /// Ends the time for that.
+    private var cancelWaiting: (@Sendable () -> Void)?
     private var isWatchingWritable = false
     private var readSize = Transport.readSizes.lowerBound
 
@@ -23,17 +28,23 @@ final class Transport {
     /// Bytes of a read that is one of a stream of them.
     static let muchAtOnce = 16_384
 
-    init(_ stream: any ByteStream) {
+    init(_ stream: any ByteStream, to peer: PeerInfo) {
         self.stream = stream
+        self.peer = peer
     }
 
     /// The bytes that wait to be sent.
     var unsentCount: Int { unsent.count - taken + (layer?.unsentCount ?? 0) }
 
-    /// Nothing has ever come.
-    var isUnheard: Bool { received.isEmpty && received.streamOffset(of: received.start) == 0 }
-
     // MARK: Security
+
+    /// Closes the lane to the session, until `opens`.
+    ///
+    /// - Parameter cancel: ends the time for that.
+    func waits(cancel: @escaping @Sendable () -> Void) {
+        isOpen = false
+        cancelWaiting = cancel
+    }
 
     /// Begins to encrypt, after what waits to be sent, and writes the first of it.
     func secure(by client: TLSClient) throws(LaneFailure) {
@@ -42,8 +53,18 @@ final class Transport {
         try flush()
     }
 
-    /// The security, once the handshake is done.
-    var security: LaneSecurity? { layer?.security }
+    /// Opens the lane once its handshake is done. False if it is not, or if that has been told.
+    func opens() -> Bool {
+        guard !isOpen, let security = layer?.security else { return false }
+        peer.security = security
+        stopWaiting()
+        return true
+    }
+
+    private func stopWaiting() {
+        isOpen = true
+        cancelWaiting.take()?()
+    }
 
     /// There is something to read that the stream will not report.
     var hasMore: Bool { layer?.hasMore ?? false }
@@ -154,6 +175,20 @@ final class Transport {
             try? layer.send(on: stream)
         }
         stream.finishWriting()
+    }
+
+    /// Closes the stream at once.
+    func close() {
+        stopWaiting()
+        stream.close()
+    }
+
+    /// A server that wants TLS ends a connection without, and says nothing.
+    func explained(_ failure: LaneFailure) -> LaneFailure {
+        guard case .lost(let text) = failure, layer == nil, case .tcp = peer.endpoint,
+            received.isEmpty, received.streamOffset(of: received.start) == 0
+        else { return failure }
+        return .lost("\(text), before it sent anything: perhaps it wants TLS")
     }
 
     /// A buffer that grew for one huge message gives its memory back.
