@@ -40,7 +40,7 @@ extension ConnectionFailure {
         case .passwordMissing(let text):
             self = .rejected(Rejection(kind: .authentication, message: text, advice: ""))
         case .lost(let text), .silent(let text): self = .lost(text)
-        case .insecure(let text): self = .insecure(text)
+        case .insecure(let text), .notSecurable(let text): self = .insecure(text)
         }
     }
 

@@ -49,6 +49,9 @@ final class SecureLayer {
             throw LaneFailure(error)
         }
         defer { engine.takeOutput(to: &outgoing) }
+        guard unsentCount <= SecureLayer.mostAnswers else {
+            throw .lost("the server asks for new keys and takes no answers")
+        }
         guard security != nil else {
             security = try engineCall { () throws(TLSError) in try engine.handshake() }
             hasMore = security != nil
@@ -60,6 +63,9 @@ final class SecureLayer {
         hasMore = !isOpen
         return .bytes(plaintext.count - before)
     }
+
+    /// Ciphertext that may wait: more than a piece of what is encrypted, which is all that this side sends unasked.
+    private static let mostAnswers = 1 << 20
 
     /// True if the last read brought all that was asked for.
     func isFull(_ limit: Int) -> Bool { incoming.count >= limit }

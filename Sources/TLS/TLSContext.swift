@@ -75,7 +75,7 @@ final class TLSContext: Sendable {
     /// Servers whose sessions are kept.
     private static let mostServers = 256
 
-    /// The session to resume with a server, once: a ticket that is used twice links the two connections
+    /// The session to resume with a server, once: a ticket of TLS 1.3 that is used twice links the two connections
     /// (RFC 8446 §C.4).
     func takeSession(with server: String) -> OpenSSLSession? {
         sessions.withLock { $0.removeValue(forKey: server) }

@@ -8,6 +8,8 @@ package import BroadcasterWire
 package final class TLSEngine {
     private let client: TLSClient
     private let connection: OpenSSLConnection
+    /// The session that the connection began with.
+    private let resumed: OpenSSLSession?
     private var isSecure = false
 
     init(_ client: TLSClient) throws(TLSError) {
@@ -17,6 +19,7 @@ package final class TLSEngine {
             throw TLSError(.refused, "OpenSSL: \(library.takeErrors().first?.words ?? "no memory")")
         }
         connection = new
+        resumed = client.context.takeSession(with: client.server)
         let (options, name) = (client.options, client.name)
         if options.verification == .full {
             let isTaken = connection.expect(
@@ -29,9 +32,7 @@ package final class TLSEngine {
         if options.checksRevocation { connection.checkRevocation() }
         if options.sendsServerName, !name.isAddress { connection.tell(name: name.text) }
         if let name = options.applicationProtocol { connection.offer(protocol: name) }
-        if let session = client.context.takeSession(with: client.server) {
-            connection.resume(session)
-        }
+        if let resumed { connection.resume(resumed) }
     }
 
     /// Takes what the server has sent.
@@ -59,6 +60,10 @@ package final class TLSEngine {
         let options = client.options
         if let wanted = options.applicationProtocol, connection.chosenProtocol != wanted {
             throw TLSFault.notOffered(wanted)
+        }
+        // TLS 1.2 gives no new one to a connection that was resumed.
+        if let resumed, connection.isResumed, connection.version == "TLSv1.2" {
+            client.context.keep(resumed, with: client.server)
         }
         let peer = connection.peer
         let binding: LaneSecurity.Binding =

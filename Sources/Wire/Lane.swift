@@ -40,11 +40,13 @@ package enum LaneFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case silent(String)
     /// The lane could not be secured, or the peer refused its security. That does not heal by itself.
     case insecure(String)
+    /// The lane is there, and this machine has no library to secure it with.
+    case notSecurable(String)
 
     package var description: String {
         switch self {
         case .unreachable(let text), .passwordMissing(let text), .lost(let text), .silent(let text),
-            .insecure(let text):
+            .insecure(let text), .notSecurable(let text):
             text
         }
     }

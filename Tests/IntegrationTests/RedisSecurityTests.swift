@@ -130,6 +130,19 @@ struct RedisSecurityTests {
         #expect(text.contains("is signed by an unknown authority (CN=Test Root)"), "\(text)")
     }
 
+    /// `SSL_CERT_FILE`, as all programs with OpenSSL have it.
+    @Test func theSystemsAuthoritiesAreWhereTheEnvironmentSays() async throws {
+        let server = try await RedisServer(certificate: "good")
+        let process = try ServerProcess(
+            [Programs.broadcast, "ping", "--url", "rediss://localhost:\(server.securePort)"],
+            environment: ["SSL_CERT_FILE": Certificates.certificate("ca")])
+        process.closeInput()
+        let lines = await process.remainingLines()
+        #expect(await process.waitForExit() == 0)
+        #expect(lines.contains { $0.hasPrefix("security: TLSv1.3, TLS_") }, "\(lines)")
+        #expect(lines.contains { $0.hasPrefix("certificate: CN=localhost, until 2") }, "\(lines)")
+    }
+
     @Test func whoTurnsTheVerificationOffIsTold() async throws {
         let server = try await RedisServer(certificate: "expired")
         let log = LogLines()
