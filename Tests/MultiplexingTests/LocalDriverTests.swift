@@ -18,7 +18,7 @@ struct LocalDriverTests {
     }
 
     private func publish(_ text: String, _ driver: LocalDriver) async -> Result<
-        Int?, PublishFailure
+        Receipt, PublishFailure
     > {
         await driver.publish(.text(text), to: "c", isolation: nil)
     }

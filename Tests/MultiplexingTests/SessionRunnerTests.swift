@@ -17,7 +17,7 @@ struct SessionRunnerTests {
 
     private func publish(
         _ text: String, to channel: String, _ driver: ServerDriver
-    ) async -> Result<Int?, PublishFailure> {
+    ) async -> Result<Receipt, PublishFailure> {
         await driver.publish(.text(text), to: channel, isolation: nil)
     }
 

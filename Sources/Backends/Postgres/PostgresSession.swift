@@ -65,6 +65,7 @@ struct PostgresSession: Session {
         case .unsubscribe(let topics): listen(topics, isSubscribing: false, into: &output)
         case .publish(let publications):
             publishing.publish(publications, &ledger, into: &output[.main])
+        case .read: break  // Comes to backends that keep a history.
         case .ping: ping(isAsked: true, into: &output)
         case .close:
             phase = .closing
