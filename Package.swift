@@ -19,7 +19,9 @@ let safeSettings: [SwiftSetting] = settings + [.strictMemorySafety()]
 func module(_ name: String, path: String? = nil, uses: [String] = []) -> Target {
     .target(
         name: "Broadcaster\(name)",
-        dependencies: uses.map { .byName(name: $0 == "CEpoll" ? $0 : "Broadcaster\($0)") },
+        dependencies: uses.map {
+            .byName(name: $0 == "Epoll" ? "CBroadcasterEpoll" : "Broadcaster\($0)")
+        },
         path: "Sources/\(path ?? name)",
         swiftSettings: safeSettings)
 }
@@ -124,10 +126,10 @@ let package = Package(
     ],
     targets: [
         // Header-only: Swift's Glibc module lacks <sys/epoll.h> and <sys/eventfd.h>.
-        .systemLibrary(name: "CEpoll", path: "Sources/CEpoll"),
+        .systemLibrary(name: "CBroadcasterEpoll", path: "Sources/CEpoll"),
         module("Wire"),
         module("Authentication"),
-        module("Sockets", uses: ["CEpoll"]),
+        module("Sockets", uses: ["Epoll"]),
         module("Multiplexing", uses: ["Sockets", "Wire"]),
     ] + backends.map { module($0, path: "Backends/\($0)", uses: ["Authentication", "Wire"]) }
         + [facade, testing, chatDemo, commandLine, benchmarks, benchmarkWorker, soak] + testTargets
