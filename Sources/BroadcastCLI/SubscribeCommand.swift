@@ -62,7 +62,7 @@ struct SubscribeCommand {
             Task { await broadcast.disconnect() }
         }
         let expiry = Expiry()
-        let watching = Task { for await status in broadcast.status { expiry.saw(status) } }
+        let watching = Task { for await status in broadcast.statuses { expiry.saw(status) } }
         defer { watching.cancel() }
         let alarm = timeout.map { timeout in
             Task {
@@ -243,7 +243,7 @@ final class EventPrinter: Sendable {
     /// Tells of lost and recovered connections.
     func watch(_ broadcast: Broadcast) async {
         var wasDown = false
-        for await status in broadcast.status {
+        for await status in broadcast.statuses {
             var line = JSONLine(type: "status")
             switch status {
             case .connecting, .closed: continue

@@ -51,10 +51,26 @@ public enum BroadcastError: Error, Hashable, Sendable {
     case overflow(lost: Int)
     /// `publish(contentsOf:)`: not every message was accepted. One outcome for each, in order.
     case incomplete([Result<Int?, BroadcastError>])
-    /// The task was cancelled before anything was sent.
+    /// The task was cancelled before anything was sent. In place of `CancellationError`, which a call that throws this type
+    /// alone cannot throw. Iterating over a subscription, and `run()`, end without an error instead.
     case cancelled
-    /// `connect()` has not been called, or `disconnect()` has.
+    /// Neither `connect()` nor `run()` has been called, or `disconnect()` has.
     case notConnected
+}
+
+extension BroadcastError {
+    /// True if the same call may succeed later and can do no harm: nothing was published or subscribed by this one.
+    ///
+    /// False also for `.outcomeUnknown`, where the message may come twice, and for `.incomplete`, which holds an error for
+    /// each message that was not accepted.
+    public var isRetryable: Bool {
+        switch self {
+        case .unreachable, .connectionLost, .temporarilyRefused, .timedOut, .disconnected: true
+        case .invalidURL, .invalid, .authenticationFailed, .permissionDenied, .refused: false
+        case .protocolViolation, .outcomeUnknown, .overflow, .incomplete, .cancelled: false
+        case .notConnected: false
+        }
+    }
 }
 
 extension BroadcastError: CustomStringConvertible {
@@ -76,7 +92,8 @@ extension BroadcastError: CustomStringConvertible {
         case .overflow(let lost): "the subscriber was too slow: \(lost) messages were lost"
         case .incomplete(let outcomes): BroadcastError.summary(of: outcomes)
         case .cancelled: "cancelled"
-        case .notConnected: "not connected: call connect() first, and not after disconnect()"
+        case .notConnected:
+            "not connected: call connect() or run() first, and not after disconnect(); ready() waits for the connection"
         }
     }
 

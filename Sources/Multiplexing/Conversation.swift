@@ -48,6 +48,7 @@ struct Conversation {
         _ buffer: inout ReceiveBuffer, count: Int, on lane: Lane, at now: Instant
     ) throws(ProtocolError) {
         heard[lane] = now
+        output.time = now
         observers.trace(received: buffer.bytes.suffix(count), on: lane, secrets(on: lane))
         try session.receive(&buffer, on: lane, at: now, into: &output)
         guard buffer.count <= unparsedLimit else {
@@ -70,10 +71,12 @@ struct Conversation {
 
     mutating func perform(_ command: Command, at now: Instant) {
         observers.trace?(TranscriptLine.command(command))
+        output.time = now
         session.perform(command, at: now, into: &output)
     }
 
     mutating func timeReached(_ now: Instant) throws(ProtocolError) {
+        output.time = now
         try session.timeReached(now, into: &output)
     }
 

@@ -133,7 +133,9 @@ package final class Hub: Sendable {
     }
 
     /// Ends all subscriptions, after what was received.
-    package func close() {
+    ///
+    /// - Parameter failure: of the calls that still wait for a confirmation.
+    package func close(_ failure: SubscriptionFailure = .closed) {
         let (members, waiters) = state.withLock { state in
             state.isOpen = false
             state.signal = nil
@@ -143,7 +145,7 @@ package final class Hub: Sendable {
             return (members, state.waiters)
         }
         for member in members { member.mailbox.finish(nil) }
-        for waiter in waiters.values { waiter.resume(returning: .closed) }
+        for waiter in waiters.values { waiter.resume(returning: failure) }
     }
 
     package func connected() {

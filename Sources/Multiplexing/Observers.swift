@@ -44,6 +44,10 @@ package enum ConnectionStatus: Hashable, Sendable {
 package enum LogEvent: Hashable, Sendable {
     case connected(ServerIdentity, Endpoint)
     case lost(ConnectionFailure, retryIn: Duration)
+    /// The outage goes on: told from time to time, not for each attempt.
+    case stillLost(ConnectionFailure, for: Duration, attempts: Int)
+    /// All channels and patterns are subscribed again, after this time.
+    case resubscribed(topics: Int, after: Duration)
     case refused(TopicName, Rejection)
     /// The server warns, in these words.
     case warned(String)

@@ -124,8 +124,8 @@ struct TestingKitTests {
         connection.restore()
         try await broadcast.connect()
         connection.lose("cable")
-        guard case .down(let error, _) = broadcast.currentStatus else {
-            Issue.record("\(broadcast.currentStatus)")
+        guard case .down(let error, _) = broadcast.status else {
+            Issue.record("\(broadcast.status)")
             return
         }
         #expect("\(error)".contains("cable"))

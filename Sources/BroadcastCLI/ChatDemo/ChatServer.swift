@@ -43,7 +43,7 @@ package final class ChatServer: Sendable {
 
     /// Reports the connection to the server to every client, until the task is cancelled; then ends all.
     package func run() async {
-        for await status in broadcast.status {
+        for await status in broadcast.statuses {
             switch status {
             case .ready: await tell(.status("ready"))
             case .down: await tell(.status("down"))
