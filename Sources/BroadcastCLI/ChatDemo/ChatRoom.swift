@@ -12,16 +12,16 @@ struct ChatRoom: Sendable {
     /// Carries a person's WebSocket. Returns when the person has left, or the server ends.
     func join(_ client: ChatClient, as person: String) async {
         do {
-            let subscription = try await broadcast.subscribe(to: name, buffer: ChatRoom.buffer)
-            let sending = Task {
-                await send(subscription, to: client) { WebSocketEncoder.text($0.json) }
+            try await broadcast.withSubscription(to: name, buffer: ChatRoom.buffer) { room in
+                let sending = Task {
+                    await send(room, to: client) { WebSocketEncoder.text($0.json) }
+                }
+                defer { sending.cancel() }
+                _ = try? await broadcast.publish(ChatEvent.joined(person), to: name)
+                while let text = await client.receive() {
+                    await publish(text, of: client)
+                }
             }
-            _ = try? await broadcast.publish(ChatEvent.joined(person), to: name)
-            while let text = await client.receive() {
-                await publish(text, of: client)
-            }
-            subscription.cancel()
-            sending.cancel()
             _ = try? await broadcast.publish(ChatEvent.left(person), to: name)
         } catch {
             await client.close(1013, "\(error)")
@@ -39,17 +39,17 @@ struct ChatRoom: Sendable {
     /// Carries the room as Server-Sent Events. `lastEventID` is the last event that a returning client has seen.
     func watch(_ client: ChatClient, lastEventID: String?) async {
         do {
-            let subscription = try await broadcast.subscribe(to: name, buffer: ChatRoom.buffer)
-            await client.startEventStream()
-            if lastEventID != nil {
-                // There is no history to resume from: messages since then are missing.
-                _ = await client.send(ChatEvent.missed.serverSent)
+            try await broadcast.withSubscription(to: name, buffer: ChatRoom.buffer) { room in
+                await client.startEventStream()
+                if lastEventID != nil {
+                    // There is no history to resume from: messages since then are missing.
+                    _ = await client.send(ChatEvent.missed.serverSent)
+                }
+                let sending = Task { await send(room, to: client) { $0.serverSent } }
+                defer { sending.cancel() }
+                // A client of an event stream sends nothing; the loop ends when it leaves, also from a silent room.
+                while await client.receive() != nil {}
             }
-            let sending = Task { await send(subscription, to: client) { $0.serverSent } }
-            // A client of an event stream sends nothing; the loop ends when it leaves, also from a silent room.
-            while await client.receive() != nil {}
-            subscription.cancel()
-            sending.cancel()
         } catch {
             await client.answer(HTTPResponse.error(.unavailable, "\(error)"))
         }
