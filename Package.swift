@@ -26,10 +26,11 @@ func module(_ name: String, path: String? = nil, uses: [String] = []) -> Target 
         swiftSettings: safeSettings)
 }
 
-func tests(_ name: String, uses: [String]) -> Target {
+func tests(_ name: String, uses: [String], programs: [String] = []) -> Target {
     .testTarget(
         name: "\(name)Tests",
-        dependencies: (uses + ["TestSupport"]).map { .byName(name: "Broadcaster\($0)") },
+        dependencies: (uses + ["TestSupport"]).map { .byName(name: "Broadcaster\($0)") }
+            + programs.map { .byName(name: $0) },
         path: "Tests/\(name)Tests",
         exclude: name == "Integration" ? ["browser.py"] : [],
         swiftSettings: settings)
@@ -104,7 +105,15 @@ let testTargets = [
     tests("Backend", uses: ["Wire"] + backends),
     tests("Broadcaster", uses: ["", "Testing", "Wire", "Redis", "Postgres"]),
     tests("Chat", uses: ["", "ChatDemo", "Authentication", "Sockets"]),
-    tests("Integration", uses: ["", "Testing"]),
+    tests("Integration", uses: ["", "Testing"], programs: ["broadcaster-service-program"]),
+    // Compiled as the modules of most users are: without our settings.
+    Target.testTarget(
+        name: "ConsumerTests", dependencies: ["Broadcaster", "BroadcasterTesting"],
+        path: "Tests/ConsumerTests"),
+    // A service that tests start and end.
+    Target.executableTarget(
+        name: "broadcaster-service-program", dependencies: ["Broadcaster"],
+        path: "Tests/ServiceProgram", swiftSettings: settings),
 ]
 
 /// Only with libFuzzer, which brings `main`: see Tests/Fuzz/FuzzEntry.swift.
