@@ -55,7 +55,7 @@ let chatDemo = module(
     "ChatDemo", path: "BroadcastCLI/ChatDemo", uses: ["", "Authentication", "Sockets", "Wire"])
 
 let commandLine = Target.executableTarget(
-    name: "BroadcastCLI",
+    name: "BroadcasterCLI",
     dependencies: [
         "Broadcaster", "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterSockets",
         "BroadcasterWire",
@@ -68,7 +68,7 @@ let commandLine = Target.executableTarget(
 let benchmarks = Target.executableTarget(
     name: "benchmarks",
     dependencies: [
-        "BroadcasterSockets", "BroadcasterTestSupport", "BroadcasterTesting", "BroadcastCLI",
+        "BroadcasterSockets", "BroadcasterTestSupport", "BroadcasterTesting", "BroadcasterCLI",
         "benchmark-worker",
     ],
     path: "Benchmarks/Harness",
@@ -131,7 +131,7 @@ let package = Package(
     products: [
         .library(name: "Broadcaster", targets: ["Broadcaster"]),
         .library(name: "BroadcasterTesting", targets: ["BroadcasterTesting"]),
-        .executable(name: "broadcast", targets: ["BroadcastCLI"]),
+        .executable(name: "broadcast", targets: ["BroadcasterCLI"]),
     ],
     targets: [
         // Header-only: Swift's Glibc module lacks <sys/epoll.h> and <sys/eventfd.h>.
