@@ -145,7 +145,13 @@ public final class Broadcast: Sendable {
         let log = options.log
         let generation = board.begin()
         let observers = Observers(
-            status: { board.post(BroadcastStatus($0), from: generation) },
+            status: { status in
+                var failure: BroadcastError?
+                if case .closed(let why) = status, why != .closed {
+                    failure = .disconnected(why.description)
+                }
+                board.post(BroadcastStatus(status), because: failure, from: generation)
+            },
             log: { note in log?(BroadcastLogEntry(note)) },
             trace: options.trace)
         return try makeDriver(hub, observers)
@@ -208,15 +214,15 @@ public final class Broadcast: Sendable {
     /// Returns when the connection is there: at once, where it is. Waits for it as long as it takes, also before `connect()`
     /// or `run()` has been called, so that a service may use what another one connects.
     ///
-    /// - Throws: `.cancelled` with its task; `.notConnected` if the call of `connect()` or `run()` that was under way has
-    ///   failed (it throws the reason), or `disconnect()` is called.
+    /// - Throws: `.cancelled` with its task; `.disconnected` with the reason, if the call of `connect()` or `run()` that was
+    ///   under way has failed; `.notConnected` if `disconnect()` is called.
     public func ready() async throws(BroadcastError) {
         var hasBegun = false
         for await status in board.watch() {
             switch status {
             case .ready: return
             case .connecting, .down: hasBegun = true
-            case .closed: if hasBegun { throw .notConnected }
+            case .closed: if hasBegun { throw board.failure ?? .notConnected }
             }
         }
         throw .cancelled

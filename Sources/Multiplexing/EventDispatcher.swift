@@ -123,7 +123,7 @@ struct EventDispatcher {
             hub.close(.down(failure.description))
             publishes.close(.notSent(failure.description))
         }
-        observers.status(.closed)
+        observers.status(.closed(failure))
         if isFirst { observers.log(.closed) }
         outcome.settle(.failure(failure))
         outcome.end()

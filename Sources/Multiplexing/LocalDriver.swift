@@ -140,7 +140,7 @@ package final class LocalDriver: Driver {
     package func stop() async {
         state.withLock { $0.identity = nil }
         hub.close()
-        observers.status(.closed)
+        observers.status(.closed(.closed))
     }
 
     package var published: Int { state.withLock { $0.published } }

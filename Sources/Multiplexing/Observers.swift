@@ -37,7 +37,8 @@ package enum ConnectionStatus: Hashable, Sendable {
     case connecting
     case ready(ServerIdentity)
     case down(ConnectionFailure, retryIn: Duration)
-    case closed
+    /// Nothing more will come, and why: `.closed` where that was asked for.
+    case closed(ConnectionFailure)
 }
 
 /// An event that is worth a line in a log.

@@ -66,7 +66,7 @@ struct ServiceProgramTests {
         }
         let program = try start("redis://127.0.0.1:\(server.port)")
         let lines = await program.remainingLines()
-        #expect(lines.last?.contains("authentication failed") == true, "\(lines)")
+        #expect(lines.last?.contains("WRONGPASS") == true, "\(lines)")
         #expect(await program.waitForExit() == 1)
     }
 }

@@ -59,7 +59,7 @@ struct LocalDriverTests {
         #expect(await publish("2", driver) == .failure(.closed))
         #expect(throws: ConnectionFailure.closed) { try driver.open() }
         await #expect(throws: ConnectionFailure.closed) { try await driver.ping() }
-        #expect(statuses.withLock { $0.last } == .closed)
+        #expect(statuses.withLock { $0.last } == .closed(.closed))
     }
 
     @Test func theTraceIsThatOfAServer() async throws {
