@@ -40,6 +40,7 @@ struct BroadcastCommand {
         switch name {
         case "subscribe": try await SubscribeCommand(rest).run()
         case "publish": try await PublishCommand(rest).run()
+        case "history": try await HistoryCommand(rest).run()
         case "chat": try await ChatCommand(rest).run()
         default: try await PingCommand(rest).run()
         }
@@ -111,12 +112,13 @@ struct Failure: Error {
         case .incomplete(let outcomes):
             (outcomes.lazy.compactMap(firstFailure).first?.0 ?? .other, nil)
         case .overflow: (.other, "a larger --buffer holds more")
+        case .historyUnsupported: (.usage, nil)
         case .cancelled: (.other, nil)
         }
     }
 
     private static func firstFailure(
-        _ outcome: Result<Int?, BroadcastError>
+        _ outcome: Result<PublishReceipt, BroadcastError>
     ) -> (Status, String?)? {
         if case .failure(let error) = outcome { meaning(of: error) } else { nil }
     }

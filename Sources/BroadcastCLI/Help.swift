@@ -1,11 +1,12 @@
 /// The text that `--help` prints.
 enum Help {
-    static let commands = "chat, subscribe, publish, ping"
+    static let commands = "chat, subscribe, publish, history, ping"
 
     static func text(_ command: String) -> String? {
         switch command {
         case "subscribe": subscribe
         case "publish": publish
+        case "history": history
         case "ping": ping
         case "chat": chat
         default: nil
@@ -18,6 +19,7 @@ enum Help {
           broadcast chat [options]                    a web chat, to see it all work
           broadcast subscribe [options] CHANNEL…      print what is published
           broadcast publish [options] CHANNEL [TEXT]  publish a text, or each line of standard input
+          broadcast history [options] CHANNEL         print what a server has kept of a channel
           broadcast ping [options]                    who answers there, and how fast
 
         broadcast COMMAND --help says more; broadcast --version names the version.
@@ -30,7 +32,9 @@ enum Help {
           redis://[[user][:password]@]host[:port][/database]     also valkey://
           redis+unix:///path/to/socket[?database=1]
           postgres://[user[:password]@][host[:port]][/database]
-          memory://              inside this process alone; the default
+          memory://[?history=1000]
+                                 inside this process alone; the default. With history: that many
+                                 messages of each channel are kept
         Options of a URL: connect_timeout, publish_timeout, ping (500ms, 1s, 2m or plain seconds),
         max_message_size; of a redis URL: protocol=2|3, client_name, database, username, password;
         of a postgres URL: those of libpq, large_payloads=split|refuse, allow_cleartext=true
@@ -51,8 +55,12 @@ enum Help {
                                 tell a line break inside of a message from its end, and json can
           --count N             end after N messages
           --timeout TIME        end after that time (500ms, 1s, 2m or plain seconds), with status 75
+          --history N|all       begin with the newest N messages, or the oldest that the server has kept
+          --since TIME          begin with what was published in that time (10m, 1h), by the server's clock
+          --after POSITION      begin right behind a message, by the position that json prints
           --buffer N            messages that may wait to be printed (default 1000000)
-          --overflow POLICY     beyond that: drop-oldest (default), drop-newest or fail
+          --overflow POLICY     beyond that: drop-oldest, drop-newest, fail, or refill: read again, where the
+                                server keeps messages (the default there; else drop-oldest)
           --trace               print the bytes sent and received to standard error
 
         \(url)
@@ -66,6 +74,23 @@ enum Help {
 
           --url URL             the server
           --format text|json    json prints one object a message
+          --trace               print the bytes sent and received to standard error
+
+        \(url)
+        """
+
+    private static let history = """
+        broadcast history [options] CHANNEL
+
+        Prints what the server has kept of a channel, the oldest message first: the newest 100, or the part that
+        an option names. Exit status 64 where the server keeps nothing.
+
+          --url URL             the server
+          --before POSITION     what comes right before a message
+          --after POSITION      what comes right behind a message
+          --oldest              from the oldest message on
+          --limit N             messages (default 100, at most 1000)
+          --format text|json    json prints one object a message, with its position
           --trace               print the bytes sent and received to standard error
 
         \(url)

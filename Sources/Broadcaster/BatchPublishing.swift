@@ -5,7 +5,7 @@ extension Broadcast {
     /// Publishes many texts, in order, without waiting for one before the next is sent.
     ///
     /// - Parameter retry: whether to send those again whose answers are lost; they come after the others then.
-    /// - Returns: how many received each, in order.
+    /// - Returns: what the server says of each, in order.
     /// - Throws: `.incomplete` with the outcome of each, if any was not accepted; `.invalid` before anything is sent, if the
     ///   server would not take one of them; `.cancelled` if the task is cancelled before the call; `.notConnected` before
     ///   `connect()` or `run()` is called, and after `disconnect()`.
@@ -13,7 +13,7 @@ extension Broadcast {
     @inlinable
     public func publish(
         contentsOf texts: some Sequence<String>, to channel: String, retry: PublishRetry = .never
-    ) async throws(BroadcastError) -> [Int?] {
+    ) async throws(BroadcastError) -> [PublishReceipt] {
         try await publish(Array(texts), to: channel, retry)
     }
 
@@ -21,7 +21,7 @@ extension Broadcast {
     @usableFromInline
     func publish(
         _ texts: [String], to channel: String, _ retry: PublishRetry
-    ) async throws(BroadcastError) -> [Int?] {
+    ) async throws(BroadcastError) -> [PublishReceipt] {
         try await publish(texts.map(Payload.text), to: channel, retry)
     }
 
@@ -31,7 +31,7 @@ extension Broadcast {
     public func publish(
         contentsOf texts: some Sequence<Substring>, to channel: String,
         retry: PublishRetry = .never
-    ) async throws(BroadcastError) -> [Int?] {
+    ) async throws(BroadcastError) -> [PublishReceipt] {
         try await publish(texts.map { Payload.text(String($0)) }, to: channel, retry)
     }
 
@@ -40,13 +40,13 @@ extension Broadcast {
     public func publish(
         contentsOf messages: some Sequence<some Sequence<UInt8>>, to channel: String,
         retry: PublishRetry = .never
-    ) async throws(BroadcastError) -> [Int?] {
+    ) async throws(BroadcastError) -> [PublishReceipt] {
         try await publish(messages.map { Payload.bytes(Array($0)) }, to: channel, retry)
     }
 
     private func publish(
         _ payloads: [Payload], to channel: String, _ retry: PublishRetry
-    ) async throws(BroadcastError) -> [Int?] {
+    ) async throws(BroadcastError) -> [PublishReceipt] {
         for payload in payloads {
             if let refusal = backend.refusal(ofPublishing: payload, to: channel) {
                 throw .invalid(refusal)
@@ -59,15 +59,16 @@ extension Broadcast {
         if let end {
             await repeatUnknown(payloads, &outcomes, to: channel, driver, until: end, #isolation)
         }
-        var receivers: [Int?] = []
-        for case .success(let count) in outcomes { receivers.append(count) }
-        guard receivers.count < payloads.count else { return receivers }
-        throw .incomplete(outcomes.map { $0.mapError { BroadcastError($0) } })
+        var receipts: [PublishReceipt] = []
+        for case .success(let receipt) in outcomes { receipts.append(PublishReceipt(receipt)) }
+        guard receipts.count < payloads.count else { return receipts }
+        throw .incomplete(
+            outcomes.map { $0.map { PublishReceipt($0) }.mapError { BroadcastError($0) } })
     }
 
     /// Sends those again whose outcome is unknown.
     private func repeatUnknown(
-        _ payloads: [Payload], _ outcomes: inout [Result<Int?, PublishFailure>],
+        _ payloads: [Payload], _ outcomes: inout [Result<Receipt, PublishFailure>],
         to channel: String, _ driver: any Driver, until end: Instant,
         _ isolation: isolated (any Actor)?
     ) async {
@@ -86,7 +87,7 @@ extension Broadcast {
     }
 }
 
-extension Result<Int?, PublishFailure> {
+extension Result<Receipt, PublishFailure> {
     fileprivate var isUnknown: Bool {
         if case .failure(.outcomeUnknown) = self { true } else { false }
     }

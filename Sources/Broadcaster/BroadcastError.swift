@@ -50,7 +50,10 @@ public enum BroadcastError: Error, Hashable, Sendable {
     /// The subscriber was too slow for its buffer, and its policy is `.fail`. `lost` messages fell.
     case overflow(lost: Int)
     /// `publish(contentsOf:)`: not every message was accepted. One outcome for each, in order.
-    case incomplete([Result<Int?, BroadcastError>])
+    case incomplete([Result<PublishReceipt, BroadcastError>])
+    /// The server keeps no messages, so that there is nothing to read of the past; for patterns none does. The text says
+    /// which servers do. Nothing was sent.
+    case historyUnsupported(String)
     /// The task was cancelled before anything was sent. In place of `CancellationError`, which a call that throws this type
     /// alone cannot throw. Iterating over a subscription, and `run()`, end without an error instead.
     case cancelled
@@ -68,7 +71,7 @@ extension BroadcastError {
         case .unreachable, .connectionLost, .temporarilyRefused, .timedOut, .disconnected: true
         case .invalidURL, .invalid, .authenticationFailed, .permissionDenied, .refused: false
         case .protocolViolation, .outcomeUnknown, .overflow, .incomplete, .cancelled: false
-        case .notConnected: false
+        case .historyUnsupported, .notConnected: false
         }
     }
 }
@@ -91,13 +94,14 @@ extension BroadcastError: CustomStringConvertible {
         case .outcomeUnknown(let text): "sent, but the outcome is unknown: \(text)"
         case .overflow(let lost): "the subscriber was too slow: \(lost) messages were lost"
         case .incomplete(let outcomes): BroadcastError.summary(of: outcomes)
+        case .historyUnsupported(let text): "no history: \(text)"
         case .cancelled: "cancelled"
         case .notConnected:
             "not connected: call connect() or run() first, and not after disconnect(); ready() waits for the connection"
         }
     }
 
-    private static func summary(of outcomes: [Result<Int?, BroadcastError>]) -> String {
+    private static func summary(of outcomes: [Result<PublishReceipt, BroadcastError>]) -> String {
         var failures: [BroadcastError] = []
         for case .failure(let error) in outcomes { failures.append(error) }
         let first = failures.first.map { "; first failure: \($0)" } ?? ""

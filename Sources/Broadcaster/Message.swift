@@ -65,6 +65,9 @@ public struct Message: Sendable {
         try body(delivered.bytes.span)
     }
 
+    /// Its place in its channel's history, where the server keeps one.
+    public var position: MessagePosition? { delivered.position.map { MessagePosition($0) } }
+
     /// The number of its bytes.
     public var count: Int { delivered.count }
 
@@ -115,6 +118,10 @@ public struct Gap: Hashable, Sendable {
         case overflow
         /// Something came from the server that could not be made a message of; `description` says what.
         case incomplete(description: String)
+        /// The server has dropped messages from the channel's history before they were read here.
+        case trimmed
+        /// The channel's history was made anew, or has lost its end: a server took over that lagged behind, say.
+        case reset
     }
 
     /// The reason for which messages may be missing.
@@ -139,6 +146,12 @@ public struct Gap: Hashable, Sendable {
         case .undeliverable(let description):
             reason = .incomplete(description: description)
             lost = nil
+        case .trimmed(let number):
+            reason = .trimmed
+            lost = number
+        case .reset:
+            reason = .reset
+            lost = nil
         }
     }
 }
@@ -152,6 +165,9 @@ extension Gap: CustomStringConvertible {
         case .overflow:
             "\(lost.map { "\($0) messages" } ?? "messages") dropped: the subscriber was slower than its buffer"
         case .incomplete(let description): "a message is missing: \(description)"
+        case .trimmed:
+            "\(lost.map { "\($0) messages" } ?? "messages") missing: the server had dropped them from its history"
+        case .reset: "messages may be missing: the channel's history was made anew"
         }
     }
 }

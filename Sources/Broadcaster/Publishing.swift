@@ -1,12 +1,31 @@
 internal import BroadcasterMultiplexing
 internal import BroadcasterWire
 
+/// The server's answer to a message that it has accepted.
+public struct PublishReceipt: Hashable, Sendable {
+    /// The number of the server's clients that received it, where the server says so. All subscribers of one `Broadcast` are
+    /// one client.
+    public let receivers: Int?
+    /// The message's place in its channel's history, where the server keeps one.
+    public let position: MessagePosition?
+
+    /// An answer of the caller's invention, for tests.
+    public init(receivers: Int? = nil, position: MessagePosition? = nil) {
+        self.receivers = receivers
+        self.position = position
+    }
+
+    init(_ receipt: Receipt) {
+        receivers = receipt.receivers
+        position = receipt.position.map { MessagePosition($0) }
+    }
+}
+
 extension Broadcast {
     /// Publishes a text. Returns when the server has accepted it.
     ///
     /// - Parameter retry: whether to send again when the answer is lost.
-    /// - Returns: how many of the server's clients received it, where the server says so. All subscribers of
-    ///   one `Broadcast` are one client.
+    /// - Returns: what the server says of it: how many received it, and its position, where the server keeps a history.
     /// - Throws: `.disconnected` if nothing was sent before `publishTimeout`, also where the first connection did not come
     ///   or failed, with its reason; `.outcomeUnknown` if it was sent and the answer did not come; `.temporarilyRefused`,
     ///   `.permissionDenied` or `.refused` if the server took it and does not publish it; `.invalid` before anything is
@@ -15,7 +34,7 @@ extension Broadcast {
     @discardableResult
     public func publish(
         _ text: String, to channel: String, retry: PublishRetry = .never
-    ) async throws(BroadcastError) -> Int? {
+    ) async throws(BroadcastError) -> PublishReceipt {
         try await publish(.text(text), to: channel, retry)
     }
 
@@ -23,7 +42,7 @@ extension Broadcast {
     @discardableResult
     public func publish(
         _ text: some StringProtocol, to channel: String, retry: PublishRetry = .never
-    ) async throws(BroadcastError) -> Int? {
+    ) async throws(BroadcastError) -> PublishReceipt {
         try await publish(.text(String(text)), to: channel, retry)
     }
 
@@ -31,7 +50,7 @@ extension Broadcast {
     @discardableResult
     public func publish(
         _ bytes: [UInt8], to channel: String, retry: PublishRetry = .never
-    ) async throws(BroadcastError) -> Int? {
+    ) async throws(BroadcastError) -> PublishReceipt {
         try await publish(.bytes(bytes), to: channel, retry)
     }
 
@@ -40,13 +59,13 @@ extension Broadcast {
     @discardableResult
     public func publish(
         _ bytes: some Sequence<UInt8>, to channel: String, retry: PublishRetry = .never
-    ) async throws(BroadcastError) -> Int? {
+    ) async throws(BroadcastError) -> PublishReceipt {
         try await publish(.bytes(Array(bytes)), to: channel, retry)
     }
 
     private func publish(
         _ payload: Payload, to channel: String, _ retry: PublishRetry
-    ) async throws(BroadcastError) -> Int? {
+    ) async throws(BroadcastError) -> PublishReceipt {
         if let refusal = backend.refusal(ofPublishing: payload, to: channel) {
             throw .invalid(refusal)
         }
@@ -56,7 +75,7 @@ extension Broadcast {
         var unknown: String?
         while true {
             switch await driver.publish(payload, to: channel, isolation: #isolation) {
-            case .success(let receivers): return receivers
+            case .success(let receipt): return PublishReceipt(receipt)
             case .failure(.outcomeUnknown(let reason)):
                 unknown = reason
                 guard let end, driver.now < end, !Task.isCancelled else {

@@ -37,11 +37,12 @@ extension Broadcast {
     @_disfavoredOverload
     public func withSubscription<Result>(
         to channel: String, _ others: String..., patterns: String...,
-        buffer: SubscriptionBuffer? = nil, isolation: isolated (any Actor)? = #isolation,
+        history start: SubscriptionStart = .new, buffer: SubscriptionBuffer? = nil,
+        isolation: isolated (any Actor)? = #isolation,
         _ body: @concurrent (Subscription) async throws -> Result
     ) async throws -> Result {
         let subscription = try await subscribe(
-            to: [channel] + others, patterns: patterns, buffer: buffer)
+            to: [channel] + others, patterns: patterns, history: start, buffer: buffer)
         defer { subscription.cancel() }
         return try await body(subscription)
     }
@@ -50,11 +51,12 @@ extension Broadcast {
     @discardableResult
     public func withSubscription<Result>(
         to channel: String, _ others: String..., patterns: String...,
-        buffer: SubscriptionBuffer? = nil, isolation: isolated (any Actor)? = #isolation,
+        history start: SubscriptionStart = .new, buffer: SubscriptionBuffer? = nil,
+        isolation: isolated (any Actor)? = #isolation,
         _ body: @concurrent (Subscription) async throws(BroadcastError) -> Result
     ) async throws(BroadcastError) -> Result {
         let subscription = try await subscribe(
-            to: [channel] + others, patterns: patterns, buffer: buffer)
+            to: [channel] + others, patterns: patterns, history: start, buffer: buffer)
         defer { subscription.cancel() }
         return try await body(subscription)
     }
@@ -65,11 +67,12 @@ extension Broadcast {
     @discardableResult
     @_disfavoredOverload
     public func withSubscription<Result>(
-        to channels: [String], patterns: [String] = [], buffer: SubscriptionBuffer? = nil,
-        isolation: isolated (any Actor)? = #isolation,
+        to channels: [String], patterns: [String] = [], history start: SubscriptionStart = .new,
+        buffer: SubscriptionBuffer? = nil, isolation: isolated (any Actor)? = #isolation,
         _ body: @concurrent (Subscription) async throws -> Result
     ) async throws -> Result {
-        let subscription = try await subscribe(to: channels, patterns: patterns, buffer: buffer)
+        let subscription = try await subscribe(
+            to: channels, patterns: patterns, history: start, buffer: buffer)
         defer { subscription.cancel() }
         return try await body(subscription)
     }
@@ -77,11 +80,12 @@ extension Broadcast {
     /// The same for a body that throws `BroadcastError` alone.
     @discardableResult
     public func withSubscription<Result>(
-        to channels: [String], patterns: [String] = [], buffer: SubscriptionBuffer? = nil,
-        isolation: isolated (any Actor)? = #isolation,
+        to channels: [String], patterns: [String] = [], history start: SubscriptionStart = .new,
+        buffer: SubscriptionBuffer? = nil, isolation: isolated (any Actor)? = #isolation,
         _ body: @concurrent (Subscription) async throws(BroadcastError) -> Result
     ) async throws(BroadcastError) -> Result {
-        let subscription = try await subscribe(to: channels, patterns: patterns, buffer: buffer)
+        let subscription = try await subscribe(
+            to: channels, patterns: patterns, history: start, buffer: buffer)
         defer { subscription.cancel() }
         return try await body(subscription)
     }

@@ -10,29 +10,34 @@ extension Broadcast {
     /// ```
     ///
     /// A pattern has `*` for any characters, `?` for one, `[abc]` for one of these and `\` before a character
-    /// that is meant as itself. A message that matches several of them comes once for each.
+    /// that is meant as itself. A message that matches several of them comes once for each. Patterns have no history.
     ///
-    /// - Parameter buffer: the room for messages that wait for a slow subscriber; by default the options' buffer.
+    /// - Parameters:
+    ///   - start: where to begin, if the server keeps the channels' messages.
+    ///   - buffer: the room for messages that wait for a slow subscriber; by default the options' buffer.
     /// - Throws: `.disconnected` if there was no connection until `subscribeTimeout`, also where the first one did not come
     ///   or failed, with the reason; `.timedOut` if the server did not confirm in that time; `.permissionDenied`,
-    ///   `.temporarilyRefused` or `.refused` by the server; `.invalid` before anything is sent, if it would not take the
-    ///   name; `.cancelled` with its task; `.notConnected` before `connect()` or `run()` is called, and after `disconnect()`.
+    ///   `.temporarilyRefused` or `.refused` by the server; `.invalid` and `.historyUnsupported` before anything is sent, if
+    ///   it would not take the name, or has no history; `.cancelled` with its task; `.notConnected` before `connect()` or
+    ///   `run()` is called, and after `disconnect()`.
     public func subscribe(
         to channel: String, _ others: String..., patterns: String...,
-        buffer: SubscriptionBuffer? = nil
-    ) async throws(BroadcastError) -> Subscription {
-        try await subscribe(to: [channel] + others, patterns: patterns, buffer: buffer)
-    }
-
-    /// Subscribes to a list of channels, and of patterns. As `subscribe(to:_:patterns:buffer:)`.
-    public func subscribe(
-        to channels: [String], patterns: [String] = [], buffer: SubscriptionBuffer? = nil
+        history start: SubscriptionStart = .new, buffer: SubscriptionBuffer? = nil
     ) async throws(BroadcastError) -> Subscription {
         try await subscribe(
-            to: channels.map(TopicName.channel) + patterns.map(TopicName.pattern), buffer)
+            to: [channel] + others, patterns: patterns, history: start, buffer: buffer)
     }
 
-    /// Subscribes to all channels that match one of the patterns. As `subscribe(to:_:patterns:buffer:)`.
+    /// Subscribes to a list of channels, and of patterns. As `subscribe(to:_:patterns:history:buffer:)`.
+    public func subscribe(
+        to channels: [String], patterns: [String] = [], history start: SubscriptionStart = .new,
+        buffer: SubscriptionBuffer? = nil
+    ) async throws(BroadcastError) -> Subscription {
+        try await subscribe(
+            to: channels.map(TopicName.channel) + patterns.map(TopicName.pattern), start, buffer)
+    }
+
+    /// Subscribes to all channels that match one of the patterns. As `subscribe(to:_:patterns:history:buffer:)`.
     public func subscribe(
         toPatterns pattern: String, _ others: String..., buffer: SubscriptionBuffer? = nil
     ) async throws(BroadcastError) -> Subscription {
@@ -40,11 +45,11 @@ extension Broadcast {
     }
 
     /// Subscribes to channels whose names need not be UTF-8, as those of Redis's keyspace events for binary keys. As
-    /// `subscribe(to:_:patterns:buffer:)`.
+    /// `subscribe(to:_:patterns:history:buffer:)`.
     public func subscribe(
         toBytes name: [UInt8], _ others: [UInt8]..., buffer: SubscriptionBuffer? = nil
     ) async throws(BroadcastError) -> Subscription {
-        try await subscribe(to: ([name] + others).map(TopicName.channel(bytes:)), buffer)
+        try await subscribe(to: ([name] + others).map(TopicName.channel(bytes:)), .new, buffer)
     }
 
     /// Says what is missing.
@@ -56,27 +61,52 @@ extension Broadcast {
     }
 
     private func subscribe(
-        to topics: [TopicName], _ buffer: SubscriptionBuffer?
+        to topics: [TopicName], _ start: SubscriptionStart, _ buffer: SubscriptionBuffer?
     ) async throws(BroadcastError) -> Subscription {
         if topics.isEmpty { throw .invalid("no channel to subscribe to") }
         for topic in topics {
             if let refusal = backend.refusal(of: topic) { throw .invalid(refusal) }
         }
+        let buffer = buffer ?? options.buffer
+        let place = try place(of: start, in: topics, buffer)
         let driver = try connectedDriver()
-        let mailbox = Mailbox(limits: MailboxLimits(buffer ?? options.buffer))
         let hub = driver.hub
         let id = hub.newSubscriber()
+        let limits = MailboxLimits(buffer, keepsHistory: backend.keepsHistory)
+        let mailbox = Mailbox(limits: limits) { [weak hub] in hub?.roomMade(id) }
         if let failure = await confirmation(
-            of: topics, mailbox, id, driver, isolation: #isolation)
+            of: topics, place, mailbox, id, driver, isolation: #isolation)
         {
             throw BroadcastError(failure)
         }
-        return Subscription(topics, mailbox: mailbox) { hub.remove(id) }
+        let starts = hub.takeStarts(of: id).mapValues { MessagePosition($0) }
+        return Subscription(topics, mailbox: mailbox, starts: starts) { hub.remove(id) }
+    }
+
+    /// Where to begin, if that is possible for these topics.
+    private func place(
+        of start: SubscriptionStart, in topics: [TopicName], _ buffer: SubscriptionBuffer
+    ) throws(BroadcastError) -> HistoryStart {
+        if start != .new || buffer.overflow == .refill {
+            guard backend.keepsHistory else { throw .historyUnsupported(Broadcast.noHistory) }
+            if topics.contains(where: \.isPattern) {
+                throw .historyUnsupported(
+                    "patterns have none: subscribe to channels by their names")
+            }
+        }
+        return switch start {
+        case .new: .new
+        case .last(let count): count <= 0 ? .new : .last(count)
+        case .since(let time): time <= .zero ? .new : .since(time)
+        case .after(let place): .after(try checked(place))
+        case .all: .all
+        }
     }
 
     /// Waits for the server's word, the deadline, or the end of the task; nil is a confirmation.
     private func confirmation(
-        of topics: [TopicName], _ mailbox: Mailbox, _ id: Int, _ driver: any Driver,
+        of topics: [TopicName], _ place: HistoryStart, _ mailbox: Mailbox, _ id: Int,
+        _ driver: any Driver,
         isolation: isolated (any Actor)?
     ) async -> SubscriptionFailure? {
         if Task.isCancelled { return .cancelled }
@@ -91,7 +121,8 @@ extension Broadcast {
             operation: {
                 _ = isolation
                 return await withCheckedContinuation(isolation: isolation) { continuation in
-                    hub.add(mailbox, as: id, to: topics, waiter: continuation)
+                    hub.add(
+                        mailbox, as: id, to: topics, from: place, waiter: continuation)
                     if Task.isCancelled { hub.cancelPending(id, .cancelled) }
                     // Both may have come before there was anything to abandon.
                     if driver.now >= deadline {

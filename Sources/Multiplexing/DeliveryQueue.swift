@@ -118,6 +118,9 @@ struct DeliveryQueue: Sendable {
             .connectionLost(reason: reason, for: one + two)
         case (.undeliverable, .undeliverable): first
         case (.overflow(let one), .overflow(let two)): .overflow(lost: one + two)
+        case (.trimmed(let one), .trimmed(let two)):
+            if let one, let two { .trimmed(lost: one + two) } else { .trimmed(lost: nil) }
+        case (.reset, .reset): first
         default: nil
         }
     }

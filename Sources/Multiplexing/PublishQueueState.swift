@@ -23,7 +23,7 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         var isAnswered = false
     }
 
-    package typealias Settled = (waiter: Waiter, result: Result<Int?, PublishFailure>)
+    package typealias Settled = (waiter: Waiter, result: Result<Receipt, PublishFailure>)
 
     private var unsent = Queue<Unsent>()
     private var sent = Queue<Sent>()
@@ -81,7 +81,7 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
 
     /// Records the answer to a message. Most answers come in the order of sending.
     package mutating func answered(
-        _ ticket: UInt64, _ result: Result<Int?, PublishFailure>
+        _ ticket: UInt64, _ result: Result<Receipt, PublishFailure>
     ) -> Settled? {
         guard ticket >= firstTicket, ticket - firstTicket < UInt64(sent.count) else { return nil }
         let index = Int(ticket - firstTicket)
@@ -135,7 +135,7 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
     /// The time of the next call of `expire`.
     package var nextDeadline: Instant? {
         let sentDeadline = overdue < sent.count ? sent[overdue]?.deadline : nil
-        return [sentDeadline, unsent.first?.deadline].compactMap { $0 }.min()
+        return sentDeadline.orEarlier(unsent.first?.deadline)
     }
 
     /// The deadline of the answer that is due next.

@@ -77,11 +77,15 @@ package struct SessionOutput: Sendable {
         }
     }
 
-    /// Adds the server's acceptance of a message. `receivers` is how many it delivered to, where it says so.
-    package mutating func append(published ticket: UInt64, receivers: Int?) {
-        if acceptance?.add(ticket: ticket, receivers: receivers) == true { return }
+    /// Adds the server's acceptance of a message. `receivers` is how many it delivered to, where it says so; `position` its
+    /// place in the channel's history.
+    package mutating func append(
+        published ticket: UInt64, receivers: Int?, position: Position? = nil
+    ) {
+        let receipt = Receipt(receivers: receivers, position: position)
+        if acceptance?.add(ticket: ticket, receipt) == true { return }
         finishLast()
-        acceptance = Acceptance(ticket: ticket, receivers: receivers)
+        acceptance = Acceptance(ticket: ticket, receipt)
     }
 
     /// Asks for `lane` to be connected, to `endpoint` or else to the server that the session is with. A lane that is

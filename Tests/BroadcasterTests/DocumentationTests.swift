@@ -45,7 +45,7 @@ struct DocumentationTests {
 
     @Test(arguments: [
         (
-            "WebSocket. Returns when the person has left, or the server ends.\n",
+            "Parameter last: the position at which a returning page stood.\n",
             "    /// Carries the room as"
         ),
         ("until the client has left, or the room ends.\n", "\n}\n"),

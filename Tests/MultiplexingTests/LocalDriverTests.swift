@@ -18,7 +18,7 @@ struct LocalDriverTests {
     }
 
     private func publish(_ text: String, _ driver: LocalDriver) async -> Result<
-        Int?, PublishFailure
+        Receipt, PublishFailure
     > {
         await driver.publish(.text(text), to: "c", isolation: nil)
     }
@@ -27,10 +27,10 @@ struct LocalDriverTests {
         let driver = driver()
         _ = try driver.open()
         let subscriber = try await MeshSubscriber(hub, ["c"])
-        #expect(await publish("1", driver) == .success(1))
+        #expect(await publish("1", driver) == .success(Receipt(receivers: 1)))
         #expect(subscriber.taken() == ["c:1"])
         hub.remove(subscriber.id)
-        #expect(await publish("2", driver) == .success(0))
+        #expect(await publish("2", driver) == .success(Receipt(receivers: 0)))
         #expect(driver.published == 2)
     }
 
@@ -38,13 +38,13 @@ struct LocalDriverTests {
     @Test func theSessionIsOpenFromTheBeginning() async throws {
         let driver = driver()
         let early = try await MeshSubscriber(hub, ["c"])
-        #expect(await publish("0", driver) == .success(1))
+        #expect(await publish("0", driver) == .success(Receipt(receivers: 1)))
         _ = try driver.open()
         #expect(early.taken() == ["c:0"])
         hub.remove(early.id)
         #expect(try await driver.ping() == .zero)
         let subscriber = try await MeshSubscriber(hub, ["c"])
-        #expect(await publish("1", driver) == .success(1))
+        #expect(await publish("1", driver) == .success(Receipt(receivers: 1)))
         #expect(subscriber.taken() == ["c:1"])
     }
 
@@ -53,7 +53,7 @@ struct LocalDriverTests {
         let driver = driver(status: { status in statuses.withLock { $0.append(status) } })
         _ = try driver.open()
         let subscriber = try await MeshSubscriber(hub, ["c"])
-        #expect(await publish("1", driver) == .success(1))
+        #expect(await publish("1", driver) == .success(Receipt(receivers: 1)))
         await driver.stop()
         #expect(subscriber.taken() == ["c:1", "end "])
         #expect(await publish("2", driver) == .failure(.closed))

@@ -65,6 +65,7 @@ struct PostgresSession: Session {
         case .unsubscribe(let topics): listen(topics, isSubscribing: false, into: &output)
         case .publish(let publications):
             publishing.publish(publications, &ledger, into: &output[.main])
+        case .read: break  // Comes to backends that keep a history.
         case .ping: ping(isAsked: true, into: &output)
         case .close:
             phase = .closing
@@ -351,8 +352,8 @@ struct PostgresSession: Session {
         case .closing: nil
         case .open where probe.wantsTime: openedAt
         case .open:
-            [probe.deadline, cancellation.deadline, heartbeat.deadline ?? openedAt]
-                .compactMap { $0 }.min()
+            probe.deadline.orEarlier(cancellation.deadline)
+                .orEarlier(heartbeat.deadline ?? openedAt)
         }
     }
 

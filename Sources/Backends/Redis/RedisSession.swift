@@ -121,6 +121,7 @@ struct RedisSession: Session {
             end(RedisRole.cannotPublish, into: &output)
         case .publish(let publications):
             lanes[0].publish(publications, into: &output)
+        case .read: break  // Comes to backends that keep a history.
         case .ping: lanes[0].ping(isAsked: true, into: &output)
         case .close:
             phase = .closing
@@ -325,8 +326,11 @@ struct RedisSession: Session {
     /// Before the session is open, the core's deadline for connecting is the one that counts.
     var deadline: Instant? {
         guard phase == .open, let openedAt else { return nil }
-        let times = lanes.map { $0.heartbeat.deadline ?? openedAt }
-        return (times + [role.nextCheck, probe.deadline(past: openedAt)].compactMap { $0 }).min()
+        var next = role.nextCheck.orEarlier(probe.deadline(past: openedAt))
+        for index in lanes.indices {
+            next = next.orEarlier(lanes[index].heartbeat.deadline ?? openedAt)
+        }
+        return next
     }
 
     mutating func timeReached(
