@@ -4,7 +4,10 @@ internal import BroadcasterWire
 extension Broadcast {
     /// Publishes many texts, in order, without waiting for one before the next is sent.
     ///
-    /// - Parameter retry: whether to send those again whose answers are lost; they come after the others then.
+    /// - Parameters:
+    ///   - texts: the messages.
+    ///   - channel: the channel of all of them.
+    ///   - retry: whether to send those again whose answers are lost; they come after the others then.
     /// - Returns: what the server says of each, in order.
     /// - Throws: `.incomplete` with the outcome of each, if any was not accepted; `.invalid` before anything is sent, if the
     ///   server would not take one of them; `.cancelled` if the task is cancelled before the call; `.notConnected` before

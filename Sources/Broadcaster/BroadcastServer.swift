@@ -18,7 +18,11 @@ public struct BroadcastServer: Sendable, CustomStringConvertible {
     /// Redis or Valkey, at a host and a port.
     ///
     /// - Parameters:
+    ///   - host: a name, or an address.
+    ///   - port: nil is 6379.
     ///   - user: nil is the user `default`.
+    ///   - password: nil is no login.
+    ///   - database: nil is 0.
     ///   - options: those of a URL: `["protocol": "2"]`.
     public static func redis(
         host: String = "localhost", port: Int? = nil, user: String? = nil, password: String? = nil,
@@ -48,6 +52,10 @@ public struct BroadcastServer: Sendable, CustomStringConvertible {
     ///
     /// - Parameters:
     ///   - host: a name, an address, or the folder of a Unix-domain socket; several between commas are tried in their order.
+    ///   - port: nil is 5432.
+    ///   - user: nil is the user of this process.
+    ///   - password: nil leaves it to the password file.
+    ///   - database: nil is the user's name.
     ///   - options: those of a URL: `["large_payloads": "refuse"]`.
     public static func postgres(
         host: String? = nil, port: Int? = nil, user: String? = nil, password: String? = nil,

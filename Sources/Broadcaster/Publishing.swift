@@ -24,7 +24,10 @@ public struct PublishReceipt: Hashable, Sendable {
 extension Broadcast {
     /// Publishes a text. Returns when the server has accepted it.
     ///
-    /// - Parameter retry: whether to send again when the answer is lost.
+    /// - Parameters:
+    ///   - text: the message.
+    ///   - channel: its channel.
+    ///   - retry: whether to send again when the answer is lost.
     /// - Returns: what the server says of it: how many received it, and its position, where the server keeps a history.
     /// - Throws: `.disconnected` if nothing was sent before `publishTimeout`, also where the first connection did not come
     ///   or failed, with its reason; `.outcomeUnknown` if it was sent and the answer did not come; `.temporarilyRefused`,

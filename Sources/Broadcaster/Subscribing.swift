@@ -13,6 +13,9 @@ extension Broadcast {
     /// that is meant as itself. A message that matches several of them comes once for each. Patterns have no history.
     ///
     /// - Parameters:
+    ///   - channel: the first channel.
+    ///   - others: further channels.
+    ///   - patterns: patterns of channels.
     ///   - start: where to begin, if the server keeps the channels' messages.
     ///   - buffer: the room for messages that wait for a slow subscriber; by default the options' buffer.
     /// - Throws: `.disconnected` if there was no connection until `subscribeTimeout`, also where the first one did not come
