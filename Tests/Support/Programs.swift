@@ -49,11 +49,14 @@ package enum Programs {
     }()
 
     /// The `broadcast` command of this build.
-    package static var broadcast: String {
-        guard let pointer = realpath("/proc/self/exe", nil) else { return "broadcast" }
+    package static var broadcast: String { sibling("broadcast") }
+
+    /// Another program of this build.
+    package static func sibling(_ name: String) -> String {
+        guard let pointer = realpath("/proc/self/exe", nil) else { return name }
         defer { free(pointer) }
         let path = String(cString: pointer)
-        return path.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/broadcast"
+        return path.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/" + name
     }
 
     package static func exists(_ path: String) -> Bool {
