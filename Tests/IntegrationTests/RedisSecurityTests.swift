@@ -270,6 +270,28 @@ struct RedisSecurityTests {
         }
     }
 
+    /// OpenSSL 1.1.1, in a process of its own: a process has one.
+    @Test(
+        .enabled(if: Programs.oldOpenSSL != nil, "needs $BROADCASTER_OPENSSL_1"),
+        arguments: [
+            ("good", "localhost", "security: TLSv1.3"),
+            ("host", "127.0.0.1", "is for localhost, and names no such IP address"),
+            ("expired", "localhost", "certificate of localhost: expired on 2020-12-31"),
+            ("through", "localhost", "by an unknown authority (CN=Test Intermediate)"),
+            ("self", "localhost", "is self-signed"),
+        ])
+    func theOldOpenSSLDoesToo(certificate: String, host: String, says: String) async throws {
+        let server = try await RedisServer(certificate: certificate)
+        let old = try #require(Programs.oldOpenSSL)
+        let process = try ServerProcess(
+            [Programs.broadcast, "ping", "--url", url(server.securePort, host: host)],
+            environment: ["LD_LIBRARY_PATH": old.folder, "BROADCASTER_LIBSSL": old.library])
+        process.closeInput()
+        let lines = await process.remainingLines()
+        #expect(await process.waitForExit() == (certificate == "good" ? 0 : 77))
+        #expect(lines.contains { $0.contains(says) }, "\(lines)")
+    }
+
     // MARK: Leaks
 
     /// In a process of its own, whose connection is cut again and again.
