@@ -6,6 +6,7 @@
 ///
 /// - Throws: what `connect()` and `body` throw.
 @discardableResult
+@_disfavoredOverload
 public func withBroadcast<Result>(
     _ url: String, options: BroadcastOptions = BroadcastOptions(),
     isolation: isolated (any Actor)? = #isolation,
@@ -14,6 +15,25 @@ public func withBroadcast<Result>(
     let broadcast = try Broadcast(url, options: options)
     try await broadcast.connect()
     do {
+        let result = try await body(broadcast)
+        await broadcast.disconnect()
+        return result
+    } catch {
+        await broadcast.disconnect()
+        throw error
+    }
+}
+
+/// The same for a body that throws `BroadcastError` alone: `{ broadcast throws(BroadcastError) in … }`.
+@discardableResult
+public func withBroadcast<Result>(
+    _ url: String, options: BroadcastOptions = BroadcastOptions(),
+    isolation: isolated (any Actor)? = #isolation,
+    _ body: @concurrent (Broadcast) async throws(BroadcastError) -> Result
+) async throws(BroadcastError) -> Result {
+    let broadcast = try Broadcast(url, options: options)
+    try await broadcast.connect()
+    do throws(BroadcastError) {
         let result = try await body(broadcast)
         await broadcast.disconnect()
         return result

@@ -85,6 +85,9 @@ public final class Subscription: AsyncSequence, Sendable {
         @usableFromInline let subscription: Subscription
 
         /// The next message; nil at the end. Does not leave the caller's actor while there is one.
+        ///
+        /// - Throws: `.overflow` where the buffer was full and its policy is `.fail`; `.permissionDenied` or `.refused` where
+        ///   the server withdraws a channel.
         @inlinable
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
@@ -117,6 +120,9 @@ public final class Subscription: AsyncSequence, Sendable {
             @usableFromInline let subscription: Subscription
 
             /// The next message or gap; nil at the end.
+            ///
+            /// - Throws: `.overflow` where the buffer was full and its policy is `.fail`; `.permissionDenied` or `.refused`
+            ///   where the server withdraws a channel.
             @inlinable
             public mutating func next(
                 isolation actor: isolated (any Actor)? = #isolation

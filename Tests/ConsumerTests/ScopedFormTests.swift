@@ -75,6 +75,12 @@ struct ScopedFormTests {
             }
         }
         #expect(try await first() == "1")
+        func second() async throws(BroadcastError) -> Int {
+            try await withBroadcast("memory://") { broadcast throws(BroadcastError) in
+                try await broadcast.publish(contentsOf: ["1", "2"], to: "a").count
+            }
+        }
+        #expect(try await second() == 2)
         // No warning about a result that is not used.
         try await broadcast.withSubscription(to: "a") { _ in 3 }
         await broadcast.disconnect()

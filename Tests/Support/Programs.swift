@@ -48,6 +48,19 @@ package enum Programs {
         return nil
     }()
 
+    package static var swift: String { path("swift", variable: "BROADCASTER_SWIFT") }
+
+    /// The folder of checkouts of other packages.
+    package static var packages: String? {
+        getenv("BROADCASTER_PACKAGES").map { String(cString: $0) }
+    }
+
+    /// True if `$BROADCASTER_PACKAGES` names a folder with checkouts of these packages.
+    package static func hasPackages(_ names: String...) -> Bool {
+        guard let packages else { return false }
+        return names.allSatisfy { access("\(packages)/\($0)/Package.swift", R_OK) == 0 }
+    }
+
     package static var curl: String { path("curl", variable: "BROADCASTER_CURL") }
     package static var chromium: String { path("chromium", variable: "BROADCASTER_CHROMIUM") }
     package static var chromedriver: String {
