@@ -26,6 +26,9 @@ public enum BroadcastError: Error, Hashable, Sendable {
     case invalid(String)
     /// `connect()`: no server answered there.
     case unreachable(String)
+    /// `connect()`: TLS was asked for, and a secure connection is not to be had. The server's certificate cannot be trusted,
+    /// or the client's; the server does not speak TLS; OpenSSL's library is not there; a file cannot be read.
+    case insecure(String)
     /// `connect()` and `ping()`: a server answered, and the connection ended before the answer that was due.
     case connectionLost(String)
     /// The server refused the user or the password, or asks for a login that is not possible.
@@ -69,7 +72,8 @@ extension BroadcastError {
     public var isRetryable: Bool {
         switch self {
         case .unreachable, .connectionLost, .temporarilyRefused, .timedOut, .disconnected: true
-        case .invalidURL, .invalid, .authenticationFailed, .permissionDenied, .refused: false
+        case .invalidURL, .invalid, .insecure, .authenticationFailed, .permissionDenied, .refused:
+            false
         case .protocolViolation, .outcomeUnknown, .overflow, .incomplete, .cancelled: false
         case .historyUnsupported, .notConnected: false
         }
@@ -83,6 +87,7 @@ extension BroadcastError: CustomStringConvertible {
         case .invalidURL(let text): "invalid URL: \(text)"
         case .invalid(let text): "invalid argument: \(text)"
         case .unreachable(let text): "server not reachable: \(text)"
+        case .insecure(let text): "no secure connection: \(text)"
         case .connectionLost(let text): "connection lost: \(text)"
         case .authenticationFailed(let text): "authentication failed: \(text)"
         case .permissionDenied(let text): "permission denied: \(text)"
@@ -128,6 +133,7 @@ extension BroadcastError {
     init(_ failure: ConnectionFailure) {
         switch failure {
         case .unreachable(let text): self = .unreachable(text)
+        case .insecure(let text): self = .insecure(text)
         case .lost(let text): self = .connectionLost(text)
         case .rejected(let rejection): self.init(rejection)
         case .protocolViolation(let text): self = .protocolViolation(text)

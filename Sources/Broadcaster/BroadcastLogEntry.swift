@@ -61,6 +61,7 @@ extension BroadcastLogEntry {
                     "subscription to \(URLOptions.show(topic.text)) refused: \(rejection.message)")
         case .warned(let text):
             self.init(level: .warning, message: "the server warns: \(text)")
+        case .unverified(let text): self.init(level: .warning, message: text)
         case .closed: self.init(level: .info, message: "disconnected")
         }
     }

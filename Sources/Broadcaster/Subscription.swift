@@ -21,7 +21,8 @@ public final class Subscription: AsyncSequence, Sendable {
     /// The patterns it was made for.
     public let patterns: [String]
     /// The places at which it begins, by channel, where the server keeps the channels' messages: known before the first
-    /// message comes. `.after(…)` one of them begins there again.
+    /// message comes. `.after(…)` one of them begins there again. Without those channels whose first message is there already,
+    /// as with `.last(n)` and `.all`: it has a position itself.
     public let startPositions: [String: MessagePosition]
     private let mailbox: Mailbox
     private let leave: @Sendable () -> Void

@@ -77,11 +77,12 @@ package final class Hub: Sendable {
                 return (.some(.tooManyTopics(limit: maximumTopics)), nil)
             }
             let isEstablished = state.table.add(
-                mailbox, as: id, to: topics, startsInHistory: keepsHistory)
+                mailbox, as: id, to: topics, startsInHistory: keepsHistory && start.isAsked)
             if keepsHistory {
-                state.cursors.add(mailbox, as: id, to: state.table.channels(of: id), start)
+                state.begin(mailbox, as: id, at: start)
             }
-            if isEstablished { return (.some(nil), nil) }
+            // It may be established and have pages to read.
+            if isEstablished { return (.some(nil), keepsHistory ? state.takeSignal() : nil) }
             state.waiters[id] = waiter
             return (nil, state.takeSignal())
         }

@@ -50,6 +50,8 @@ package enum LogEvent: Hashable, Sendable {
     /// All channels and patterns are subscribed again, after this time.
     case resubscribed(topics: Int, after: Duration)
     case refused(TopicName, Rejection)
+    /// A lane's security is less than it could be: the URL asks for no more.
+    case unverified(String)
     /// The server warns, in these words.
     case warned(String)
     case closed

@@ -168,7 +168,9 @@ struct PublishQueueTests {
         func note(_ settled: [PublishQueueState<Int>.Settled]) {
             for item in settled {
                 #expect(settledOnce.insert(item.waiter).inserted, "seed \(seed)")
-                if case .success(let answer) = item.result { #expect(answer.receivers == item.waiter) }
+                if case .success(let answer) = item.result {
+                    #expect(answer.receivers == item.waiter)
+                }
             }
         }
         for _ in 0..<3000 {
@@ -187,7 +189,9 @@ struct PublishQueueTests {
                 }
             case 7..<10 where !wire.isEmpty:
                 let (ticket, waiter) = wire.removeFirst()
-                note([queue.answered(ticket, .success(Receipt(receivers: waiter)))].compactMap { $0 })
+                note(
+                    [queue.answered(ticket, .success(Receipt(receivers: waiter)))].compactMap { $0 }
+                )
             case 10:
                 let victim = Int.random(in: 0...max(added, 1), using: &random)
                 if let id = ids[victim] { note(queue.cancel(id..<id + 1)) }

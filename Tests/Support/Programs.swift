@@ -46,6 +46,21 @@ package enum Programs {
         return names.allSatisfy { access("\(packages)/\($0)/Package.swift", R_OK) == 0 }
     }
 
+    /// The folder of an OpenSSL 1.1.1, and the name of its libssl there: `$BROADCASTER_OPENSSL_1`.
+    package static let oldOpenSSL: (folder: String, library: String)? = {
+        guard let path = getenv("BROADCASTER_OPENSSL_1"), let directory = opendir(path) else {
+            return nil
+        }
+        defer { closedir(directory) }
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name.hasPrefix("libssl") { return (String(cString: path), name) }
+        }
+        return nil
+    }()
+
     package static var curl: String { path("curl", variable: "BROADCASTER_CURL") }
     package static var chromium: String { path("chromium", variable: "BROADCASTER_CHROMIUM") }
     package static var chromedriver: String {
