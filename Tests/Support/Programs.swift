@@ -33,19 +33,6 @@ package enum Programs {
         ["x86_64", "aarch64"].map { "/usr/lib/\($0)-linux-gnu/faketime/libfaketimeMT.so.1" }
         .first { access($0, R_OK) == 0 } ?? "libfaketimeMT.so.1"
 
-    package static var swift: String { path("swift", variable: "BROADCASTER_SWIFT") }
-
-    /// The folder of checkouts of other packages.
-    package static var packages: String? {
-        getenv("BROADCASTER_PACKAGES").map { String(cString: $0) }
-    }
-
-    /// True if `$BROADCASTER_PACKAGES` names a folder with checkouts of these packages.
-    package static func hasPackages(_ names: String...) -> Bool {
-        guard let packages else { return false }
-        return names.allSatisfy { access("\(packages)/\($0)/Package.swift", R_OK) == 0 }
-    }
-
     /// The folder of an OpenSSL 1.1.1, and the name of its libssl there: `$BROADCASTER_OPENSSL_1`.
     package static let oldOpenSSL: (folder: String, library: String)? = {
         guard let path = getenv("BROADCASTER_OPENSSL_1"), let directory = opendir(path) else {
@@ -60,6 +47,19 @@ package enum Programs {
         }
         return nil
     }()
+
+    package static var swift: String { path("swift", variable: "BROADCASTER_SWIFT") }
+
+    /// The folder of checkouts of other packages.
+    package static var packages: String? {
+        getenv("BROADCASTER_PACKAGES").map { String(cString: $0) }
+    }
+
+    /// True if `$BROADCASTER_PACKAGES` names a folder with checkouts of these packages.
+    package static func hasPackages(_ names: String...) -> Bool {
+        guard let packages else { return false }
+        return names.allSatisfy { access("\(packages)/\($0)/Package.swift", R_OK) == 0 }
+    }
 
     package static var curl: String { path("curl", variable: "BROADCASTER_CURL") }
     package static var chromium: String { path("chromium", variable: "BROADCASTER_CHROMIUM") }
