@@ -222,6 +222,7 @@ struct CursorChannel: Sendable {
             // Nothing is missing between the page's last message and the end that was asked for.
             next = max(next, .after(end))
         }
+        if let block = page.messages { recent.note(block) }
         return ids.compactMap { id in
             guard readers[id]?.place == .behind(request.cursor) else { return nil }
             guard page.verdict == .kept else {
