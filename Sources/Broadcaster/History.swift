@@ -76,7 +76,10 @@ extension Broadcast {
 
     /// Reads a page of a channel's history, without subscribing.
     ///
-    /// - Parameter limit: the most messages, at most 1,000. A page of large messages may have fewer, and ends near 256 KiB.
+    /// - Parameters:
+    ///   - channel: the channel.
+    ///   - part: where to read.
+    ///   - limit: the most messages, at most 1,000. A page of large messages may have fewer, and ends near 256 KiB.
     /// - Throws: `.historyUnsupported`, `.invalid` for a position of another kind of server, `.permissionDenied`, `.refused`,
     ///   `.timedOut` after `subscribeTimeout`, `.disconnected`, `.notConnected` or `.cancelled`.
     public func history(
@@ -169,5 +172,38 @@ extension HistoryPage {
         isEnd = page.isEnd
         let place = isBackwards ? messages.last?.position?.position : page.next.position
         next = place.flatMap { $0 == .origin ? nil : MessagePosition($0) }
+    }
+}
+
+extension Broadcast {
+    /// The statements that make what the history needs on the server, for whoever runs such by other means; nil where it needs
+    /// nothing.
+    public var migration: String? { backend.migration }
+
+    /// Carries out `migration`, over a connection of its own. What is there already stays; the rules of retention are those of
+    /// the URL.
+    ///
+    /// - Throws: as `connect()`, and `.historyUnsupported` where there is nothing to make.
+    public func migrate() async throws(BroadcastError) {
+        guard let makeMigrator else {
+            throw .historyUnsupported("this URL names nothing to make: postgres://…?history=TABLE does")
+        }
+        let hub = Hub()
+        do throws(ConnectionFailure) {
+            let observers = Observers(status: { _ in }, log: { _ in }, trace: options.trace)
+            let driver = try makeMigrator(hub, observers)
+            defer { withExtendedLifetime(driver) {} }
+            let result: Result<Void, ConnectionFailure>
+            do throws(ConnectionFailure) {
+                _ = try await driver.start()
+                result = .success(())
+            } catch {
+                result = .failure(error)
+            }
+            await driver.stop()
+            try result.get()
+        } catch {
+            throw BroadcastError(error)
+        }
     }
 }

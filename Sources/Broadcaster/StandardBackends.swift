@@ -7,7 +7,7 @@ internal import BroadcasterWire
 /// The backends that URLs lead to. A new backend is a word here.
 enum StandardBackends {
     private static let all: [any URLBackend.Type] = [
-        MemoryBackend.self, RedisBackend.self, PostgresBackend.self,
+        MemoryBackend.self, RedisBackend.self, RedisStreamBackend.self, PostgresBackend.self,
     ]
 
     /// The backend of `memory://`.

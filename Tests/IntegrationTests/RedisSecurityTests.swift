@@ -42,7 +42,7 @@ struct RedisSecurityTests {
         let server = try await RedisServer(certificate: certificate)
         let text = url(server.securePort, host: host, "\(Self.authority)&\(query)")
         try await withBroadcast("\(text)&\(Self.patience)") { broadcast in
-            guard case .ready(let info) = broadcast.currentStatus else { return }
+            guard case .ready(let info) = broadcast.status else { return }
             #expect(info.security?.version == "TLSv1.3")
             #expect(info.security?.isVerified == true)
             let subscription = try await broadcast.subscribe(to: "chat")
@@ -152,7 +152,7 @@ struct RedisSecurityTests {
             url(server.securePort, "ssl_cert_reqs=none"), options: options
         ) { broadcast in
             _ = try await broadcast.ping()
-            guard case .ready(let info) = broadcast.currentStatus else { return }
+            guard case .ready(let info) = broadcast.status else { return }
             #expect(info.security?.isVerified == false)
         }
         #expect(log.lines.contains { $0.contains("certificate of localhost is not verified") })

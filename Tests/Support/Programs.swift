@@ -48,6 +48,19 @@ package enum Programs {
         return nil
     }()
 
+    package static var swift: String { path("swift", variable: "BROADCASTER_SWIFT") }
+
+    /// The folder of checkouts of other packages.
+    package static var packages: String? {
+        getenv("BROADCASTER_PACKAGES").map { String(cString: $0) }
+    }
+
+    /// True if `$BROADCASTER_PACKAGES` names a folder with checkouts of these packages.
+    package static func hasPackages(_ names: String...) -> Bool {
+        guard let packages else { return false }
+        return names.allSatisfy { access("\(packages)/\($0)/Package.swift", R_OK) == 0 }
+    }
+
     package static var curl: String { path("curl", variable: "BROADCASTER_CURL") }
     package static var chromium: String { path("chromium", variable: "BROADCASTER_CHROMIUM") }
     package static var chromedriver: String {
@@ -64,11 +77,14 @@ package enum Programs {
     }()
 
     /// The `broadcast` command of this build.
-    package static var broadcast: String {
-        guard let pointer = realpath("/proc/self/exe", nil) else { return "broadcast" }
+    package static var broadcast: String { sibling("broadcast") }
+
+    /// Another program of this build.
+    package static func sibling(_ name: String) -> String {
+        guard let pointer = realpath("/proc/self/exe", nil) else { return name }
         defer { free(pointer) }
         let path = String(cString: pointer)
-        return path.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/broadcast"
+        return path.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/" + name
     }
 
     package static func exists(_ path: String) -> Bool {
