@@ -67,6 +67,9 @@ public struct Gap: Hashable, Sendable {
         case .undeliverable(let description):
             reason = .incomplete(description: description)
             lost = nil
+        case .dropped(let number, let description):
+            reason = .incomplete(description: description)
+            lost = number
         }
     }
 }

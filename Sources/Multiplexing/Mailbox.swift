@@ -42,8 +42,8 @@ package final class Mailbox: Sendable {
         }
     }
 
-    func miss(_ topic: Int, _ reason: String) {
-        change { $0.miss(topic, reason) }
+    func miss(_ topic: Int, _ gap: DeliveryGap) {
+        change { $0.miss(topic, gap) }
     }
 
     func interrupt(_ topics: [Int], at now: Instant, reason: String) {

@@ -71,6 +71,8 @@ package enum TranscriptLine {
             return ["! postponed \(topics.map(name).joined(separator: " "))"]
         case .messages(let block): return messages(block)
         case .undeliverable(let topic, let text): return ["! undeliverable \(name(topic)) \(text)"]
+        case .dropped(let topic, let count, let text):
+            return ["! dropped \(name(topic)) \(count) \(text)"]
         case .published(let acceptance):
             return (0..<acceptance.count).map { offset in
                 let ticket = acceptance.firstTicket + UInt64(offset)
