@@ -1,5 +1,6 @@
 internal import BroadcasterMemory
 internal import BroadcasterPostgres
+internal import BroadcasterRabbitMQ
 internal import BroadcasterRedis
 internal import BroadcasterSockets
 internal import BroadcasterWire
@@ -7,7 +8,7 @@ internal import BroadcasterWire
 /// The backends that URLs lead to. A new backend is a word here.
 enum StandardBackends {
     private static let all: [any URLBackend.Type] = [
-        MemoryBackend.self, RedisBackend.self, PostgresBackend.self,
+        MemoryBackend.self, RedisBackend.self, PostgresBackend.self, RabbitMQBackend.self,
     ]
 
     /// The backend of `memory://`.
@@ -38,6 +39,7 @@ enum StandardBackends {
         }
         var common = CommonOptions(options, messageSize: backend.messageSize)
         try backend.adjust(&common, by: environment)
+        try backend.adjust(&common, by: &url.options)
         try common.take(from: &url.options)
         return (try backend.init(url, options: common, environment: environment), common)
     }

@@ -1,4 +1,3 @@
-import BroadcasterMemory
 import BroadcasterWire
 import Testing
 
