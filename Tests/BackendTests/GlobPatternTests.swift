@@ -1,3 +1,4 @@
+import BroadcasterMemory
 import BroadcasterWire
 import Testing
 

@@ -134,7 +134,6 @@ struct AMQPConnection: Sendable {
     ) throws(ProtocolError) -> Incoming? {
         switch method {
         case .close(let close):
-            AMQPMethod.connection(.closeOk).append(on: 0, to: &bytes)
             return isOpen ? .closed(close) : .rejected(Rejection(close, isLogin: true))
         case .blocked(let reason) where isOpen: return .blocked(reason)
         case .unblocked where isOpen: return .unblocked

@@ -29,7 +29,9 @@ struct ConfirmLedger: Sendable {
     /// Notes that a message has come back, by its message-id.
     mutating func returned(_ messageID: [UInt8]?) throws(ProtocolError) {
         let text = messageID.map { String(decoding: $0, as: UTF8.self) } ?? ""
-        guard let tag = UInt64(text), let place = place(of: tag) else {
+        guard let tag = UInt64(text), let place = place(of: tag),
+            entries[place]?.isSettled == false
+        else {
             throw ProtocolError(
                 reading: "basic.return", expected: "a message that is not confirmed",
                 found: "message-id \(URLOptions.show(text))")
@@ -43,7 +45,7 @@ struct ConfirmLedger: Sendable {
     ) throws(ProtocolError) {
         // 0 stands for all there are.
         let last = multiple && tag == 0 && !entries.isEmpty ? nextTag - 1 : tag
-        guard let place = place(of: last) else {
+        guard let place = place(of: last), multiple || entries[place]?.isSettled == false else {
             throw ProtocolError(
                 reading: "confirm", expected: expectation, found: "tag \(tag)")
         }
@@ -70,11 +72,8 @@ struct ConfirmLedger: Sendable {
         firstTag += 1
     }
 
-    /// The place of a message that is not settled.
     private func place(of tag: UInt64) -> Int? {
-        guard tag >= firstTag, tag < nextTag else { return nil }
-        let place = Int(tag - firstTag)
-        return entries[place]?.isSettled == false ? place : nil
+        tag >= firstTag && tag < nextTag ? Int(tag - firstTag) : nil
     }
 
     /// Takes the tickets of all that are not settled. They keep their places: a late confirm may still come.

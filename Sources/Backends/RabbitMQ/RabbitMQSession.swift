@@ -307,6 +307,7 @@ struct RabbitMQSession: Session {
         }
         let rejection = Rejection(close)
         guard rejection.kind == .temporary else { return end(rejection, into: &output) }
+        AMQPMethod.connection(.closeOk).append(on: 0, to: &output[lane])
         output.finish(lane)
         if !leave(lane, rejection.message, at: now, into: &output) { end(rejection, into: &output) }
     }
