@@ -16,10 +16,10 @@ internal import Synchronization
 /// for try await message in subscription { print(message.channel, message.text) }
 /// ```
 public final class Broadcast: Sendable {
-    private let backend: any Backend
+    let backend: any Backend
     private let makeDriver: DriverMaker
-    private let publishTimeout: Duration
-    private let options: BroadcastOptions
+    let publishTimeout: Duration
+    let options: BroadcastOptions
     private let board = StatusBoard()
     private let state = Mutex(State())
 
@@ -131,7 +131,7 @@ public final class Broadcast: Sendable {
         }
     }
 
-    private func connectedDriver() throws(BroadcastError) -> any Driver {
+    func connectedDriver() throws(BroadcastError) -> any Driver {
         guard let driver = state.withLock({ $0.driver }) else { throw .notConnected }
         return driver
     }
@@ -168,183 +168,6 @@ public final class Broadcast: Sendable {
         for await _ in forever {}
         end.finish()
         await disconnect()
-    }
-
-    // MARK: Publishing
-
-    /// Publishes a text. Returns when the server has accepted it.
-    ///
-    /// - Parameter retry: whether to send again when the answer is lost.
-    /// - Returns: how many of the server's clients received it, where the server says so. All subscribers of
-    ///   one `Broadcast` are one client.
-    /// - Throws: `.disconnected` if nothing was sent before `publishTimeout`; `.outcomeUnknown` if it was sent and
-    ///   the answer did not come; `.temporarilyRefused` or `.refused` if the server took it and does not publish it;
-    ///   `.invalid` before anything is sent, if the server would not take it.
-    @discardableResult
-    public func publish(
-        _ text: String, to channel: String, retry: PublishRetry = .never
-    ) async throws(BroadcastError) -> Int? {
-        try await publish(.text(text), to: channel, retry)
-    }
-
-    /// Publishes bytes. As `publish(_:to:)` for text.
-    @discardableResult
-    public func publish(
-        _ bytes: [UInt8], to channel: String, retry: PublishRetry = .never
-    ) async throws(BroadcastError) -> Int? {
-        try await publish(.bytes(bytes), to: channel, retry)
-    }
-
-    private func publish(
-        _ payload: Payload, to channel: String, _ retry: PublishRetry
-    ) async throws(BroadcastError) -> Int? {
-        if let refusal = backend.refusal(ofPublishing: payload, to: channel) {
-            throw .invalid(refusal)
-        }
-        let driver = try connectedDriver()
-        let end = retry == .never ? nil : driver.now + publishTimeout
-        var unknown: String?
-        while true {
-            switch await driver.publish(payload, to: channel, isolation: #isolation) {
-            case .success(let receivers): return receivers
-            case .failure(.outcomeUnknown(let reason)):
-                unknown = reason
-                guard let end, driver.now < end, !Task.isCancelled else {
-                    throw .outcomeUnknown(reason)
-                }
-            case .failure(let failure):
-                // That it was refused or not sent again says nothing of the first time.
-                throw unknown.map { .outcomeUnknown($0) } ?? BroadcastError(failure)
-            }
-        }
-    }
-
-    /// Publishes many texts, in order, without waiting for one before the next is sent.
-    ///
-    /// - Returns: how many received each, in order.
-    /// - Throws: `.incomplete` with the outcome of each, if any was not accepted.
-    @discardableResult
-    @inlinable
-    public func publish(
-        contentsOf texts: some Sequence<String>, to channel: String
-    ) async throws(BroadcastError) -> [Int?] {
-        try await publish(Array(texts), to: channel)
-    }
-
-    // Not generic, so that it is compiled once and well; most callers have an array anyway.
-    @usableFromInline
-    func publish(
-        _ texts: [String], to channel: String
-    ) async throws(BroadcastError) -> [Int?] {
-        try await publish(texts.map(Payload.text), to: channel)
-    }
-
-    /// Publishes many messages of bytes, in order. As `publish(contentsOf:to:)` for texts.
-    @discardableResult
-    public func publish(
-        contentsOf messages: some Sequence<[UInt8]>, to channel: String
-    ) async throws(BroadcastError) -> [Int?] {
-        try await publish(messages.map(Payload.bytes), to: channel)
-    }
-
-    private func publish(
-        _ payloads: [Payload], to channel: String
-    ) async throws(BroadcastError) -> [Int?] {
-        for payload in payloads {
-            if let refusal = backend.refusal(ofPublishing: payload, to: channel) {
-                throw .invalid(refusal)
-            }
-        }
-        let driver = try connectedDriver()
-        var receivers: [Int?] = []
-        let outcomes = await driver.publish(payloads, to: channel, isolation: #isolation)
-        for case .success(let count) in outcomes { receivers.append(count) }
-        guard receivers.count < payloads.count else { return receivers }
-        throw .incomplete(outcomes.map { $0.mapError { BroadcastError($0) } })
-    }
-
-    // MARK: Subscribing
-
-    /// Subscribes to channels. Returns when the server has confirmed them all: whatever is published after
-    /// that is delivered, or told as a gap.
-    ///
-    /// - Parameter buffer: the room for messages that wait for a slow subscriber; by default the options' buffer.
-    /// - Throws: `.permissionDenied`, `.refused`, `.timedOut`, `.disconnected` with the last reason, `.invalid`,
-    ///   `.notConnected` or `.cancelled`.
-    public func subscribe(
-        to channels: String..., buffer: SubscriptionBuffer? = nil
-    ) async throws(BroadcastError) -> Subscription {
-        try await subscribe(to: channels, buffer: buffer)
-    }
-
-    /// Subscribes to channels, and to all channels that match one of `patterns`, as one sequence.
-    ///
-    /// A pattern has `*` for any characters, `?` for one, `[abc]` for one of these and `\` before a character
-    /// that is meant as itself. A message that matches several of them comes once for each.
-    public func subscribe(
-        to channels: [String], patterns: [String] = [], buffer: SubscriptionBuffer? = nil
-    ) async throws(BroadcastError) -> Subscription {
-        try await subscribe(
-            to: channels.map(TopicName.channel) + patterns.map(TopicName.pattern), buffer)
-    }
-
-    /// Subscribes to channels whose names need not be UTF-8, as those of Redis's keyspace events for binary keys.
-    public func subscribe(
-        toBytes names: [UInt8]..., buffer: SubscriptionBuffer? = nil
-    ) async throws(BroadcastError) -> Subscription {
-        try await subscribe(to: names.map(TopicName.channel(bytes:)), buffer)
-    }
-
-    private func subscribe(
-        to topics: [TopicName], _ buffer: SubscriptionBuffer?
-    ) async throws(BroadcastError) -> Subscription {
-        if topics.isEmpty { throw .invalid("no channel to subscribe to") }
-        for topic in topics {
-            if let refusal = backend.refusal(of: topic) { throw .invalid(refusal) }
-        }
-        let driver = try connectedDriver()
-        let mailbox = Mailbox(limits: MailboxLimits(buffer ?? options.buffer))
-        let hub = driver.hub
-        let id = hub.newSubscriber()
-        if let failure = await confirmation(
-            of: topics, mailbox, id, driver, isolation: #isolation)
-        {
-            throw BroadcastError(failure)
-        }
-        return Subscription(topics, mailbox: mailbox) { hub.remove(id) }
-    }
-
-    /// Subscribes to all channels that match one of the patterns.
-    public func subscribe(
-        toPatterns patterns: String..., buffer: SubscriptionBuffer? = nil
-    ) async throws(BroadcastError) -> Subscription {
-        try await subscribe(to: [], patterns: patterns, buffer: buffer)
-    }
-
-    /// Waits for the server's word, the deadline, or the end of the task; nil is a confirmation.
-    private func confirmation(
-        of topics: [TopicName], _ mailbox: Mailbox, _ id: Int, _ driver: any Driver,
-        isolation: isolated (any Actor)?
-    ) async -> SubscriptionFailure? {
-        let hub = driver.hub
-        let start = driver.now
-        let deadline = start + options.subscribeTimeout
-        let disarm = driver.schedule(at: deadline) { [weak driver] in
-            driver?.expire(subscriber: id, waitingSince: start)
-        }
-        defer { disarm() }
-        return await withTaskCancellationHandler(
-            operation: {
-                _ = isolation
-                return await withCheckedContinuation(isolation: isolation) { continuation in
-                    hub.add(mailbox, as: id, to: topics, waiter: continuation)
-                    if Task.isCancelled { hub.cancelPending(id, .cancelled) }
-                    // Both may have come before there was anything to abandon.
-                    if driver.now >= deadline {
-                        driver.expire(subscriber: id, waitingSince: start)
-                    }
-                }
-            }, onCancel: { hub.cancelPending(id, .cancelled) }, isolation: isolation)
     }
 
     // MARK: Watching

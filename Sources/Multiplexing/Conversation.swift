@@ -1,8 +1,9 @@
 import BroadcasterWire
 
-/// A session at work: with what it has put out and nobody has taken, and the trace of all that passes. Belongs to the
+/// A session at work: with what it has put out and nobody has taken, and the trace of all that passes. An object, since
+/// each look at an optional value of this size would copy it. Belongs to the
 /// runner's actor.
-struct Conversation {
+final class Conversation {
     private var session: any Session
     var output = SessionOutput()
     private let observers: Observers
@@ -12,7 +13,7 @@ struct Conversation {
     private let unparsedLimit: Int
     private var isReady = false
     /// The moment at which each lane that is there last brought a sign of its server.
-    private var heard: [Lane: Instant] = [:]
+    private var heard = LaneTable<Instant>()
 
     init(with backend: any Backend, observers: Observers, _ limits: ConnectionLimits) {
         session = backend.makeSession()
@@ -32,11 +33,15 @@ struct Conversation {
     }
 
     /// The moment since which messages may be missing when all is lost: the first at which a lane fell silent.
-    var heardOnAll: Instant? { heard.values.min() }
+    var heardOnAll: Instant? {
+        var first: Instant?
+        heard.forEach { _, moment in first = min(first ?? moment, moment) }
+        return first
+    }
 
     // MARK: Inputs
 
-    mutating func opened(_ lane: Lane, to peer: PeerInfo, at now: Instant) {
+    func opened(_ lane: Lane, to peer: PeerInfo, at now: Instant) {
         if let found = peer.password, !found.isEmpty, !secrets.contains(found) {
             secrets.append(found)
         }
@@ -45,7 +50,7 @@ struct Conversation {
     }
 
     /// Takes the bytes of a lane, of which the last `count` are new.
-    mutating func receive(
+    func receive(
         _ buffer: inout ReceiveBuffer, count: Int, on lane: Lane, at now: Instant
     ) throws(ProtocolError) {
         heard[lane] = now
@@ -56,11 +61,11 @@ struct Conversation {
         }
     }
 
-    mutating func wrote(on lane: Lane, at now: Instant) {
+    func wrote(on lane: Lane, at now: Instant) {
         session.wrote(on: lane, at: now)
     }
 
-    mutating func lost(_ lane: Lane, _ failure: LaneFailure, at now: Instant) -> LaneLoss {
+    func lost(_ lane: Lane, _ failure: LaneFailure, at now: Instant) -> LaneLoss {
         output.discard(lane)
         // The end of a connection is a sign too: until then its server was there.
         if case .lost = failure { heard[lane] = now }
@@ -69,30 +74,30 @@ struct Conversation {
         return loss
     }
 
-    mutating func perform(_ command: Command, at now: Instant) {
+    func perform(_ command: Command, at now: Instant) {
         observers.trace?(TranscriptLine.command(command))
         session.perform(command, at: now, into: &output)
     }
 
-    mutating func timeReached(_ now: Instant) throws(ProtocolError) {
+    func timeReached(_ now: Instant) throws(ProtocolError) {
         try session.timeReached(now, into: &output)
     }
 
-    mutating func becameReady() {
+    func becameReady() {
         isReady = true
     }
 
     // MARK: Outputs
 
     /// Takes the lanes that the session has no more use for.
-    mutating func takeFinished() -> [Lane] {
+    func takeFinished() -> [Lane] {
         let lanes = output.takeFinished()
         for lane in lanes { heard[lane] = nil }
         return lanes
     }
 
     /// Hands over the bytes of the lanes that are open. True if there were any.
-    mutating func send(on lanes: LaneSet) -> Bool {
+    func send(on lanes: LaneSet) -> Bool {
         var isSending = false
         let (observers, mainSecrets, otherSecrets) = (observers, isReady ? [] : secrets, secrets)
         output.drainBytes { lane, bytes in

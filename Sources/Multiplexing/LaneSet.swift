@@ -28,7 +28,7 @@ struct LaneSet {
     private let host: any RunnerHost
     private let passwords: PasswordSource?
     private var report: @Sendable (Report) -> Void = { _ in }
-    private var entries: [Lane: (attempt: Int, entry: Entry)] = [:]
+    private var entries = LaneTable<(attempt: Int, entry: Entry)>()
     private var lastAttempt = 0
 
     /// - Parameter passwords: where to look for a password before a lane that logs in is connected.
@@ -44,6 +44,14 @@ struct LaneSet {
 
     private func transport(_ lane: Lane) -> Transport? {
         if case .open(let transport)? = entries[lane]?.entry { transport } else { nil }
+    }
+
+    /// The same, if it has come of this attempt.
+    private func transport(_ lane: Lane, _ attempt: Int) -> Transport? {
+        guard let known = entries[lane], known.attempt == attempt,
+            case .open(let transport) = known.entry
+        else { return nil }
+        return transport
     }
 
     var isEmpty: Bool { entries.isEmpty }
@@ -96,8 +104,7 @@ struct LaneSet {
     /// Writes what waits, where the report says that there is room again.
     func write(_ report: Report) -> Change? {
         guard case .ready(let lane, let attempt, let readiness) = report,
-            readiness.contains(.writable), entries[lane]?.attempt == attempt,
-            let transport = transport(lane)
+            readiness.contains(.writable), let transport = transport(lane, attempt)
         else { return nil }
         return flush(lane, transport) ?? .wrote(lane)
     }
@@ -115,7 +122,7 @@ struct LaneSet {
             }
         case .ready(let lane, let attempt, let readiness):
             guard !readiness.isDisjoint(with: [.readable, .failed]),
-                entries[lane]?.attempt == attempt, let transport = transport(lane)
+                let transport = transport(lane, attempt)
             else { return nil }
             return read(lane, transport)
         }
@@ -137,9 +144,11 @@ struct LaneSet {
 
     /// The bytes that wait to be sent, on all lanes together.
     var unsentCount: Int {
-        entries.values.reduce(0) { sum, lane in
-            if case .open(let transport) = lane.entry { sum + transport.unsentCount } else { sum }
+        var sum = 0
+        entries.forEach { _, lane in
+            if case .open(let transport) = lane.entry { sum += transport.unsentCount }
         }
+        return sum
     }
 
     /// Takes bytes to send on a lane that is open.
@@ -150,8 +159,8 @@ struct LaneSet {
     /// Writes what waits, as far as the streams take it. The result is the lanes that were found to be lost.
     func flush() -> [Change] {
         var failures: [Change] = []
-        for (lane, (_, entry)) in entries {
-            if case .open(let transport) = entry, let failure = flush(lane, transport) {
+        entries.forEach { lane, known in
+            if case .open(let transport) = known.entry, let failure = flush(lane, transport) {
                 failures.append(failure)
             }
         }
@@ -171,7 +180,7 @@ struct LaneSet {
 
     /// Tells the peers on all lanes that nothing more comes; what they still send is read.
     func finishWriting() {
-        for lane in entries.keys { transport(lane)?.stream.finishWriting() }
+        for lane in entries.lanes { transport(lane)?.stream.finishWriting() }
     }
 
     /// Closes one lane. What is still to be sent goes out first, as far as the stream takes it; then FIN.
@@ -185,7 +194,7 @@ struct LaneSet {
 
     /// Closes one lane at once.
     mutating func remove(_ lane: Lane) {
-        switch entries.removeValue(forKey: lane)?.entry {
+        switch entries[lane].take()?.entry {
         case .dialing(let attempt): attempt.cancel()
         case .open(let transport): transport.stream.close()
         case nil: break
@@ -194,7 +203,7 @@ struct LaneSet {
 
     /// Closes everything at once.
     mutating func removeAll() {
-        for lane in entries.keys { remove(lane) }
+        for lane in entries.lanes { remove(lane) }
     }
 }
 

@@ -135,7 +135,7 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
     /// The time of the next call of `expire`.
     package var nextDeadline: Instant? {
         let sentDeadline = overdue < sent.count ? sent[overdue]?.deadline : nil
-        return [sentDeadline, unsent.first?.deadline].compactMap { $0 }.min()
+        return sentDeadline.orEarlier(unsent.first?.deadline)
     }
 
     /// The deadline of the answer that is due next.

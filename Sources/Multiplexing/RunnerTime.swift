@@ -7,13 +7,11 @@ extension SessionRunner {
     func rearm() {
         let publishing = publishes.deadlines
         if state.canHurry, dispatcher.isAwaited { state.hurry(at: host.now, limits, host.chance()) }
-        let deadlines = [
-            state.deadline, conversation?.deadline, publishing.next, shutdown.deadline,
-            dispatcher.requests.deadline(oldestSent: publishing.oldestSent),
-        ]
-        timer.arm(at: deadlines.compactMap { $0 }.min(), on: host) { [weak self] in
-            self?.assumeIsolated { $0.timeReached() }
-        }
+        let next = state.deadline.orEarlier(conversation?.deadline).orEarlier(publishing.next)
+            .orEarlier(shutdown.deadline)
+            .orEarlier(dispatcher.requests.deadline(oldestSent: publishing.oldestSent))
+        guard let next, timer.isLate(for: next) else { return }
+        timer.arm(at: next, on: host) { [weak self] in self?.assumeIsolated { $0.timeReached() } }
     }
 
     private func timeReached() {

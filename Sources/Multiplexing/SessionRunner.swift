@@ -116,9 +116,9 @@ actor SessionRunner {
 
     /// Gives the session an input, and carries out what it wants. A fault of its peer ends it; what it understood before
     /// that still counts.
-    func input(_ body: (inout Conversation?) throws(ProtocolError) -> Void) {
+    func input(_ body: (Conversation?) throws(ProtocolError) -> Void) {
         do throws(ProtocolError) {
-            try body(&conversation)
+            try body(conversation)
             carryOut()
         } catch {
             observers.trace?(TranscriptLine.error(error))

@@ -7,11 +7,15 @@ import BroadcasterWire
 struct TurnTimer {
     private var armed: (at: Instant, cancel: @Sendable () -> Void)?
 
-    /// Sees to it that `action` is called at `next`, or before.
+    /// True if nothing is called at `next` or before.
+    func isLate(for next: Instant) -> Bool {
+        armed.map { next < $0.at } ?? true
+    }
+
+    /// Sees to it that `action` is called at `next`, in place of the timer that is late for it.
     mutating func arm(
-        at next: Instant?, on host: any RunnerHost, _ action: @escaping @Sendable () -> Void
+        at next: Instant, on host: any RunnerHost, _ action: @escaping @Sendable () -> Void
     ) {
-        guard let next, armed.map({ next < $0.at }) ?? true else { return }
         armed?.cancel()
         armed = (next, host.scheduleTurn(at: next, action))
     }

@@ -84,9 +84,8 @@ struct UnansweredRequests<Caller: Sendable>: Sendable {
     ///
     /// - Parameter oldestSent: the moment since which the oldest answer to a message is due.
     func deadline(oldestSent: Instant?) -> Instant? {
-        let due = [oldestSent, pings.first?.since].compactMap { $0 }.min()
-        return [answers.deadline(due: due), topicAnswers.deadline(due: topicsSince)]
-            .compactMap { $0 }.min()
+        let due = oldestSent.orEarlier(pings.first?.since)
+        return answers.deadline(due: due).orEarlier(topicAnswers.deadline(due: topicsSince))
     }
 
     /// Forgets all: the session is over. The result is the callers that still wait.

@@ -40,3 +40,12 @@ package struct Instant: Comparable, Hashable, Sendable {
         one.time < other.time
     }
 }
+
+extension Instant? {
+    /// The earlier of two moments, of which either may be missing. Without an array, as a runner asks several times for
+    /// each message.
+    package func orEarlier(_ other: Instant?) -> Instant? {
+        guard let self, let other else { return self ?? other }
+        return min(self, other)
+    }
+}

@@ -351,8 +351,8 @@ struct PostgresSession: Session {
         case .closing: nil
         case .open where probe.wantsTime: openedAt
         case .open:
-            [probe.deadline, cancellation.deadline, heartbeat.deadline ?? openedAt]
-                .compactMap { $0 }.min()
+            probe.deadline.orEarlier(cancellation.deadline)
+                .orEarlier(heartbeat.deadline ?? openedAt)
         }
     }
 

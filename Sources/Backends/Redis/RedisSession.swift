@@ -325,8 +325,11 @@ struct RedisSession: Session {
     /// Before the session is open, the core's deadline for connecting is the one that counts.
     var deadline: Instant? {
         guard phase == .open, let openedAt else { return nil }
-        let times = lanes.map { $0.heartbeat.deadline ?? openedAt }
-        return (times + [role.nextCheck, probe.deadline(past: openedAt)].compactMap { $0 }).min()
+        var next = role.nextCheck.orEarlier(probe.deadline(past: openedAt))
+        for index in lanes.indices {
+            next = next.orEarlier(lanes[index].heartbeat.deadline ?? openedAt)
+        }
+        return next
     }
 
     mutating func timeReached(
