@@ -110,7 +110,8 @@ let fuzzer = Target.executableTarget(
     name: "fuzz",
     dependencies: [
         "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterMemory",
-        "BroadcasterPostgres", "BroadcasterRedis", "BroadcasterTestSupport", "BroadcasterWire",
+        "BroadcasterPostgres", "BroadcasterRabbitMQ", "BroadcasterRedis", "BroadcasterTestSupport",
+        "BroadcasterWire",
     ],
     path: "Tests/Fuzz", swiftSettings: settings)
 let isFuzzing = Context.environment["BROADCASTER_FUZZ"] != nil

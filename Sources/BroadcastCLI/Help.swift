@@ -30,10 +30,12 @@ enum Help {
           redis://[[user][:password]@]host[:port][/database]     also valkey://
           redis+unix:///path/to/socket[?database=1]
           postgres://[user[:password]@][host[:port]][/database]
+          amqp://[user[:password]@]host[:port][/virtual-host]    RabbitMQ
           memory://              inside this process alone; the default
         Options of a URL: connect_timeout, publish_timeout, ping (500ms, 1s, 2m or plain seconds),
         max_message_size; of a redis URL: protocol=2|3, client_name, database, username, password;
-        of a postgres URL: those of libpq, large_payloads=split|refuse, allow_cleartext=true
+        of a postgres URL: those of libpq, large_payloads=split|refuse, allow_cleartext=true;
+        of an amqp URL: exchange, heartbeat, max_length, max_length_bytes, auth_mechanism
 
         Exit status: 0 done, also on SIGINT and SIGTERM; 64 usage or bad URL; 69 server not
         reachable; 70 the server broke the protocol; 75 a timeout ran out; 77 refused; 1 else
