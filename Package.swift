@@ -97,6 +97,7 @@ let testTargets = [
         path: "Tests/Support", swiftSettings: settings),
     tests("Wire", uses: ["Wire"]),
     tests("Authentication", uses: ["Authentication"]),
+    tests("TLS", uses: ["TLS", "Wire"]),
     tests("Sockets", uses: ["Sockets", "Testing"]),
     tests("Multiplexing", uses: ["Memory", "Multiplexing", "Sockets", "Testing", "Wire"]),
     tests("Backend", uses: ["Wire"] + backends),
@@ -129,7 +130,9 @@ let package = Package(
         module("Wire"),
         module("Authentication"),
         module("Sockets", uses: ["CEpoll"]),
-        module("Multiplexing", uses: ["Sockets", "Wire"]),
+        // Links nothing: it opens the system's libssl at run time.
+        module("TLS", uses: ["Wire"]),
+        module("Multiplexing", uses: ["Sockets", "TLS", "Wire"]),
     ] + backends.map { module($0, path: "Backends/\($0)", uses: ["Authentication", "Wire"]) }
         + [facade, testing, chatDemo, commandLine, benchmarks, benchmarkWorker, soak] + testTargets
         + (isFuzzing ? [fuzzer] : []),

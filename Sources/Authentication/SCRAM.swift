@@ -8,7 +8,7 @@ package struct SCRAMError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), without channel binding. A value: the caller gives the
+/// The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), and of SCRAM-SHA-256-PLUS. A value: the caller gives the
 /// nonce, and does the costly part in slices.
 ///
 /// Its life: `firstMessage` → `receiveFirst` → the work of `derivation` → `finalMessage` → `receiveFinal`. The
@@ -17,8 +17,8 @@ package struct SCRAM: Sendable {
     /// The most iterations that a server may ask for. Servers ask for 4,096 by default; more than this is an attack
     /// on the client (CVE-2026-42198 and its kin; the cap is theirs).
     package static let mostIterations = 100_000
-    private static let header = "n,,"
 
+    private let binding: ChannelBinding
     private let nonce: String
     private let password: [UInt8]
     private var firstExchange = ""
@@ -26,7 +26,8 @@ package struct SCRAM: Sendable {
     private var serverSignature: [UInt8] = []
 
     /// - Parameter nonce: printable ASCII without a comma, from a source that no one can guess.
-    package init(password: String, nonce: String) {
+    package init(password: String, nonce: String, binding: ChannelBinding = .none) {
+        self.binding = binding
         // A password that SASLprep refuses is used as it is, as Postgres does (scram-common.c).
         self.password = Array((SASLprep.prepare(password) ?? password).utf8)
         self.nonce = nonce
@@ -36,7 +37,7 @@ package struct SCRAM: Sendable {
     /// empty.
     private var bareFirstMessage: String { "n=,r=\(nonce)" }
 
-    package var firstMessage: String { SCRAM.header + bareFirstMessage }
+    package var firstMessage: String { binding.header + bareFirstMessage }
 
     /// Takes the server's first message: its nonce, the salt and the number of rounds.
     package mutating func receiveFirst(_ message: String) throws(SCRAMError) -> PBKDF2 {
@@ -68,7 +69,8 @@ package struct SCRAM: Sendable {
     package mutating func finalMessage(saltedPassword: [UInt8]) -> String {
         let key = HMAC(key: saltedPassword)
         let clientKey = key.authenticate(Array("Client Key".utf8))
-        let bare = "c=\(Base64.encode(Array(SCRAM.header.utf8))),r=\(serverNonce)"
+        let bound = Base64.encode(Array(binding.header.utf8) + binding.data)
+        let bare = "c=\(bound),r=\(serverNonce)"
         let exchange = Array("\(firstExchange),\(bare)".utf8)
         let signature = HMAC(key: SHA256.digest(clientKey)).authenticate(exchange)
         serverSignature = HMAC(key: key.authenticate(Array("Server Key".utf8))).authenticate(

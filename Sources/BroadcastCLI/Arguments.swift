@@ -109,12 +109,23 @@ struct Arguments {
         return duration
     }
 
+    func position(_ name: String) throws -> MessagePosition? {
+        guard let text = values[name] else { return nil }
+        guard let position = MessagePosition(text) else {
+            throw Failure(
+                .usage,
+                "\(name) takes a position as --format json prints it, as 1795586786732-2, not \"\(text)\""
+            )
+        }
+        return position
+    }
+
     // MARK: The server
 
     private static let variable = "BROADCAST_URL"
 
-    /// `--url`, then `$BROADCAST_URL`, then `memory://`.
-    func broadcast() throws -> Broadcast {
+    /// `--url`, then `$BROADCAST_URL`, then what the command does without.
+    func broadcast(orElse fallback: String = "memory://") throws -> Broadcast {
         var options = BroadcastOptions()
         if has("--trace") { options.trace = { Console.error($0) } }
         if let url = values["--url"] {
@@ -124,7 +135,7 @@ struct Arguments {
             return try Broadcast(url, options: options)
         }
         guard let url = try Arguments.variableURL() else {
-            return try Broadcast("memory://", options: options)
+            return try Broadcast(fallback, options: options)
         }
         do throws(BroadcastError) {
             return try Broadcast(url, options: options)

@@ -40,6 +40,7 @@ struct BroadcastCommand {
         switch name {
         case "subscribe": try await SubscribeCommand(rest).run()
         case "publish": try await PublishCommand(rest).run()
+        case "history": try await HistoryCommand(rest).run()
         case "chat": try await ChatCommand(rest).run()
         default: try await PingCommand(rest).run()
         }
@@ -95,6 +96,7 @@ struct Failure: Error {
         case .invalid: (.usage, nil)
         case .unreachable, .notConnected:
             (.unreachable, "is the server running there, and does the URL name its host and port?")
+        case .insecure: (.refused, nil)
         case .connectionLost: (.unreachable, "a server is there, and ended the connection")
         case .disconnected: (.unreachable, "try again when the server is back")
         case .authenticationFailed: (.refused, nil)
@@ -102,7 +104,7 @@ struct Failure: Error {
         case .refused: (.refused, nil)
         case .temporarilyRefused: (.timedOut, "try again later")
         case .protocolViolation:
-            (.protocolViolation, "is it the right kind of server, without TLS, on that port?")
+            (.protocolViolation, "is it the right kind of server on that port?")
         // The reason is said, where one is known.
         case .timedOut(let text) where text.containsReason: (.timedOut, nil)
         case .timedOut:
@@ -111,12 +113,13 @@ struct Failure: Error {
         case .incomplete(let outcomes):
             (outcomes.lazy.compactMap(firstFailure).first?.0 ?? .other, nil)
         case .overflow: (.other, "a larger --buffer holds more")
+        case .historyUnsupported: (.usage, nil)
         case .cancelled: (.other, nil)
         }
     }
 
     private static func firstFailure(
-        _ outcome: Result<Int?, BroadcastError>
+        _ outcome: Result<PublishReceipt, BroadcastError>
     ) -> (Status, String?)? {
         if case .failure(let error) = outcome { meaning(of: error) } else { nil }
     }

@@ -19,7 +19,7 @@ struct ChatCommand {
     }
 
     func run() async throws {
-        let broadcast = try arguments.broadcast()
+        let broadcast = try arguments.broadcast(orElse: "memory://?history=1000")
         let work = Task { try await serve(broadcast) }
         Interruption.handle { work.cancel() }
         let result = await work.result

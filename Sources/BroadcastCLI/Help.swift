@@ -1,11 +1,12 @@
 /// The text that `--help` prints.
 enum Help {
-    static let commands = "chat, subscribe, publish, ping"
+    static let commands = "chat, subscribe, publish, history, ping"
 
     static func text(_ command: String) -> String? {
         switch command {
         case "subscribe": subscribe
         case "publish": publish
+        case "history": history
         case "ping": ping
         case "chat": chat
         default: nil
@@ -18,6 +19,7 @@ enum Help {
           broadcast chat [options]                    a web chat, to see it all work
           broadcast subscribe [options] CHANNEL…      print what is published
           broadcast publish [options] CHANNEL [TEXT]  publish a text, or each line of standard input
+          broadcast history [options] CHANNEL         print what a server has kept of a channel
           broadcast ping [options]                    who answers there, and how fast
 
         broadcast COMMAND --help says more; broadcast --version names the version.
@@ -28,17 +30,23 @@ enum Help {
     private static let url = """
         The server, by --url or else $BROADCAST_URL:
           redis://[[user][:password]@]host[:port][/database]     also valkey://
+          rediss://…             the same over TLS
           redis+unix:///path/to/socket[?database=1]
           postgres://[user[:password]@][host[:port]][/database]
-          amqp://[user[:password]@]host[:port][/virtual-host]    RabbitMQ
-          memory://              inside this process alone; the default
+          amqp://[user[:password]@]host[:port][/virtual-host]    RabbitMQ; amqps:// over TLS
+          memory://[?history=1000]
+                                 inside this process alone; the default. With history: that many
+                                 messages of each channel are kept
         Options of a URL: connect_timeout, publish_timeout, ping (500ms, 1s, 2m or plain seconds),
         max_message_size; of a redis URL: protocol=2|3, client_name, database, username, password;
-        of a postgres URL: those of libpq, large_payloads=split|refuse, allow_cleartext=true;
+        of a rediss URL: ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_password, ssl_cert_reqs,
+        ssl_check_hostname, ssl_server_name, ssl_min_version; of a postgres URL: those of libpq
+        (sslmode, sslrootcert, channel_binding …), large_payloads=split|refuse, allow_cleartext=true;
         of an amqp URL: exchange, heartbeat, max_length, max_length_bytes, auth_mechanism
 
         Exit status: 0 done, also on SIGINT and SIGTERM; 64 usage or bad URL; 69 server not
-        reachable; 70 the server broke the protocol; 75 a timeout ran out; 77 refused; 1 else
+        reachable; 70 the server broke the protocol; 75 a timeout ran out; 77 refused, by the server
+        or, for its certificate, by us; 1 else
         """
 
     private static let subscribe = """
@@ -53,8 +61,12 @@ enum Help {
                                 tell a line break inside of a message from its end, and json can
           --count N             end after N messages
           --timeout TIME        end after that time (500ms, 1s, 2m or plain seconds), with status 75
+          --history N|all       begin with the newest N messages, or the oldest that the server has kept
+          --since TIME          begin with what was published in that time (10m, 1h), by the server's clock
+          --after POSITION      begin right behind a message, by the position that json prints
           --buffer N            messages that may wait to be printed (default 1000000)
-          --overflow POLICY     beyond that: drop-oldest (default), drop-newest or fail
+          --overflow POLICY     beyond that: drop-oldest, drop-newest, fail, or refill: read again, where the
+                                server keeps messages (the default there; else drop-oldest)
           --trace               print the bytes sent and received to standard error
 
         \(url)
@@ -68,6 +80,23 @@ enum Help {
 
           --url URL             the server
           --format text|json    json prints one object a message
+          --trace               print the bytes sent and received to standard error
+
+        \(url)
+        """
+
+    private static let history = """
+        broadcast history [options] CHANNEL
+
+        Prints what the server has kept of a channel, the oldest message first: the newest 100, or the part that
+        an option names. Exit status 64 where the server keeps nothing.
+
+          --url URL             the server
+          --before POSITION     what comes right before a message
+          --after POSITION      what comes right behind a message
+          --oldest              from the oldest message on
+          --limit N             messages (default 100, at most 1000)
+          --format text|json    json prints one object a message, with its position
           --trace               print the bytes sent and received to standard error
 
         \(url)
@@ -91,7 +120,8 @@ enum Help {
     private static let ping = """
         broadcast ping [options]
 
-        Connects, logs in, and prints the server, its version, the protocol and the round trip.
+        Connects, logs in, and prints the server, its version, the protocol and the round trip; over TLS
+        its version, the cipher, and the server's certificate.
 
           --url URL             the server
           --format text|json    json prints one object

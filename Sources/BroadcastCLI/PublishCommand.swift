@@ -104,7 +104,7 @@ struct PublishCommand {
     }
 
     private func publish(_ messages: [[UInt8]], through broadcast: Broadcast) async throws {
-        var outcomes: [Result<Int?, BroadcastError>]
+        var outcomes: [Result<PublishReceipt, BroadcastError>]
         do throws(BroadcastError) {
             outcomes = try await broadcast.publish(contentsOf: messages, to: channel)
                 .map { .success($0) }
@@ -140,12 +140,13 @@ struct PublishCommand {
         if let failure { throw failure }
     }
 
-    private func line(for outcome: Result<Int?, BroadcastError>) -> String {
+    private func line(for outcome: Result<PublishReceipt, BroadcastError>) -> String {
         switch outcome {
-        case .success(let receivers):
+        case .success(let receipt):
             var line = JSONLine(type: "published")
             line.add("channel", channel)
-            line.add("receivers", receivers)
+            line.add("receivers", receipt.receivers)
+            if let position = receipt.position { line.add("position", position.description) }
             return line.line
         case .failure(let error):
             var line = JSONLine(type: "failed")
@@ -163,6 +164,7 @@ extension BroadcastError {
         case .invalidURL: "invalid-url"
         case .invalid: "invalid"
         case .unreachable: "unreachable"
+        case .insecure: "insecure"
         case .authenticationFailed: "authentication-failed"
         case .permissionDenied: "permission-denied"
         case .refused: "refused"
@@ -174,6 +176,7 @@ extension BroadcastError {
         case .outcomeUnknown: "outcome-unknown"
         case .overflow: "overflow"
         case .incomplete: "incomplete"
+        case .historyUnsupported: "history-unsupported"
         case .cancelled: "cancelled"
         case .notConnected: "not-connected"
         }

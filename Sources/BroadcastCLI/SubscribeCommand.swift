@@ -1,6 +1,6 @@
 import Broadcaster
-import BroadcasterAuthentication
 import BroadcasterChatDemo
+import BroadcasterWire
 import Glibc
 import Synchronization
 
@@ -16,11 +16,15 @@ struct SubscribeCommand {
     private let count: Int?
     private let timeout: Duration?
     private let buffer: SubscriptionBuffer
+    private let start: SubscriptionStart
 
     init(_ words: [Word]) throws {
         arguments = try Arguments(
             words,
-            valued: ["--url", "--format", "--count", "--timeout", "--buffer", "--overflow"],
+            valued: [
+                "--url", "--format", "--count", "--timeout", "--buffer", "--overflow", "--history",
+                "--since", "--after",
+            ],
             flags: ["--pattern", "--trace"], rest: "a channel")
         guard !arguments.positional.isEmpty else {
             throw Failure(.usage, "no channel to subscribe to; try broadcast subscribe --help")
@@ -35,16 +39,38 @@ struct SubscribeCommand {
         if let messages = try arguments.count("--buffer") { buffer.messages = messages }
         buffer.overflow = try SubscribeCommand.overflow(arguments["--overflow"])
         self.buffer = buffer
+        start = try SubscribeCommand.start(arguments)
+    }
+
+    private static func start(_ arguments: Arguments) throws -> SubscriptionStart {
+        let given = ["--history", "--since", "--after"].filter { arguments[$0] != nil }
+        guard given.count <= 1 else {
+            throw Failure(
+                .usage, "\(given.joined(separator: " and ")) say where to begin: give one")
+        }
+        if arguments["--history"] == "all" { return .all }
+        if let text = arguments["--history"] {
+            guard let count = URLOptions.integer(text) else {
+                throw Failure(
+                    .usage, "--history takes a number of messages, or all, not \"\(text)\"")
+            }
+            return .last(count)
+        }
+        if let time = try arguments.duration("--since") { return .since(time) }
+        if let position = try arguments.position("--after") { return .after(position) }
+        return .new
     }
 
     private static func overflow(_ text: String?) throws -> SubscriptionBuffer.Overflow {
         switch text {
-        case "drop-oldest", nil: .dropOldest
+        case nil: .automatic
+        case "drop-oldest": .dropOldest
+        case "refill": .refill
         case "drop-newest": .dropNewest
         case "fail": .fail
         case let other?:
             throw Failure(
-                .usage, "--overflow is drop-oldest, drop-newest or fail, not \"\(other)\"")
+                .usage, "--overflow is drop-oldest, drop-newest, fail or refill, not \"\(other)\"")
         }
     }
 
@@ -124,9 +150,10 @@ struct SubscribeCommand {
             try await broadcast.connect()
             let subscription =
                 arguments.has("--pattern")
-                ? try await broadcast.subscribe(to: [], patterns: topics, buffer: buffer)
-                : try await broadcast.subscribe(to: topics, buffer: buffer)
-            printer.subscribed()
+                ? try await broadcast.subscribe(
+                    to: [], patterns: topics, history: start, buffer: buffer)
+                : try await broadcast.subscribe(to: topics, history: start, buffer: buffer)
+            printer.subscribed(subscription)
             if isMemory {
                 Console.error(
                     "broadcast: nobody else can publish here: memory:// is inside this process alone; name a"
@@ -154,139 +181,6 @@ struct SubscribeCommand {
             }
             // One write for all that has come; and nothing that has come stays here.
             if !subscription.hasPending { printer.flush() }
-        }
-    }
-}
-
-/// Writes events as text or JSON.
-final class EventPrinter: Sendable {
-    private let format: Format
-    private let topics: [String]
-    private let isPattern: Bool
-    private let pending = Mutex<[UInt8]>([])
-
-    init(format: Format, topics: [String], isPattern: Bool) {
-        self.format = format
-        self.topics = topics
-        self.isPattern = isPattern
-    }
-
-    func subscribed() {
-        for topic in topics {
-            switch format {
-            case .text: Console.error("subscribed to \(topic)")
-            case .json:
-                var line = JSONLine(type: "subscribed")
-                line.add(isPattern ? "pattern" : "channel", topic)
-                append(line)
-            }
-        }
-        flush()
-    }
-
-    func message(_ message: Message) {
-        switch format {
-        case .text:
-            var bytes: [UInt8] = []
-            if isPattern || topics.count > 1 {
-                bytes += message.channelBytes + [UInt8(ascii: "\t")]
-            }
-            append(bytes + message.bytes + [UInt8(ascii: "\n")])
-        case .json:
-            var line = JSONLine(type: "message")
-            if let channel = message.validChannel {
-                line.add("channel", channel)
-            } else {
-                line.add("channel_base64", Base64.encode(message.channelBytes))
-            }
-            if let pattern = message.pattern { line.add("pattern", pattern) }
-            if let text = message.validText {
-                line.add("text", text)
-            } else {
-                line.add("base64", Base64.encode(message.bytes))
-            }
-            append(line)
-        }
-    }
-
-    func gap(_ gap: Gap) {
-        var line = JSONLine(type: "gap")
-        if topics.count == 1 {
-            line.add(isPattern ? "pattern" : "channel", topics[0])
-        } else {
-            line.add(isPattern ? "patterns" : "channels", topics)
-        }
-        switch gap.reason {
-        case .reconnected(let duration, let description):
-            line.add("reason", "reconnected")
-            line.add("seconds", duration)
-            line.add("lost", gap.lost)
-            if format == .text {
-                Console.error(
-                    "gap: reconnected after \(duration.inSeconds) s (\(description));"
-                        + " messages may be missing")
-            }
-        case .incomplete(let description):
-            line.add("reason", "incomplete")
-            line.add("lost", gap.lost)
-            if format == .text { Console.error("gap: \(description)") }
-        case .overflow:
-            line.add("reason", "overflow")
-            line.add("lost", gap.lost)
-            if format == .text {
-                Console.error("gap: \(gap.lost ?? 0) messages fell, the buffer was full")
-            }
-        }
-        if format == .json { append(line) }
-    }
-
-    /// Tells of lost and recovered connections.
-    func watch(_ broadcast: Broadcast) async {
-        var wasDown = false
-        for await status in broadcast.status {
-            var line = JSONLine(type: "status")
-            switch status {
-            case .connecting, .closed: continue
-            case .ready where !wasDown: continue
-            case .ready(let server):
-                wasDown = false
-                line.add("status", "ready")
-                line.add("server", server.description)
-                if format == .text { Console.error("connected again: \(server)") }
-            case .down(let error, let delay):
-                wasDown = true
-                line.add("status", "down")
-                line.add("reason", error.description)
-                line.add("retry", delay)
-                if format == .text {
-                    Console.error("no connection: \(error); next try in \(delay.inSeconds) s")
-                }
-            }
-            if format == .json {
-                append(line)
-                flush()
-            }
-        }
-    }
-
-    private func append(_ line: JSONLine) {
-        append(Array((line.line + "\n").utf8))
-    }
-
-    private func append(_ bytes: [UInt8]) {
-        let isLarge = pending.withLock { pending in
-            pending += bytes
-            return pending.count >= 65_536
-        }
-        if isLarge { flush() }
-    }
-
-    func flush() {
-        // Written under the lock: lines of two tasks do not mix.
-        pending.withLock { pending in
-            guard !pending.isEmpty else { return }
-            Console.write(pending, to: STDOUT_FILENO)
-            pending.removeAll(keepingCapacity: true)
         }
     }
 }

@@ -137,7 +137,9 @@ public final class Broadcast: Sendable {
     }
 
     private func newDriver() throws(ConnectionFailure) -> any Driver {
-        let (board, hub) = (board, Hub(maximumTopics: options.maximumChannels))
+        let (board, hub) = (
+            board, Hub(maximumTopics: options.maximumChannels, keepsHistory: backend.keepsHistory)
+        )
         let log = options.log
         let generation = board.begin()
         let observers = Observers(

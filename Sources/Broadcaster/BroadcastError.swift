@@ -26,6 +26,9 @@ public enum BroadcastError: Error, Hashable, Sendable {
     case invalid(String)
     /// `connect()`: no server answered there.
     case unreachable(String)
+    /// `connect()`: TLS was asked for, and a secure connection is not to be had. The server's certificate cannot be trusted,
+    /// or the client's; the server does not speak TLS; OpenSSL's library is not there; a file cannot be read.
+    case insecure(String)
     /// `connect()` and `ping()`: a server answered, and the connection ended before the answer that was due.
     case connectionLost(String)
     /// The server refused the user or the password, or asks for a login that is not possible.
@@ -50,7 +53,10 @@ public enum BroadcastError: Error, Hashable, Sendable {
     /// The subscriber was too slow for its buffer, and its policy is `.fail`. `lost` messages fell.
     case overflow(lost: Int)
     /// `publish(contentsOf:)`: not every message was accepted. One outcome for each, in order.
-    case incomplete([Result<Int?, BroadcastError>])
+    case incomplete([Result<PublishReceipt, BroadcastError>])
+    /// The server keeps no messages, so that there is nothing to read of the past; for patterns none does. The text says
+    /// which servers do. Nothing was sent.
+    case historyUnsupported(String)
     /// The task was cancelled before anything was sent.
     case cancelled
     /// `connect()` has not been called, or `disconnect()` has.
@@ -64,6 +70,7 @@ extension BroadcastError: CustomStringConvertible {
         case .invalidURL(let text): "invalid URL: \(text)"
         case .invalid(let text): "invalid argument: \(text)"
         case .unreachable(let text): "server not reachable: \(text)"
+        case .insecure(let text): "no secure connection: \(text)"
         case .connectionLost(let text): "connection lost: \(text)"
         case .authenticationFailed(let text): "authentication failed: \(text)"
         case .permissionDenied(let text): "permission denied: \(text)"
@@ -75,12 +82,13 @@ extension BroadcastError: CustomStringConvertible {
         case .outcomeUnknown(let text): "sent, but the outcome is unknown: \(text)"
         case .overflow(let lost): "the subscriber was too slow: \(lost) messages were lost"
         case .incomplete(let outcomes): BroadcastError.summary(of: outcomes)
+        case .historyUnsupported(let text): "no history: \(text)"
         case .cancelled: "cancelled"
         case .notConnected: "not connected: call connect() first, and not after disconnect()"
         }
     }
 
-    private static func summary(of outcomes: [Result<Int?, BroadcastError>]) -> String {
+    private static func summary(of outcomes: [Result<PublishReceipt, BroadcastError>]) -> String {
         var failures: [BroadcastError] = []
         for case .failure(let error) in outcomes { failures.append(error) }
         let first = failures.first.map { "; first failure: \($0)" } ?? ""
@@ -107,6 +115,7 @@ extension BroadcastError {
     init(_ failure: ConnectionFailure) {
         switch failure {
         case .unreachable(let text): self = .unreachable(text)
+        case .insecure(let text): self = .insecure(text)
         case .lost(let text): self = .connectionLost(text)
         case .rejected(let rejection): self.init(rejection)
         case .protocolViolation(let text): self = .protocolViolation(text)

@@ -67,8 +67,13 @@ public struct BroadcastOptions: Sendable {
 
 /// The room for messages that wait for a slow subscriber, and the policy for more than that.
 public struct SubscriptionBuffer: Hashable, Sendable {
-    /// The policy for more messages than the buffer holds. All three report the gap to the subscriber.
+    /// The policy for more messages than the buffer holds. All report a gap to the subscriber where messages are missing.
     public enum Overflow: Hashable, Sendable {
+        /// `refill` where the server keeps the channels' messages, else `dropOldest`.
+        case automatic
+        /// Nothing is dropped: what there is no room for is read again from the channel's history when there is. Only where
+        /// the server keeps one; a subscriber that stays slower than the server drops old messages gets a gap all the same.
+        case refill
         /// The oldest are dropped; a gap comes before the rest.
         case dropOldest
         /// The newest are dropped; a gap comes after the rest.
@@ -81,11 +86,11 @@ public struct SubscriptionBuffer: Hashable, Sendable {
     public var messages: Int
     /// Bytes of messages, and of the channels' names that a pattern matched. Default 8 MiB.
     public var bytes: Int
-    /// Default `.dropOldest`.
+    /// Default `.automatic`.
     public var overflow: Overflow
 
     /// A buffer; the smallest has one message and one byte.
-    public init(messages: Int = 1024, bytes: Int = 8 << 20, overflow: Overflow = .dropOldest) {
+    public init(messages: Int = 1024, bytes: Int = 8 << 20, overflow: Overflow = .automatic) {
         self.messages = max(messages, 1)
         self.bytes = max(bytes, 1)
         self.overflow = overflow
@@ -135,15 +140,19 @@ extension BroadcastLogEntry {
                     "subscription to \(URLOptions.show(topic.text)) refused: \(rejection.message)")
         case .warned(let text):
             self.init(level: .warning, message: "the server warns: \(text)")
+        case .unverified(let text): self.init(level: .warning, message: text)
         case .closed: self.init(level: .info, message: "disconnected")
         }
     }
 }
 
 extension MailboxLimits {
-    init(_ buffer: SubscriptionBuffer) {
+    /// - Parameter keepsHistory: whether messages can be read again.
+    init(_ buffer: SubscriptionBuffer, keepsHistory: Bool) {
         let overflow: Overflow =
             switch buffer.overflow {
+            case .automatic: keepsHistory ? .refill : .dropOldest
+            case .refill: .refill
             case .dropOldest: .dropOldest
             case .dropNewest: .dropNewest
             case .fail: .fail

@@ -22,15 +22,21 @@ public struct ServerInfo: Hashable, Sendable, CustomStringConvertible {
     public let version: String
     /// The wire protocol in use, such as `RESP3`.
     public let `protocol`: String
+    /// The encryption of the connection; nil for none.
+    public let security: SecurityInfo?
 
     init(_ identity: ServerIdentity) {
         product = identity.product
         version = identity.version
         `protocol` = identity.dialect
+        security = identity.security.map(SecurityInfo.init)
     }
 
-    /// Such as `redis 7.0.15, RESP3`.
-    public var description: String { "\(product) \(version), \(self.protocol)" }
+    /// Such as `redis 7.0.15, RESP3`, or `redis 7.0.15, RESP3, TLSv1.3`.
+    public var description: String {
+        let text = "\(product) \(version), \(self.protocol)"
+        return security.map { "\(text), \($0.version)" } ?? text
+    }
 }
 
 extension BroadcastStatus {

@@ -32,6 +32,9 @@ public struct Message: Sendable {
     /// The message as it was published. A copy is made at each call.
     public var bytes: [UInt8] { Array(delivered.bytes) }
 
+    /// Its place in its channel's history, where the server keeps one.
+    public var position: MessagePosition? { delivered.position.map { MessagePosition($0) } }
+
     /// The number of its bytes.
     public var count: Int { delivered.count }
 }
@@ -49,6 +52,10 @@ public struct Gap: Hashable, Sendable {
         case overflow
         /// Something came from the server that could not be made a message of; `description` says what.
         case incomplete(description: String)
+        /// The server has dropped messages from the channel's history before they were read here.
+        case trimmed
+        /// The channel's history was made anew, or has lost its end: a server took over that lagged behind, say.
+        case reset
     }
 
     /// The reason for which messages may be missing.
@@ -70,6 +77,12 @@ public struct Gap: Hashable, Sendable {
         case .dropped(let number, let description):
             reason = .incomplete(description: description)
             lost = number
+        case .trimmed(let number):
+            reason = .trimmed
+            lost = number
+        case .reset:
+            reason = .reset
+            lost = nil
         }
     }
 }

@@ -20,12 +20,17 @@ public final class Subscription: AsyncSequence, Sendable {
     public let channels: [String]
     /// The patterns it was made for.
     public let patterns: [String]
+    /// The places at which it begins, by channel, where the server keeps the channels' messages: known before the first
+    /// message comes. `.after(…)` one of them begins there again.
+    public let startPositions: [String: MessagePosition]
     private let mailbox: Mailbox
     private let leave: @Sendable () -> Void
 
     init(
-        _ topics: [TopicName], mailbox: Mailbox, leave: @escaping @Sendable () -> Void
+        _ topics: [TopicName], mailbox: Mailbox, starts: [String: MessagePosition],
+        leave: @escaping @Sendable () -> Void
     ) {
+        startPositions = starts
         channels = topics.filter { !$0.isPattern }.map(\.text)
         patterns = topics.filter(\.isPattern).map(\.text)
         self.mailbox = mailbox

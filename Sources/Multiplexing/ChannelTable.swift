@@ -28,7 +28,8 @@ package struct ChannelTable: Sendable {
     private struct Membership {
         let mailbox: Mailbox
         let topics: [TopicName]
-        /// The number of `topics` that the server has not confirmed, as long as `subscribe` waits for that.
+        /// The number of `topics` that the server has not confirmed, and of starts in their histories that are not known, as
+        /// long as `subscribe` waits for them.
         var unconfirmed: Int
         /// All were confirmed once: `subscribe` has returned, and from now on losses are reported.
         var isEstablished = false
@@ -47,7 +48,7 @@ package struct ChannelTable: Sendable {
     private var vacant: [Int] = []
     private var ids: [TopicName: Int] = [:]
     private var members: [Int: Membership] = [:]
-    private var isConnected = false
+    private(set) var isConnected = false
     /// Topics whose desired and confirmed sides may differ.
     private var changed: [Int] = []
 
@@ -65,8 +66,10 @@ package struct ChannelTable: Sendable {
     }
 
     /// Adds a subscriber to all of `topics`. The result is whether the server has confirmed them all.
+    ///
+    /// - Parameter startsInHistory: whether it also waits for its start in each channel to be known.
     package mutating func add(
-        _ mailbox: Mailbox, as id: Int, to topics: [TopicName]
+        _ mailbox: Mailbox, as id: Int, to topics: [TopicName], startsInHistory: Bool = false
     ) -> Bool {
         let subscriber = Subscriber(id: id, mailbox: mailbox)
         var unique: [TopicName] = []
@@ -80,6 +83,7 @@ package struct ChannelTable: Sendable {
             unique.append(topic)
             entries[place]?.subscribers.append(subscriber)
             if entries[place]?.server != .confirmed { unconfirmed += 1 }
+            if startsInHistory, !topic.isPattern { unconfirmed += 1 }
             mark(place)
         }
         members[subscriber.id] = Membership(
@@ -172,10 +176,27 @@ package struct ChannelTable: Sendable {
     private mutating func confirmed(for subscriber: Subscriber) -> Outcome? {
         guard let membership = members[subscriber.id] else { return nil }
         if membership.isEstablished { return .restored(subscriber.mailbox) }
-        members[subscriber.id]?.unconfirmed -= 1
-        guard membership.unconfirmed == 1 else { return nil }
-        members[subscriber.id]?.isEstablished = true
-        return .established(subscriber: subscriber.id)
+        return fulfilled(for: subscriber.id)
+    }
+
+    /// Notes that a subscriber's start in the history of one of its channels is known.
+    package mutating func begun(_ subscriber: Int) -> Outcome? {
+        members[subscriber]?.isEstablished == false ? fulfilled(for: subscriber) : nil
+    }
+
+    /// One of the things that `subscribe` waits for has come.
+    private mutating func fulfilled(for subscriber: Int) -> Outcome? {
+        members[subscriber]?.unconfirmed -= 1
+        guard members[subscriber]?.unconfirmed == 0 else { return nil }
+        members[subscriber]?.isEstablished = true
+        return .established(subscriber: subscriber)
+    }
+
+    /// The channels, and not the patterns, of a subscriber.
+    package func channels(of subscriber: Int) -> [Topic] {
+        (members[subscriber]?.topics ?? []).compactMap { name in
+            name.isPattern ? nil : ids[name].map { Topic(id: $0, name: name) }
+        }
     }
 
     package mutating func unsubscribed(_ id: Int) {

@@ -10,6 +10,10 @@ package enum DeliveryGap: Hashable, Sendable {
     case undeliverable(String)
     /// The server has dropped `lost` messages, for this reason.
     case dropped(lost: Int, String)
+    /// The server has dropped messages before they were read: so many, where it can tell.
+    case trimmed(lost: Int?)
+    /// The channel's history was made anew, or has lost its end.
+    case reset
 }
 
 /// The next thing in a subscriber's sequence.

@@ -14,11 +14,11 @@ package protocol Driver: AnyObject, Sendable {
     /// Waits on the caller's actor.
     func publish(
         _ payload: Payload, to channel: String, isolation: isolated (any Actor)?
-    ) async -> Result<Int?, PublishFailure>
+    ) async -> Result<Receipt, PublishFailure>
 
     func publish(
         _ payloads: [Payload], to channel: String, isolation: isolated (any Actor)?
-    ) async -> [Result<Int?, PublishFailure>]
+    ) async -> [Result<Receipt, PublishFailure>]
 
     /// Asks the server for an answer. Returns how long that took.
     func ping() async throws(ConnectionFailure) -> Duration

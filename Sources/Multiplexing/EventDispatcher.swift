@@ -47,7 +47,16 @@ struct EventDispatcher {
         case .publishLost(let ticket, let reason): publishes.lost(ticket, reason)
         case .subscribed(let topic, let position):
             topicAnswered(at: now)
-            hub.confirmed(topic, isResumed: position != nil, at: now)
+            hub.confirmed(topic, at: position, at: now)
+        case .page(let page):
+            topicAnswered(at: now)
+            hub.answered(page, at: now)
+        case .pageRefused(let ticket, let rejection):
+            topicAnswered(at: now)
+            hub.refusedPage(ticket, rejection, at: now)
+        case .rang(let topic):
+            hub.rang(topic)
+            hasTopicsChanged = true
         case .unsubscribed(let topic):
             topicAnswered(at: now)
             hub.unsubscribed(topic)
@@ -148,11 +157,14 @@ struct EventDispatcher {
     /// The commands that bring the server to what subscribers want.
     mutating func takeTopicCommands(at now: Instant) -> [Command] {
         hasTopicsChanged = false
-        let wanted = hub.takeRequests()
-        requests.asked(topics: wanted.subscribe.count + wanted.unsubscribe.count, at: now)
-        var commands: [Command] = []
-        if !wanted.subscribe.isEmpty { commands.append(.subscribe(wanted.subscribe)) }
-        if !wanted.unsubscribe.isEmpty { commands.append(.unsubscribe(wanted.unsubscribe)) }
+        let commands = hub.takeCommands()
+        for case .subscribe(let topics) in commands {
+            requests.asked(topics: topics.count, at: now)
+        }
+        for case .unsubscribe(let topics) in commands {
+            requests.asked(topics: topics.count, at: now)
+        }
+        for case .read(let pages) in commands { requests.asked(topics: pages.count, at: now) }
         return commands
     }
 

@@ -8,8 +8,12 @@ internal import Synchronization
 package final class Hub: Sendable {
     package typealias Waiter = CheckedContinuation<SubscriptionFailure?, Never>
 
-    fileprivate struct State {
+    struct State {
         var table = ChannelTable()
+        /// The readers of channels whose history the server keeps.
+        var cursors = CursorTable()
+        /// The places at which new subscribers begin, before `subscribe` returns.
+        var starts: [Int: [String: Position]] = [:]
         /// The calls of `subscribe` that wait for the server's confirmation.
         var waiters: [Int: Waiter] = [:]
         var lastSubscriber = 0
@@ -35,12 +39,17 @@ package final class Hub: Sendable {
         package init() {}
     }
 
-    private let state = Mutex(State())
+    let state = Mutex(State())
     private let maximumTopics: Int
+    /// The server keeps the channels' histories, and subscribers read from there.
+    let keepsHistory: Bool
 
-    /// - Parameter maximumTopics: channels and patterns that may be subscribed at the same time.
-    package init(maximumTopics: Int = .max) {
+    /// - Parameters:
+    ///   - maximumTopics: channels and patterns that may be subscribed at the same time.
+    ///   - keepsHistory: whether channels are read from the history that the server keeps.
+    package init(maximumTopics: Int = .max, keepsHistory: Bool = false) {
         self.maximumTopics = maximumTopics
+        self.keepsHistory = keepsHistory
     }
 
     // MARK: Subscribers
@@ -53,8 +62,11 @@ package final class Hub: Sendable {
     }
 
     /// Adds a subscriber. `waiter` is resumed once: with nil when the server has confirmed everything.
+    ///
+    /// - Parameter start: where it begins in the channels' histories, if the server keeps them.
     package func add(
-        _ mailbox: Mailbox, as id: Int, to topics: [TopicName], waiter: Waiter
+        _ mailbox: Mailbox, as id: Int, to topics: [TopicName], from start: HistoryStart = .new,
+        waiter: Waiter
     ) {
         let (failure, signal) = state.withLock {
             state -> (SubscriptionFailure??, (@Sendable () -> Void)?) in
@@ -64,7 +76,13 @@ package final class Hub: Sendable {
             {
                 return (.some(.tooManyTopics(limit: maximumTopics)), nil)
             }
-            if state.table.add(mailbox, as: id, to: topics) { return (.some(nil), nil) }
+            let isEstablished = state.table.add(
+                mailbox, as: id, to: topics, startsInHistory: keepsHistory && start.isAsked)
+            if keepsHistory {
+                state.begin(mailbox, as: id, at: start)
+            }
+            // It may be established and have pages to read.
+            if isEstablished { return (.some(nil), keepsHistory ? state.takeSignal() : nil) }
             state.waiters[id] = waiter
             return (nil, state.takeSignal())
         }
@@ -75,7 +93,7 @@ package final class Hub: Sendable {
     /// Takes a subscriber out. Its mailbox keeps what it has; a call that waits for it fails.
     package func remove(_ id: Int, _ failure: SubscriptionFailure? = nil) {
         let (mailbox, waiter, signal) = state.withLock { state in
-            let mailbox = state.table.remove(id)
+            let mailbox = state.takeOut(id)
             if let mailbox { state.retire(mailbox) }
             return (mailbox, state.waiters.removeValue(forKey: id), state.takeSignal())
         }
@@ -89,7 +107,7 @@ package final class Hub: Sendable {
     package func cancelPending(_ id: Int, _ failure: SubscriptionFailure) {
         let cancelled = state.withLock { state in
             state.waiters.removeValue(forKey: id).map { waiter in
-                (mailbox: state.table.remove(id), waiter: waiter, signal: state.takeSignal())
+                (mailbox: state.takeOut(id), waiter: waiter, signal: state.takeSignal())
             }
         }
         guard let cancelled else { return }
@@ -134,16 +152,17 @@ package final class Hub: Sendable {
 
     /// Ends all subscriptions, after what was received.
     package func close() {
-        let (members, waiters) = state.withLock { state in
+        let (members, waiters, calls) = state.withLock { state in
             state.isOpen = false
             state.signal = nil
             defer { state.waiters = [:] }
             let members = state.table.removeAll()
             for member in members { state.retire(member.mailbox) }
-            return (members, state.waiters)
+            return (members, state.waiters, state.cursors.close())
         }
         for member in members { member.mailbox.finish(nil) }
         for waiter in waiters.values { waiter.resume(returning: .closed) }
+        for call in calls { call.resume(returning: .failure(.closed)) }
     }
 
     package func connected() {
@@ -154,12 +173,26 @@ package final class Hub: Sendable {
     ///
     /// - Parameter since: the moment since which messages may be missing.
     package func disconnected(since: Instant, reason: String) {
-        interrupt(state.withLock { $0.table.disconnected() }, at: since, reason)
+        let missed = state.withLock { state in
+            state.cursors.disconnected()
+            return lossy(state.table.disconnected(), state)
+        }
+        interrupt(missed, at: since, reason)
     }
 
     /// These topics have lost their source together.
     package func interrupted(_ topics: [Int], at now: Instant, reason: String) {
-        interrupt(state.withLock { $0.table.interrupted(topics) }, at: now, reason)
+        interrupt(state.withLock { lossy($0.table.interrupted(topics), $0) }, at: now, reason)
+    }
+
+    /// Leaves out the channels whose history the server keeps: nothing is missing there until a page says so.
+    private func lossy(
+        _ subscribers: [(mailbox: Mailbox, topics: [Int])], _ state: State
+    ) -> [(mailbox: Mailbox, topics: [Int])] {
+        guard keepsHistory else { return subscribers }
+        return subscribers.map { mailbox, topics in
+            (mailbox, topics.filter { state.table.name(of: $0)?.isPattern ?? false })
+        }
     }
 
     private func interrupt(
@@ -170,10 +203,19 @@ package final class Hub: Sendable {
         }
     }
 
-    package func takeRequests() -> (subscribe: [Topic], unsubscribe: [Topic]) {
+    /// The commands that bring the server to what subscribers want.
+    package func takeCommands() -> [Command] {
         state.withLock { state in
             state.isSignalled = false
-            return state.table.takeRequests()
+            let wanted = state.table.takeRequests()
+            var commands: [Command] = []
+            if !wanted.subscribe.isEmpty { commands.append(.subscribe(wanted.subscribe)) }
+            if !wanted.unsubscribe.isEmpty { commands.append(.unsubscribe(wanted.unsubscribe)) }
+            if keepsHistory, state.table.isConnected {
+                let requests = state.cursors.takeRequests()
+                if !requests.isEmpty { commands.append(.read(requests)) }
+            }
+            return commands
         }
     }
 
@@ -213,7 +255,17 @@ package final class Hub: Sendable {
 
     /// - Parameter isResumed: where its subscribers stood, so that they have missed nothing.
     package func confirmed(_ topic: Int, isResumed: Bool = false, at now: Instant) {
-        for (outcome, waiter) in state.withLock({ $0.taking($0.table.confirmed(topic)) }) {
+        act(
+            on: state.withLock { $0.taking($0.table.confirmed(topic)) }, topic,
+            isResumed: isResumed,
+            at: now)
+    }
+
+    func act(
+        on outcomes: [(ChannelTable.Outcome, Waiter?)], _ topic: Int, isResumed: Bool,
+        at now: Instant
+    ) {
+        for (outcome, waiter) in outcomes {
             switch outcome {
             case .established, .failed: waiter?.resume(returning: nil)
             case .restored(let mailbox):
@@ -230,13 +282,17 @@ package final class Hub: Sendable {
     }
 
     package func unsubscribed(_ topic: Int) {
-        state.withLock { $0.table.unsubscribed(topic) }
+        state.withLock { state in
+            state.table.unsubscribed(topic)
+            if keepsHistory { state.cursors.unsubscribed(topic) }
+        }
     }
 
     package func refused(_ topic: Int, _ rejection: Rejection) {
-        for (outcome, waiter) in state.withLock({
-            $0.taking($0.table.refused(topic, rejection))
-        }) {
+        let outcomes = state.withLock { state in
+            state.taking(state.table.refused(topic, rejection))
+        }
+        for (outcome, waiter) in outcomes {
             guard case .failed(_, let mailbox, let failure) = outcome else { continue }
             mailbox.finish(failure)
             waiter?.resume(returning: failure)
@@ -254,15 +310,22 @@ package final class Hub: Sendable {
 }
 
 extension Hub.State {
+    /// Takes a subscriber out of all tables.
+    fileprivate mutating func takeOut(_ id: Int) -> Mailbox? {
+        cursors.remove(id)
+        starts[id] = nil
+        return table.remove(id)
+    }
+
     /// The call that tells the driver, unless it has been told already.
-    fileprivate mutating func takeSignal() -> (@Sendable () -> Void)? {
+    mutating func takeSignal() -> (@Sendable () -> Void)? {
         if isSignalled { return nil }
         isSignalled = true
         return signal
     }
 
     /// Takes the waiters that outcomes are for in the same moment, so that each is resumed exactly once.
-    fileprivate mutating func taking(
+    mutating func taking(
         _ outcomes: [ChannelTable.Outcome]
     ) -> [(ChannelTable.Outcome, Hub.Waiter?)] {
         outcomes.map { outcome in
@@ -270,14 +333,16 @@ extension Hub.State {
             case .established(let id): (outcome, waiters.removeValue(forKey: id))
             case .restored: (outcome, nil)
             case .failed(let id, let mailbox, _):
-                (outcome, retiring(mailbox, waiters.removeValue(forKey: id)))
+                (outcome, retiring(id, mailbox))
             }
         }
     }
 
-    private mutating func retiring(_ mailbox: Mailbox, _ waiter: Hub.Waiter?) -> Hub.Waiter? {
+    private mutating func retiring(_ id: Int, _ mailbox: Mailbox) -> Hub.Waiter? {
+        cursors.remove(id)
+        starts[id] = nil
         retire(mailbox)
-        return waiter
+        return waiters.removeValue(forKey: id)
     }
 
     /// Keeps the counts of a mailbox that leaves.

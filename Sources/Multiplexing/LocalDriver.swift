@@ -59,61 +59,62 @@ package final class LocalDriver: Driver {
     private func reconcile() {
         state.withLock { state in
             guard state.isOpen else { return }
-            // Until nothing is left: what the events change may ask for more.
-            while true {
-                let requests = hub.takeRequests()
-                if requests.subscribe.isEmpty, requests.unsubscribe.isEmpty { return }
-                perform(.subscribe(requests.subscribe), &state)
-                perform(.unsubscribe(requests.unsubscribe), &state)
-                _ = deliver(&state)
-            }
+            carryOut(&state)
+        }
+    }
+
+    /// Does what the hub wants, until nothing is left: what the events change may ask for more.
+    private func carryOut(_ state: inout State) {
+        while case let commands = hub.takeCommands(), !commands.isEmpty {
+            for command in commands { perform(command, &state) }
+            _ = deliver(&state)
         }
     }
 
     package func publish(
         _ payload: Payload, to channel: String, isolation: isolated (any Actor)?
-    ) async -> Result<Int?, PublishFailure> {
+    ) async -> Result<Receipt, PublishFailure> {
         Task.isCancelled ? .failure(.cancelled) : publishNow(payload, to: channel)
     }
 
     package func publish(
         _ payloads: [Payload], to channel: String, isolation: isolated (any Actor)?
-    ) async -> [Result<Int?, PublishFailure>] {
+    ) async -> [Result<Receipt, PublishFailure>] {
         payloads.map { publishNow($0, to: channel) }
     }
 
     private func publishNow(
         _ payload: Payload, to channel: String
-    ) -> Result<Int?, PublishFailure> {
+    ) -> Result<Receipt, PublishFailure> {
         state.withLock { state in
             guard state.isOpen else { return .failure(.closed) }
             let publication = Publication(ticket: 0, channel: channel, payload: payload)
             perform(.publish([publication]), &state)
             let result = deliver(&state)
             if case .success = result { state.published += 1 }
+            if hub.keepsHistory { carryOut(&state) }
             return result
         }
     }
 
     private func perform(_ command: Command, _ state: inout State) {
-        switch command {
-        case .subscribe(let topics) where topics.isEmpty: return
-        case .unsubscribe(let topics) where topics.isEmpty: return
-        default: break
-        }
         observers.trace?(TranscriptLine.command(command))
         state.session.perform(command, at: clock(), into: &state.output)
     }
 
     /// Hands the session's events to the hub. The result is the outcome of what was published.
-    private func deliver(_ state: inout State) -> Result<Int?, PublishFailure> {
-        var result = Result<Int?, PublishFailure>.success(nil)
+    private func deliver(_ state: inout State) -> Result<Receipt, PublishFailure> {
+        var result = Result<Receipt, PublishFailure>.success(Receipt())
         state.output.drainEvents { event in
             observers.trace(event, hub)
             switch event {
             case .messages(let block): hub.deliver(block)
             case .subscribed(let topic, let position):
-                hub.confirmed(topic, isResumed: position != nil, at: clock())
+                hub.confirmed(topic, at: position, at: clock())
+            case .page(let page): hub.answered(page, at: clock())
+            case .pageRefused(let ticket, let rejection):
+                hub.refusedPage(ticket, rejection, at: clock())
+            case .rang(let topic): hub.rang(topic)
             case .unsubscribed(let topic): hub.unsubscribed(topic)
             case .subscriptionRefused(let topic, let rejection):
                 hub.refused(topic, rejection)

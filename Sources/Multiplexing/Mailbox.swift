@@ -1,4 +1,4 @@
-internal import BroadcasterWire
+package import BroadcasterWire
 internal import Synchronization
 
 /// One subscriber's side of the hub: the deliveries that wait for it, and the task that waits for them.
@@ -28,10 +28,20 @@ package final class Mailbox: Sendable {
         let task: TaskWaiter<Void>
     }
 
-    private let state: Mutex<State>
+    /// How much a mailbox has taken of a page.
+    package enum Taken: Hashable, Sendable {
+        case all
+        /// Up to the message at this position; none where it is nil.
+        case some(Position?)
+    }
 
-    package init(limits: MailboxLimits) {
+    private let state: Mutex<State>
+    private let relieved: @Sendable () -> Void
+
+    /// - Parameter relieved: called when there is room again for what was not taken, by whoever made the room.
+    package init(limits: MailboxLimits, relieved: @escaping @Sendable () -> Void = {}) {
         state = Mutex(State(content: MailboxState(limits: limits)))
+        self.relieved = relieved
     }
 
     // MARK: For the hub
@@ -41,6 +51,18 @@ package final class Mailbox: Sendable {
             for run in runs { state.offer(block, run) }
         }
     }
+
+    func take(_ block: MessageBlock, isLive: Bool) -> Taken {
+        change { $0.take(block, isLive: isLive) }
+    }
+
+    func report(_ gap: DeliveryGap, of topic: Int) -> Taken {
+        change { $0.report(gap, of: topic) }
+        return .all
+    }
+
+    var isStarved: Bool { state.withLock { $0.content.isStarved } }
+    var room: Int { state.withLock { $0.content.room } }
 
     func miss(_ topic: Int, _ gap: DeliveryGap) {
         change { $0.miss(topic, gap) }
@@ -63,27 +85,36 @@ package final class Mailbox: Sendable {
     }
 
     /// Decides under the lock and wakes the tasks outside of it.
-    private func change(_ body: (inout MailboxState) -> Void) {
-        let (first, others) = state.withLock { state -> (Waiter?, [Waiter]) in
-            body(&state.content)
-            guard state.waiter != nil, state.content.isReady else { return (nil, []) }
+    private func change<Result: Sendable>(_ body: (inout MailboxState) -> Result) -> Result {
+        let (result, first, others) = state.withLock { state -> (Result, Waiter?, [Waiter]) in
+            let result = body(&state.content)
+            guard state.waiter != nil, state.content.isReady else { return (result, nil, []) }
             defer { state.others = [] }
-            return (state.waiter.take(), state.others)
+            return (result, state.waiter.take(), state.others)
         }
         first?.task.resume(returning: ())
         for other in others { other.task.resume(returning: ()) }
+        return result
     }
 
     // MARK: For the subscriber
 
     /// Takes the next delivery; nil while there is none.
     package func poll() -> Delivery? {
-        state.withLock { $0.content.next() }
+        let (delivery, isRelieved) = state.withLock { state in
+            (state.content.next(), state.content.takeRelief())
+        }
+        if isRelieved { relieved() }
+        return delivery
     }
 
     /// Takes the next delivery, if it is a message.
     package func pollMessage() -> DeliveredMessage? {
-        state.withLock { $0.content.nextMessage() }
+        let (message, isRelieved) = state.withLock { state in
+            (state.content.nextMessage(), state.content.takeRelief())
+        }
+        if isRelieved { relieved() }
+        return message
     }
 
     package var isReady: Bool { state.withLock { $0.content.isReady } }

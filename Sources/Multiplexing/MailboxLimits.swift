@@ -4,6 +4,8 @@ package struct MailboxLimits: Hashable, Sendable {
         case dropOldest
         case dropNewest
         case fail
+        /// What there is no room for is read again from the channel's history. Where there is none, as `dropOldest`.
+        case refill
     }
 
     package var messages: Int

@@ -16,6 +16,8 @@ package struct MailboxState: Sendable {
     /// Nothing more is taken in. A flag beside the failure, since a look at that costs more, for every message.
     private var hasEnded = false
     private var failure: SubscriptionFailure?
+    /// Some of what was offered had no room, and can be read again.
+    package private(set) var isStarved = false
     package private(set) var count = 0
     /// The bytes of messages, and of names that a pattern has matched.
     package private(set) var byteCount = 0
@@ -33,7 +35,7 @@ package struct MailboxState: Sendable {
         if hasEnded { return }
         let run = block.extent(ofRun: number)
         switch limits.overflow {
-        case .dropOldest:
+        case .dropOldest, .refill:
             append(block, number, run)
             while isOver, dropOldest() {}
         case .dropNewest:
@@ -47,6 +49,45 @@ package struct MailboxState: Sendable {
             dropped += lost
             finish(.overflow(lost: lost))
         }
+    }
+
+    /// Adds messages of a history: as many as there is room for, if they can be read again.
+    ///
+    /// - Parameter isLive: whether they come with the channel's tail, so that the policy decides.
+    package mutating func take(_ block: MessageBlock, isLive: Bool) -> Mailbox.Taken {
+        if hasEnded { return .all }
+        if isLive, limits.overflow != .refill {
+            offer(block)
+            return .all
+        }
+        let run = block.extent(ofRun: 0)
+        let count = appendWhatFits(block, 0, run)
+        if count == run.count { return .all }
+        isStarved = true
+        var last: Position?
+        var number = 0
+        block.forEachPosition { position in
+            number += 1
+            if number == count { last = position }
+        }
+        return .some(last)
+    }
+
+    /// Notes a gap in a history.
+    package mutating func report(_ gap: DeliveryGap, of topic: Int) {
+        if !hasEnded { append(gap, of: topic) }
+    }
+
+    /// The messages that there is room for.
+    package var room: Int { max(limits.messages - count, 0) }
+
+    /// True once when there is room again for what was not taken: half of the mailbox, so that a page is worth its while.
+    package mutating func takeRelief() -> Bool {
+        guard isStarved, count <= limits.messages / 2, byteCount <= limits.bytes / 2 else {
+            return false
+        }
+        isStarved = false
+        return true
     }
 
     /// Notes that something of `topic` was lost on its way, or at the server.

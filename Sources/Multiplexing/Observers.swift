@@ -45,6 +45,8 @@ package enum LogEvent: Hashable, Sendable {
     case connected(ServerIdentity, Endpoint)
     case lost(ConnectionFailure, retryIn: Duration)
     case refused(TopicName, Rejection)
+    /// A lane's security is less than it could be: the URL asks for no more.
+    case unverified(String)
     /// The server warns, in these words.
     case warned(String)
     case closed

@@ -1,8 +1,9 @@
+import BroadcasterWire
 import Synchronization
 
 /// The results of the messages that one call publishes together.
 final class PublishBatch: Sendable {
-    typealias Outcome = Result<Int?, PublishFailure>
+    typealias Outcome = Result<Receipt, PublishFailure>
 
     private struct State {
         var results: [Outcome]

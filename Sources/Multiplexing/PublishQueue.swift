@@ -5,7 +5,7 @@ internal import Synchronization
 package final class PublishQueue: Sendable {
     /// A task, or a place in a batch. No enum: as one, its copying was a tenth of what publishing took.
     struct Waiter: Sendable {
-        var task: TaskWaiter<Result<Int?, PublishFailure>>?
+        var task: TaskWaiter<Result<Receipt, PublishFailure>>?
         var batch: PublishBatch?
         var index = 0
     }
@@ -40,7 +40,7 @@ package final class PublishQueue: Sendable {
     /// caller's actor.
     package func publish(
         _ payload: Payload, to channel: String, isolation: isolated (any Actor)?
-    ) async -> Result<Int?, PublishFailure> {
+    ) async -> Result<Receipt, PublishFailure> {
         let ids = newIDs(1)
         // The closure names the actor, so as to stay on it; see `Mailbox.wait`.
         return await withTaskCancellationHandler(
@@ -56,7 +56,7 @@ package final class PublishQueue: Sendable {
     /// Publishes many messages as `publish` does one; they are sent in order without waiting for each other.
     package func publish(
         _ payloads: [Payload], to channel: String, isolation: isolated (any Actor)?
-    ) async -> [Result<Int?, PublishFailure>] {
+    ) async -> [Result<Receipt, PublishFailure>] {
         guard !payloads.isEmpty else { return [] }
         let ids = newIDs(payloads.count)
         return await withTaskCancellationHandler(

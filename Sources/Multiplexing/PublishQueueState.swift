@@ -23,7 +23,7 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
         var isAnswered = false
     }
 
-    package typealias Settled = (waiter: Waiter, result: Result<Int?, PublishFailure>)
+    package typealias Settled = (waiter: Waiter, result: Result<Receipt, PublishFailure>)
 
     private var unsent = Queue<Unsent>()
     private var sent = Queue<Sent>()
@@ -81,7 +81,7 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
 
     /// Records the answer to a message. Most answers come in the order of sending.
     package mutating func answered(
-        _ ticket: UInt64, _ result: Result<Int?, PublishFailure>
+        _ ticket: UInt64, _ result: Result<Receipt, PublishFailure>
     ) -> Settled? {
         guard ticket >= firstTicket, ticket - firstTicket < UInt64(sent.count) else { return nil }
         let index = Int(ticket - firstTicket)

@@ -69,13 +69,13 @@ package final class ServerDriver: Driver {
 
     package func publish(
         _ payload: Payload, to channel: String, isolation: isolated (any Actor)?
-    ) async -> Result<Int?, PublishFailure> {
+    ) async -> Result<Receipt, PublishFailure> {
         await publishes.publish(payload, to: channel, isolation: isolation)
     }
 
     package func publish(
         _ payloads: [Payload], to channel: String, isolation: isolated (any Actor)?
-    ) async -> [Result<Int?, PublishFailure>] {
+    ) async -> [Result<Receipt, PublishFailure>] {
         await publishes.publish(payloads, to: channel, isolation: isolation)
     }
 

@@ -33,7 +33,7 @@ actor SessionRunner {
     ) {
         self.host = host
         self.backend = backend
-        lanes = LaneSet(on: host, passwords: passwords ?? backend.passwords)
+        lanes = LaneSet(on: host, for: backend, passwords: passwords)
         self.limits = limits
         self.dispatcher = dispatcher
         state = ConnectionState(servers: backend.endpoints, limits)
@@ -173,7 +173,7 @@ actor SessionRunner {
         case .ready(let identity):
             state.ready(at: host.now)
             conversation?.becameReady()
-            dispatcher.connected(to: state.servers.current, identity)
+            dispatcher.connected(to: state.servers.current, lanes.secured(identity))
         case .rejected(let rejection): lose(.rejected(rejection))
         case .redirected(let endpoints):
             guard endSession(.lost("the server sends its clients elsewhere")) else { return }

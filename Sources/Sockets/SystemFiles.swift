@@ -15,6 +15,13 @@ package enum SystemFiles {
         return unsafe String(cString: entry.pointee.pw_name)
     }
 
+    /// The time at which a file or folder was last changed, in nanoseconds; nil if there is none.
+    package static func modified(_ path: String) -> Int? {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { return nil }
+        return status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec
+    }
+
     /// Reads a file's text, at most 1 MiB of it, and the lowest nine bits of its mode; nil if there is no file. The
     /// text is empty unless the file is regular.
     package static func read(_ path: String) -> (text: String, permissions: Int)? {

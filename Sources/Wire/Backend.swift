@@ -11,6 +11,9 @@ package protocol Backend: Sendable {
     /// reaches the session with `opened`.
     var passwords: PasswordSource? { get }
 
+    /// The security of a lane to this server from its first byte on; nil: none, or the session asks for it later.
+    func security(to endpoint: Endpoint) -> TLSOptions?
+
     /// Makes a new conversation, before its first byte.
     func makeSession() -> any Session
 
@@ -21,11 +24,26 @@ package protocol Backend: Sendable {
     /// The reason, in words, for which the server would refuse this message; nil where it would not. Asked before any
     /// I/O.
     func refusal(ofPublishing payload: Payload, to channel: String) -> String?
+
+    /// True if the server keeps channels' messages: sessions then answer `.read`, and say `.rang` where others push.
+    var keepsHistory: Bool { get }
+
+    /// The reason, in words, for which this is no position of a backend like this one; nil where it is.
+    func refusal(of position: Position) -> String?
 }
 
 extension Backend {
+    /// False.
+    package var keepsHistory: Bool { false }
+
+    /// Any: the server keeps none.
+    package func refusal(of position: Position) -> String? { "the server keeps no history" }
+
     /// None.
     package var passwords: PasswordSource? { nil }
+
+    /// None.
+    package func security(to endpoint: Endpoint) -> TLSOptions? { nil }
 }
 
 /// A backend that URLs lead to.

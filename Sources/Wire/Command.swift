@@ -6,6 +6,9 @@ package enum Command: Sendable {
     case unsubscribe([Topic])
     /// Each message is answered by `.published`, `.publishRefused` or `.publishLost` with its ticket.
     case publish([Publication])
+    /// Reads from histories. Each request is answered by `.page` or `.pageRefused`. Only backends that keep a history
+    /// get it.
+    case read([HistoryRequest])
     /// Answered by `.answered`.
     case ping
     /// Says goodbye to the server. Nothing is sent after it.

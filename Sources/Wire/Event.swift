@@ -8,7 +8,8 @@ package enum Event: Sendable {
     /// there with a new session.
     case redirected([Endpoint])
     /// The server delivers the topic. With a position: from there on, so that a subscriber that stood there has missed
-    /// nothing. Without: from now on.
+    /// nothing. Without: from now on. Where the backend keeps a history, the position is that of its newest message, and
+    /// `.rang` tells of what comes behind.
     case subscribed(topic: Int, resumedAt: Position? = nil)
     case unsubscribed(topic: Int)
     case subscriptionRefused(topic: Int, Rejection)
@@ -18,6 +19,11 @@ package enum Event: Sendable {
     /// There is no server to ask for these topics now. No answer is due; `.subscribed` follows when there is one.
     case postponed(topics: [Int])
     case messages(MessageBlock)
+    /// The answer to a request to read.
+    case page(HistoryPage)
+    case pageRefused(ticket: UInt64, Rejection)
+    /// There may be messages in this topic's history behind those that were read. Promises nothing: the core reads.
+    case rang(topic: Int)
     /// Something came for this topic that is no message: a part of one whose rest is missing.
     case undeliverable(topic: Int, String)
     /// So many messages of this topic fell at the server before they could come, and why.
@@ -47,6 +53,8 @@ package struct ServerIdentity: Hashable, Sendable {
     package let version: String
     /// The wire protocol in use, such as `RESP3`.
     package let dialect: String
+    /// The main lane's security, as the core has it.
+    package var security: LaneSecurity?
 
     package init(product: String, version: String, dialect: String) {
         self.product = product

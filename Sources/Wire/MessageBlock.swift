@@ -77,6 +77,39 @@ package final class MessageBlock: Sendable {
         return size == 0 ? nil : Position(storage[start - size..<start])
     }
 
+    /// Calls `body` with the position of each message of the first run.
+    package func forEachPosition(_ body: (Position) -> Void) {
+        let extent = extent(ofRun: 0)
+        guard extent.positionSize > 0 else { return }
+        var offset = extent.start
+        for _ in 0..<extent.count {
+            let range = message(at: offset, positionSize: extent.positionSize)
+            if let position = position(ofRun: 0, messageAt: range.lowerBound) { body(position) }
+            offset = range.upperBound
+        }
+    }
+
+    /// The messages of the first run that come behind `cursor`, in a block of their own; nil where there are none.
+    package func rest(behind cursor: Cursor) -> MessageBlock? {
+        let whole = extent(ofRun: 0)
+        var (offset, left) = (whole.start, whole.count)
+        while left > 0 {
+            let range = message(at: offset, positionSize: whole.positionSize)
+            if let position = position(ofRun: 0, messageAt: range.lowerBound),
+                cursor < .after(position)
+            {
+                break
+            }
+            (offset, left) = (range.upperBound, left - 1)
+        }
+        guard left > 0 else { return nil }
+        let rest = Run(
+            topic: first.topic, origin: first.origin,
+            extent: Extent(
+                start: 0, positionSize: whole.positionSize, count: left, end: whole.end - offset))
+        return MessageBlock(storage: Array(storage[offset..<whole.end]), first: rest)
+    }
+
     /// The first `count` messages of a run, which end at `offset`, in a block of their own.
     package func copy(ofRun number: Int, first count: Int, endingAt offset: Int) -> MessageBlock {
         let whole = extent(ofRun: number)
@@ -134,6 +167,19 @@ package struct MessageCollector: Sendable {
         let size = payload.byteCount
         let finished = makeRoom(size, topic, origin)
         storage.appendLittleEndian(UInt32(truncatingIfNeeded: size))
+        payload.append(to: &storage)
+        extendRun()
+        return finished
+    }
+
+    /// The same, for a message that is not in a buffer and stands at `position` of its stream.
+    package mutating func add(
+        _ payload: Payload, position: Position, topic: Int, origin: Origin
+    ) -> MessageBlock? {
+        let size = payload.byteCount
+        let finished = makeRoom(size, topic, origin, positionSize: position.count)
+        storage.appendLittleEndian(UInt32(truncatingIfNeeded: size))
+        storage.append(contentsOf: position.bytes)
         payload.append(to: &storage)
         extendRun()
         return finished

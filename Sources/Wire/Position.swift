@@ -6,7 +6,7 @@ package struct Position: Hashable, Sendable, Comparable {
     package static let longest = 24
 
     /// The bytes, the first in the highest place, zero beyond `count`.
-    private var words: InlineArray<3, UInt64> = [0, 0, 0]
+    private(set) var words: InlineArray<3, UInt64> = [0, 0, 0]
     package let count: Int
 
     /// A position of at most 24 bytes; nil for more.
@@ -16,6 +16,35 @@ package struct Position: Hashable, Sendable, Comparable {
         for (index, byte) in bytes.enumerated() {
             words[index / 8] |= UInt64(byte) << (56 - 8 * (index % 8))
         }
+    }
+
+    /// Before the first message of a channel that has none yet: no bytes.
+    package static let origin = Position()
+
+    private init() {
+        count = 0
+    }
+
+    /// A position of two numbers, the first the more significant.
+    package init(_ major: UInt64, _ minor: UInt64) {
+        words = [major, minor, 0]
+        count = 16
+    }
+
+    /// A position of two numbers in a life of the channel, which `epoch` tells from others.
+    package init(epoch: UInt64, _ major: UInt64, _ minor: UInt64) {
+        words = [epoch, major, minor]
+        count = 24
+    }
+
+    /// The two numbers of a position that has no epoch.
+    package var pair: (major: UInt64, minor: UInt64)? {
+        count == 16 ? (words[0], words[1]) : nil
+    }
+
+    /// The numbers of a position that has an epoch.
+    package var triple: (epoch: UInt64, major: UInt64, minor: UInt64)? {
+        count == 24 ? (words[0], words[1], words[2]) : nil
     }
 
     package var bytes: [UInt8] {

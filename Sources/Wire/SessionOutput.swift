@@ -2,9 +2,11 @@
 ///
 /// The core empties it after every call; a test compares it.
 package struct SessionOutput: Sendable {
-    /// A lane that the session wants to have connected.
+    /// A lane that the session wants to have connected, or secured.
     package struct Connection: Hashable, Sendable {
         package let lane: Lane
+        /// The security for a lane that is there already; nil asks for a new one.
+        package var security: TLSOptions?
         /// nil is the server that the core is connected to, or trying.
         package let endpoint: Endpoint?
         /// True if the session logs in there, and so needs the password.
@@ -71,11 +73,15 @@ package struct SessionOutput: Sendable {
         }
     }
 
-    /// Adds the server's acceptance of a message. `receivers` is how many it delivered to, where it says so.
-    package mutating func append(published ticket: UInt64, receivers: Int?) {
-        if acceptance?.add(ticket: ticket, receivers: receivers) == true { return }
+    /// Adds the server's acceptance of a message. `receivers` is how many it delivered to, where it says so; `position` its
+    /// place in the channel's history.
+    package mutating func append(
+        published ticket: UInt64, receivers: Int?, position: Position? = nil
+    ) {
+        let receipt = Receipt(receivers: receivers, position: position)
+        if acceptance?.add(ticket: ticket, receipt) == true { return }
         finishLast()
-        acceptance = Acceptance(ticket: ticket, receivers: receivers)
+        acceptance = Acceptance(ticket: ticket, receipt)
     }
 
     /// Asks for `lane` to be connected, to `endpoint` or else to the server that the session is with. A lane that is
@@ -84,6 +90,13 @@ package struct SessionOutput: Sendable {
     /// - Parameter login: whether the session logs in there, and so needs the password.
     package mutating func connect(_ lane: Lane, to endpoint: Endpoint? = nil, login: Bool = true) {
         connections.append(Connection(lane: lane, endpoint: endpoint, isLogin: login))
+    }
+
+    /// Asks for `lane`, which is there, to be secured from here on: the session has taken all that has come, and puts
+    /// nothing there until the lane is opened once more, with its security. What comes before that is a fault.
+    package mutating func secure(_ lane: Lane, _ options: TLSOptions) {
+        connections.append(
+            Connection(lane: lane, security: options, endpoint: nil, isLogin: false))
     }
 
     /// Closes `lane` after what was put there to send.

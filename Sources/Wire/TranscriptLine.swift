@@ -47,6 +47,7 @@ package enum TranscriptLine {
             messages.map { message in
                 "> publish \(show(.channel(message.channel))) \(escape(message.payload.bytes))"
             }.joined(separator: "\n")
+        case .read(let requests): requests.map { "> read \(show($0))" }.joined(separator: "\n")
         case .ping: "> ping"
         case .close: "> close"
         }
@@ -61,7 +62,7 @@ package enum TranscriptLine {
         case .redirected(let endpoints):
             return ["! redirected " + endpoints.map(\.description).joined(separator: " ")]
         case .subscribed(let topic, let position):
-            return ["! subscribed \(name(topic))" + (position.map { " at \(show($0))" } ?? "")]
+            return ["! subscribed \(name(topic))" + (position.map { " at \($0)" } ?? "")]
         case .unsubscribed(let topic): return ["! unsubscribed \(name(topic))"]
         case .subscriptionRefused(let topic, let rejection):
             return ["! refused \(name(topic)) \(rejection.message)"]
@@ -70,13 +71,17 @@ package enum TranscriptLine {
         case .postponed(let topics):
             return ["! postponed \(topics.map(name).joined(separator: " "))"]
         case .messages(let block): return messages(block)
+        case .page(let page): return lines(of: page)
+        case .pageRefused(let ticket, let rejection):
+            return ["! page refused \(ticket) \(rejection.message)"]
+        case .rang(let topic): return ["! rang \(name(topic))"]
         case .undeliverable(let topic, let text): return ["! undeliverable \(name(topic)) \(text)"]
         case .dropped(let topic, let count, let text):
             return ["! dropped \(name(topic)) \(count) \(text)"]
         case .published(let acceptance):
             return (0..<acceptance.count).map { offset in
                 let ticket = acceptance.firstTicket + UInt64(offset)
-                return "! published \(ticket) \(acceptance[offset].map(String.init) ?? "?")"
+                return "! published \(ticket) \(show(acceptance[offset]))"
             }
         case .publishRefused(let ticket, let rejection):
             return ["! publish refused \(ticket) \(rejection.message)"]
@@ -86,7 +91,7 @@ package enum TranscriptLine {
         }
     }
 
-    private static func messages(_ block: MessageBlock) -> [String] {
+    static func messages(_ block: MessageBlock) -> [String] {
         (0..<block.runCount).flatMap { number in
             let (origin, extent) = (block.origin(ofRun: number), block.extent(ofRun: number))
             var offset = extent.start
@@ -95,7 +100,7 @@ package enum TranscriptLine {
                 offset = range.upperBound
                 let position = block.position(ofRun: number, messageAt: range.lowerBound)
                 let pattern = origin.pattern.map { " (\(escape($0.utf8)))" } ?? ""
-                let place = position.map { " [\(show($0))]" } ?? ""
+                let place = position.map { " [\($0)]" } ?? ""
                 return "! message \(escape(origin.channelBytes))\(pattern)\(place)"
                     + " \(escape(block.storage[range]))"
             }
@@ -107,15 +112,16 @@ package enum TranscriptLine {
     }
 
     /// Shows a name among others: escapes its blanks too.
-    private static func show(_ name: TopicName) -> String {
+    static func show(_ name: TopicName) -> String {
         let words = name.bytes.split(
             separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
         return (name.isPattern ? "~" : "")
             + words.map { escape($0) }.joined(separator: "\\x20")
     }
 
-    private static func show(_ position: Position) -> String {
-        position.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    private static func show(_ receipt: Receipt) -> String {
+        (receipt.receivers.map(String.init) ?? "?")
+            + (receipt.position.map { " at \($0)" } ?? "")
     }
 
     private static func mark(_ lane: Lane) -> String {

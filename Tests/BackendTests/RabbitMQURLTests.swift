@@ -40,14 +40,16 @@ struct RabbitMQURLTests {
     }
 
     @Test(arguments: [
-        ("amqps://h", "amqps:// needs TLS, which is not there yet: use amqp://"),
+        ("amqps://h?auth_mechanism=external", "give one by certfile, in an amqps URL"),
+        ("amqps://h?verify=maybe", "verify is verify_peer or verify_none, not \"maybe\""),
+        ("amqps://h?keyfile=/k", "keyfile needs certfile"),
         ("amqp://", "the URL has no host"), ("amqp:///v", "the URL has no host"),
         ("amqp://a,,b", "the URL has no host"),
         ("amqp://h?colour=red", "unknown option \"colour\""),
         ("amqp://h?heartbeat=-1", "the option heartbeat is not a number from 0 to 65535"),
         ("amqp://h?frame_max=4096", "the option frame_max is not a number from 8192"),
-        ("amqp://h?auth_mechanism=external", "a client's certificate, and needs TLS"),
-        ("amqp://h?auth_mechanism=scram", "is plain or amqplain, not \"scram\""),
+        ("amqp://h?auth_mechanism=external", "logs in by a client's certificate"),
+        ("amqp://h?auth_mechanism=scram", "is plain, amqplain or external, not \"scram\""),
         ("amqp://h?verify=verify_peer", "the option verify needs TLS"),
         ("amqp://h?cacertfile=/x", "the option cacertfile needs TLS"),
         ("amqp://h?exchange=", "the option exchange is empty"),
@@ -59,6 +61,22 @@ struct RabbitMQURLTests {
     func whatCannotBeKeptIsRefused(text: String, says: String) {
         let error = #expect(throws: URLError.self) { try RabbitMQURL(try ServerURL(text)) }
         #expect(error?.description.contains(says) == true, "\(String(describing: error))")
+    }
+
+    @Test func securityIsNamedAsRabbitMQNamesIt() throws {
+        let url = try RabbitMQURL(
+            try ServerURL(
+                "amqps://h?cacertfile=/ca&certfile=/c&keyfile=/k&password=pw&server_name_indication=n"
+                    + "&auth_mechanism=external"))
+        #expect(url.endpoints == [.tcp(host: "h", port: 5671)])
+        #expect(url.mechanism == .external)
+        let security = url.security
+        #expect(security?.verification == .full && security?.authorityFile == "/ca")
+        #expect(security?.certificateFile == "/c" && security?.keyFile == "/k")
+        #expect(security?.keyPassword == "pw" && security?.serverName == "n")
+        let open = try RabbitMQURL(try ServerURL("amqps://h?verify=verify_none"))
+        #expect(open.security?.verification == TLSOptions.Verification.none)
+        #expect(try RabbitMQURL(try ServerURL("amqp://h")).security == nil)
     }
 
     @Test func theTimeToConnectMayBeGivenInMilliseconds() throws {

@@ -68,7 +68,7 @@ struct LogAndTraceTests: ScriptedServerTesting {
         var options = BroadcastOptions.patient
         options.log = { entry in lines.withLock { $0.append(entry) } }
         let broadcast = try Broadcast(
-            "postgres://someone@127.0.0.1:\(server.port)/d", options: options)
+            "postgres://someone@127.0.0.1:\(server.port)/d?sslmode=disable", options: options)
         try await broadcast.connect()
         _ = try await broadcast.ping()
         await broadcast.disconnect()

@@ -18,7 +18,7 @@ struct LocalDriverTests {
     }
 
     private func publish(_ text: String, _ driver: LocalDriver) async -> Result<
-        Int?, PublishFailure
+        Receipt, PublishFailure
     > {
         await driver.publish(.text(text), to: "c", isolation: nil)
     }
@@ -27,10 +27,10 @@ struct LocalDriverTests {
         let driver = driver()
         _ = try driver.open()
         let subscriber = try await MeshSubscriber(hub, ["c"])
-        #expect(await publish("1", driver) == .success(1))
+        #expect(await publish("1", driver) == .success(Receipt(receivers: 1)))
         #expect(subscriber.taken() == ["c:1"])
         hub.remove(subscriber.id)
-        #expect(await publish("2", driver) == .success(0))
+        #expect(await publish("2", driver) == .success(Receipt(receivers: 0)))
         #expect(driver.published == 2)
     }
 
@@ -41,7 +41,7 @@ struct LocalDriverTests {
         _ = try driver.open()
         #expect(try await driver.ping() == .zero)
         let subscriber = try await MeshSubscriber(hub, ["c"])
-        #expect(await publish("1", driver) == .success(1))
+        #expect(await publish("1", driver) == .success(Receipt(receivers: 1)))
         #expect(subscriber.taken() == ["c:1"])
     }
 
@@ -50,7 +50,7 @@ struct LocalDriverTests {
         let driver = driver(status: { status in statuses.withLock { $0.append(status) } })
         _ = try driver.open()
         let subscriber = try await MeshSubscriber(hub, ["c"])
-        #expect(await publish("1", driver) == .success(1))
+        #expect(await publish("1", driver) == .success(Receipt(receivers: 1)))
         await driver.stop()
         #expect(subscriber.taken() == ["c:1", "end "])
         #expect(await publish("2", driver) == .failure(.closed))

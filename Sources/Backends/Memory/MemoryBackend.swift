@@ -4,20 +4,51 @@ package import BroadcasterWire
 package struct MemoryBackend: URLBackend {
     package static let schemes = ["memory"]
 
-    private let maximumMessageSize: Int
+    /// The bounds of what is kept.
+    package struct HistoryLimits: Hashable, Sendable {
+        /// Messages of each channel.
+        package let messages: Int
+        /// Bytes of all channels together: beyond it, the oldest messages go.
+        package let bytes: Int
 
-    package init(maximumMessageSize: Int) {
+        package init(messages: Int, bytes: Int = 64 << 20) {
+            self.messages = messages
+            self.bytes = bytes
+        }
+    }
+
+    private let maximumMessageSize: Int
+    private let history: HistoryLimits?
+    /// Tells the histories of two sessions apart.
+    private let newEpoch: @Sendable () -> UInt64
+
+    package init(
+        maximumMessageSize: Int, history: HistoryLimits? = nil,
+        newEpoch: @escaping @Sendable () -> UInt64 = { .random(in: 1 ... .max) }
+    ) {
         self.maximumMessageSize = maximumMessageSize
+        self.history = history
+        self.newEpoch = newEpoch
     }
 
     package init(
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment
     ) throws(URLError) {
-        try url.options.finish(scheme: "memory")
+        var rest = url.options
+        let messages = try rest.takeInteger("history", in: 1...1_000_000_000)
+        let bytes = try rest.takeInteger("history_bytes", in: 1...(1 << 40))
+        try rest.finish(scheme: "memory")
+        if messages == nil, bytes != nil {
+            throw URLError(
+                "history_bytes bounds a history: say also how many messages of each channel are kept, by history=1000"
+            )
+        }
         guard url.user == nil, url.hosts.isEmpty, url.path.isEmpty || url.path == "/" else {
             throw URLError("a memory URL names no server: write memory://")
         }
-        maximumMessageSize = options.maximumMessageSize
+        self.init(
+            maximumMessageSize: options.maximumMessageSize,
+            history: messages.map { HistoryLimits(messages: $0, bytes: bytes ?? 64 << 20) })
     }
 
     package var endpoints: [Endpoint] { [] }
@@ -25,7 +56,14 @@ package struct MemoryBackend: URLBackend {
     package var secrets: [String] { [] }
 
     package func makeSession() -> any Session {
-        MemorySession()
+        MemorySession(history.map { MemoryHistory($0, epoch: newEpoch()) })
+    }
+
+    package var keepsHistory: Bool { history != nil }
+
+    package func refusal(of position: Position) -> String? {
+        let isOurs = position == .origin || position.triple.map { $0.minor == 0 } ?? false
+        return isOurs ? nil : "it is no position of memory://, as 3f9a01:17-0 is one"
     }
 
     package func refusal(of topic: TopicName) -> String? {

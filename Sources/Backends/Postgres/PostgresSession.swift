@@ -44,7 +44,7 @@ struct PostgresSession: Session {
     ) {
         openedAt = now
         switch lane {
-        case .main: handshake.start(password: peer.password, into: &output[.main])
+        case .main: handshake.start(with: peer, into: &output[.main])
         case .cancellation: cancellation.opened(into: &output)
         default: probe.opened(lane, to: peer, into: &output)
         }
@@ -65,6 +65,7 @@ struct PostgresSession: Session {
         case .unsubscribe(let topics): listen(topics, isSubscribing: false, into: &output)
         case .publish(let publications):
             publishing.publish(publications, &ledger, into: &output[.main])
+        case .read: break  // Comes to backends that keep a history.
         case .ping: ping(isAsked: true, into: &output)
         case .close:
             phase = .closing

@@ -29,6 +29,8 @@ package struct RabbitMQBackend: URLBackend {
 
     package var endpoints: [Endpoint] { url.endpoints }
 
+    package func security(to endpoint: Endpoint) -> TLSOptions? { url.security }
+
     package var secrets: [String] {
         url.hasPassword && !url.password.isEmpty ? [url.password] : []
     }

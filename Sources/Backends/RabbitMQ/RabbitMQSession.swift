@@ -150,6 +150,7 @@ struct RabbitMQSession: Session {
             }
             subscriber?.unsubscribe(topics, into: &output)
         case .publish(let publications): publish(publications, into: &output)
+        case .read: break  // Comes to backends that keep a history.
         case .ping:
             if publisher == nil { waitingCallers += 1 }
             publisher?.ping(isAsked: true, into: &output)

@@ -27,16 +27,13 @@ package struct RabbitMQURL: Sendable {
     /// The most messages, and bytes of them, that wait for this process at the server.
     package let queueLength: Int
     package let queueBytes: Int
+    /// nil: no TLS.
+    package let security: TLSOptions?
 
-    package static let schemes = ["amqp", "rabbitmq", "amqps"]
-    private static let defaultPort: UInt16 = 5672
+    package static let schemes = ["amqp", "amqps", "rabbitmq"]
+    private static let secureScheme = "amqps"
 
     package init(_ url: ServerURL) throws(URLError) {
-        guard url.scheme != "amqps" else {
-            throw URLError(
-                "amqps:// needs TLS, which is not there yet: use amqp:// on a network that you trust,"
-                    + " or put stunnel between")
-        }
         var options = url.options
         endpoints = try RabbitMQURL.hosts(url)
         user = url.user ?? "guest"
@@ -45,7 +42,11 @@ package struct RabbitMQURL: Sendable {
         // As RabbitMQ has it, no path is the virtual host `/`. By the letter `amqp://host/` would be one without a name,
         // which no server has; Python's clients take that for `/` too.
         virtualHost = url.path.isEmpty ? "/" : url.path
-        mechanism = try RabbitMQURL.mechanism(&options)
+        let isSecure = url.scheme == RabbitMQURL.secureScheme
+        security = try isSecure ? RabbitMQURL.security(&options) : nil
+        if !isSecure { try TLSOptions.refuse(in: &options, scheme: RabbitMQURL.secureScheme) }
+        mechanism = try RabbitMQURL.mechanism(
+            &options, hasCertificate: security?.certificateFile != nil)
         connectionName =
             try options.take("connection_name", aliases: ["name", "client_name"]) ?? "broadcaster"
         let heartbeat = try options.takeInteger("heartbeat", in: 0...Int(UInt16.max))
@@ -57,7 +58,7 @@ package struct RabbitMQURL: Sendable {
         queueLength = try options.takeInteger("max_length", in: 1...1_000_000) ?? 10_000
         queueBytes =
             try options.takeInteger("max_length_bytes", in: 1...(1 << 40)) ?? 64 << 20
-        try RabbitMQURL.checkForeign(&options)
+        try RabbitMQURL.checkForeign(&options, isSecure: isSecure)
         try options.finish(scheme: url.scheme)
         try check()
     }
@@ -79,21 +80,28 @@ package struct RabbitMQURL: Sendable {
     private static func hosts(_ url: ServerURL) throws(URLError) -> [Endpoint] {
         guard !url.hosts.isEmpty, url.hosts.allSatisfy({ !$0.name.isEmpty }) else {
             throw URLError(
-                "the URL has no host: expected something like \(url.scheme)://localhost:5672")
+                "the URL has no host: expected something like \(url.scheme)://localhost")
         }
+        let defaultPort: UInt16 = url.scheme == secureScheme ? 5671 : 5672
         return url.hosts.map { .tcp(host: $0.name, port: $0.port ?? defaultPort) }
     }
 
-    private static func mechanism(_ options: inout URLOptions) throws(URLError) -> Mechanism {
+    private static func mechanism(
+        _ options: inout URLOptions, hasCertificate: Bool
+    ) throws(URLError) -> Mechanism {
         let shown = options
         return try options.take("auth_mechanism") { (name, text) throws(URLError) in
             switch text.lowercased() {
             case "plain": return .plain
             case "amqplain": return .amqplain
             case "external":
-                throw URLError("\(name)=external is a client's certificate, and \(needsTLS)")
+                if hasCertificate { return .external }
+                throw URLError(
+                    "\(name)=external logs in by a client's certificate: give one by certfile, in an"
+                        + " \(secureScheme) URL")
             default:
-                throw URLError("the option \(name) is plain or amqplain, not \(shown.show(text))")
+                throw URLError(
+                    "the option \(name) is plain, amqplain or external, not \(shown.show(text))")
             }
         } ?? .plain
     }
@@ -122,11 +130,49 @@ package struct RabbitMQURL: Sendable {
     }
 }
 
+// MARK: TLS
+
+extension RabbitMQURL {
+    /// The options of RabbitMQ's "URI query parameters" for TLS, beside those that every backend has.
+    private static func security(_ options: inout URLOptions) throws(URLError) -> TLSOptions {
+        var security = try TLSOptions(from: &options)
+        let shown = options
+        let verifies = try options.take("verify") { (name, text) throws(URLError) in
+            switch text {
+            case "verify_peer": return true
+            case "verify_none": return false
+            default:
+                throw URLError("\(name) is verify_peer or verify_none, not \(shown.show(text))")
+            }
+        }
+        if verifies == false { security.verification = .none }
+        if let file = try options.take("cacertfile", aliases: ["cafile"]) {
+            security.authorityFile = file
+        }
+        if let file = try options.take("certfile") { security.certificateFile = file }
+        if let file = try options.take("keyfile") { security.keyFile = file }
+        if let word = try options.take("password") { security.keyPassword = word }
+        if let name = try options.take("server_name_indication") { security.serverName = name }
+        if security.keyFile != nil, security.certificateFile == nil {
+            throw URLError("keyfile needs certfile, the certificate that it belongs to")
+        }
+        security.authorityOption = "cacertfile"
+        security.certificateOption = "certfile"
+        security.nameOption = "server_name_indication"
+        return security
+    }
+
+    private static let needsTLS = "needs TLS, which an amqps:// URL asks for"
+
+    private static let tlsOptions = [
+        "cacertfile", "cafile", "certfile", "keyfile", "password", "verify",
+        "server_name_indication",
+    ].map { ForeignOption($0, nil, .none(needsTLS)) }
+}
+
 // MARK: Options of other clients
 
 extension RabbitMQURL {
-    private static let needsTLS = "needs TLS, which is not there yet"
-
     /// The options of RabbitMQ's own clients, pika 1.3 and aio-pika 9 that have nothing to set here.
     package static let foreignOptions: [ForeignOption] =
         [
@@ -144,14 +190,16 @@ extension RabbitMQURL {
             ForeignOption("blocked_connection_timeout", nil, .any),
         ]
         + [
-            "cacertfile", "certfile", "keyfile", "password", "verify", "server_name_indication",
-            "depth", "fail_if_no_peer_cert", "ssl_options", "cafile", "capath", "cadata",
-            "no_verify_ssl", "auth",
-        ].map { ForeignOption($0, nil, .none(needsTLS)) }
+            "depth", "fail_if_no_peer_cert", "ssl_options", "capath", "cadata", "no_verify_ssl",
+            "auth",
+        ]
+        .map { ForeignOption($0, nil, .none("is not there: see cacertfile, certfile and verify")) }
 
-    private static func checkForeign(_ options: inout URLOptions) throws(URLError) {
+    private static func checkForeign(
+        _ options: inout URLOptions, isSecure: Bool
+    ) throws(URLError) {
         let shown = options
-        for option in foreignOptions {
+        for option in foreignOptions + (isSecure ? [] : tlsOptions) {
             guard let text = try options.take(option.name, isListed: false) else { continue }
             try option.check(text, as: "the option \(option.name)", show: shown.show)
         }

@@ -121,6 +121,7 @@ struct RedisSession: Session {
             end(RedisRole.cannotPublish, into: &output)
         case .publish(let publications):
             lanes[0].publish(publications, into: &output)
+        case .read: break  // Comes to backends that keep a history.
         case .ping: lanes[0].ping(isAsked: true, into: &output)
         case .close:
             phase = .closing

@@ -8,6 +8,8 @@ enum ChatEvent: Sendable {
     case gap(Gap)
     /// The page was away, and the server has no history of what it missed.
     case missed
+    /// The room's messages are kept: a page that comes back says where it stood, here for the first time.
+    case start(MessagePosition)
     /// The state of the chat server's own connection: `ready` or `down`.
     case status(String)
     /// A message of the client was not published.
@@ -30,6 +32,7 @@ enum ChatEvent: Sendable {
             } else {
                 line.add("base64", Base64.encode(message.bytes))
             }
+            if let position = message.position { line.add("position", position.description) }
             return line.line
         case .gap(let gap):
             var line = JSONLine(type: "gap")
@@ -39,12 +42,18 @@ enum ChatEvent: Sendable {
                 line.add("seconds", duration)
             case .overflow: line.add("reason", "overflow")
             case .incomplete: line.add("reason", "incomplete")
+            case .trimmed: line.add("reason", "trimmed")
+            case .reset: line.add("reason", "reset")
             }
             line.add("lost", gap.lost)
             return line.line
         case .missed:
             var line = JSONLine(type: "gap")
             line.add("reason", "away")
+            return line.line
+        case .start(let position):
+            var line = JSONLine(type: "start")
+            line.add("position", position.description)
             return line.line
         case .status(let status):
             var line = JSONLine(type: "status")
@@ -65,7 +74,10 @@ enum ChatEvent: Sendable {
             let lines = message.text.split(omittingEmptySubsequences: false) {
                 $0 == "\n" || $0 == "\r" || $0 == "\r\n"
             }
-            return Array((lines.map { "data: \($0)\n" }.joined() + "\n").utf8)
+            // The browser gives the id back when it returns.
+            let id = message.position.map { "id: \($0)\n" } ?? ""
+            return Array((id + lines.map { "data: \($0)\n" }.joined() + "\n").utf8)
+        case .start(let position): return Array("id: \(position)\n: the room\n\n".utf8)
         case .gap, .missed: return named("gap")
         case .status: return named("status")
         case .failed: return named("failed")

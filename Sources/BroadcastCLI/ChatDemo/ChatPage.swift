@@ -61,7 +61,8 @@ enum ChatPage {
         const $ = id => document.getElementById(id);
         const path = location.pathname.split('/');
         const room = path[1] === 'room' && path[2] ? decodeURIComponent(path.slice(2).join('/')) : 'chatroom';
-        let socket, wait = 250, wasReady = false;
+        // The place of the last message, where the server keeps them: a page that was cut off goes on there.
+        let socket, wait = 250, wasReady = false, position;
         $('room').textContent = room;
         document.title = room + ' – chat';
         $('name').value = sessionStorage.name || 'guest ' + Math.floor(Math.random() * 1000);
@@ -106,24 +107,29 @@ enum ChatPage {
         function gap(it) {
           const why = it.reason === 'overflow' ? 'too fast for this page: ' + it.lost + ' messages are missing'
             : it.reason === 'reconnected' ? 'the server was cut off for ' + it.seconds + ' s: messages may be missing'
+            : it.reason === 'trimmed' ? (it.lost ?? 'some') + ' messages are gone: the server keeps no more'
+            : it.reason === 'reset' ? 'the server has begun anew: messages may be missing'
             : 'this page was cut off: messages may be missing';
           show('gap', why);
         }
 
         function connect() {
           const url = (location.protocol === 'https:' ? 'wss://' : 'ws://') + location.host
-            + '/ws/' + encodeURIComponent(room) + '?name=' + encodeURIComponent($('name').value);
+            + '/ws/' + encodeURIComponent(room) + '?name=' + encodeURIComponent($('name').value)
+            + (position ? '&after=' + encodeURIComponent(position) : '');
           socket = new WebSocket(url);
           socket.onopen = () => {
             state('ready', 'connected');
-            if (wasReady) gap({reason: 'away'});
+            if (wasReady && !position) gap({reason: 'away'});
             wasReady = true;
             wait = 250;
           };
           socket.onmessage = event => {
             const it = JSON.parse(event.data);
+            if (it.position) position = it.position;
             if (it.type === 'message') message(it.text ?? '(' + it.base64.length + ' bytes that are not text)');
             else if (it.type === 'gap') gap(it);
+            else if (it.type === 'start') return;
             else if (it.type === 'failed') show('gap', 'not sent: ' + it.message);
             else if (it.status === 'down') state('down', 'the server has lost its connection');
             else if (it.status === 'ready') state('ready', 'connected');

@@ -9,10 +9,35 @@ struct ChatRoom: Sendable {
     /// The most that waits for a slow client; beyond it messages are dropped, and the client gets a gap.
     private static let buffer = SubscriptionBuffer(messages: 256, bytes: 1 << 20)
 
+    /// The messages that a room opens with, where they are kept.
+    private static let window = 50
+
+    /// Subscribes to the room: behind `last`, where the client stood, or with the room's newest messages, if these are kept.
+    private func subscribe(after last: String?) async throws(BroadcastError) -> Subscription {
+        let start: SubscriptionStart =
+            if !broadcast.keepsHistory {
+                .new
+            } else if let place = last.flatMap(MessagePosition.init) {
+                .after(place)
+            } else { .last(ChatRoom.window) }
+        do throws(BroadcastError) {
+            return try await broadcast.subscribe(
+                to: name, history: start, buffer: ChatRoom.buffer)
+        } catch .invalid where last != nil {
+            // A position of another kind of server: the page is older than this server.
+            return try await subscribe(after: nil)
+        }
+    }
+
     /// Carries a person's WebSocket. Returns when the person has left, or the server ends.
-    func join(_ client: ChatClient, as person: String) async {
+    ///
+    /// - Parameter last: the position at which a returning page stood.
+    func join(_ client: ChatClient, as person: String, after last: String?) async {
         do {
-            let subscription = try await broadcast.subscribe(to: name, buffer: ChatRoom.buffer)
+            let subscription = try await subscribe(after: last)
+            if let start = subscription.startPositions[name] {
+                _ = await client.send(WebSocketEncoder.text(ChatEvent.start(start).json))
+            }
             let sending = Task {
                 await send(subscription, to: client) { WebSocketEncoder.text($0.json) }
             }
@@ -39,11 +64,14 @@ struct ChatRoom: Sendable {
     /// Carries the room as Server-Sent Events. `lastEventID` is the last event that a returning client has seen.
     func watch(_ client: ChatClient, lastEventID: String?) async {
         do {
-            let subscription = try await broadcast.subscribe(to: name, buffer: ChatRoom.buffer)
+            let subscription = try await subscribe(after: lastEventID)
             await client.startEventStream()
-            if lastEventID != nil {
-                // There is no history to resume from: messages since then are missing.
+            if let lastEventID, MessagePosition(lastEventID) == nil || !broadcast.keepsHistory {
+                // There is nothing to resume from: messages since then may be missing.
                 _ = await client.send(ChatEvent.missed.serverSent)
+            }
+            if lastEventID == nil, let start = subscription.startPositions[name] {
+                _ = await client.send(ChatEvent.start(start).serverSent)
             }
             let sending = Task { await send(subscription, to: client) { $0.serverSent } }
             // A client of an event stream sends nothing; the loop ends when it leaves, also from a silent room.

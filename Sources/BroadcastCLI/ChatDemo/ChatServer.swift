@@ -167,7 +167,8 @@ package final class ChatServer: Sendable {
         client.assumeIsolated {
             $0.upgrade(HTTPResponse.switchingToWebSocket(accept: accept))
         }
-        Task { await room.join(client, as: person) }
+        let last = request.query["after"]
+        Task { await room.join(client, as: person, after: last) }
     }
 
     private func serveEvents(
@@ -186,10 +187,13 @@ package final class ChatServer: Sendable {
         guard request.isSameOrigin else { throw .forbidden }
         Task {
             do {
-                let receivers = try await room.broadcast.publish(request.body, to: room.name)
+                let receipt = try await room.broadcast.publish(request.body, to: room.name)
                 var line = JSONLine(type: "published")
                 line.add("channel", room.name)
-                line.add("receivers", receivers)
+                line.add("receivers", receipt.receivers)
+                if let position = receipt.position {
+                    line.add("position", position.description)
+                }
                 await client.answer(
                     HTTPResponse.whole(
                         200, "OK", type: "application/json", body: Array((line.line + "\n").utf8)))
