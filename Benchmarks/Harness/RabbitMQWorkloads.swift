@@ -1,6 +1,6 @@
 import BroadcasterTestSupport
 
-/// W10 and W11: on RabbitMQ, whose own cost does not count.
+/// W11 and W12: on RabbitMQ, whose own cost does not count.
 struct RabbitMQWorkloads {
     private let bench: Bench
     private let server: RabbitMQServer
@@ -12,7 +12,7 @@ struct RabbitMQWorkloads {
         self.server = server
     }
 
-    // MARK: W10
+    // MARK: W11
 
     func receive() async throws {
         let count = bench.options.count(400_000)
@@ -20,7 +20,7 @@ struct RabbitMQWorkloads {
         let url = "url=\(server.url("?max_length=1000000"))"
         try await bench.measure(
             Measurement(
-                title: "W10 receive from RabbitMQ, 64 B × \(count)",
+                title: "W11 receive from RabbitMQ, 64 B × \(count)",
                 subjects: [
                     bench.worker(
                         "main actor", count: count, "receive", url, "size=64", "reading=count",
@@ -46,7 +46,7 @@ struct RabbitMQWorkloads {
                 ]))
     }
 
-    // MARK: W11
+    // MARK: W12
 
     /// Each message is confirmed by the server. Nobody listens, as for all peers.
     func publish() async throws {
@@ -59,7 +59,7 @@ struct RabbitMQWorkloads {
         let url = server.url()
         try await bench.measure(
             Measurement(
-                title: "W11 publish to RabbitMQ with confirms, \(tasks) at once, 64 B × \(count)",
+                title: "W12 publish to RabbitMQ with confirms, \(tasks) at once, 64 B × \(count)",
                 subjects: [
                     bench.worker(
                         "tasks", count: count, "publish", "url=\(url)", "tasks=\(tasks)",

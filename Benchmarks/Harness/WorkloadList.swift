@@ -16,8 +16,8 @@ enum WorkloadList {
         redis("w5") { try await $0.channels() },
         postgres("w6") { try await $0.receive() },
         postgres("w7") { try await $0.publish() },
-        rabbitmq("w10") { try await $0.receive() },
-        rabbitmq("w11") { try await $0.publish() },
+        rabbitmq("w11") { try await $0.receive() },
+        rabbitmq("w12") { try await $0.publish() },
         Workload(name: "w8") { bench, _ in try await MemoryWorkloads(bench).run() },
         Workload(name: "w9") { bench, servers in
             try await StartWorkloads(bench).start(try await servers.redis())

@@ -46,7 +46,7 @@ struct RabbitMQTests {
         let subscription = try await broadcast.subscribe(to: names, buffer: nil)
         for name in names {
             for payload in payloads {
-                #expect(try await broadcast.publish(payload, to: name) == nil)
+                #expect(try await broadcast.publish(payload, to: name).receivers == nil)
             }
         }
         var messages = subscription.makeAsyncIterator()
@@ -72,15 +72,15 @@ struct RabbitMQTests {
 
     @Test func nobodyListensIsKnown() async throws {
         let broadcast = try await connected()
-        #expect(try await broadcast.publish("x", to: "rabbit nobody") == 0)
+        #expect(try await broadcast.publish("x", to: "rabbit nobody").receivers == 0)
         let results = try await broadcast.publish(
             contentsOf: Array(repeating: "x", count: 500), to: "rabbit nobody")
-        #expect(results.allSatisfy { $0 == 0 })
+        #expect(results.allSatisfy { $0.receivers == 0 })
         let subscription = try await broadcast.subscribe(to: "rabbit nobody")
-        #expect(try await broadcast.publish("x", to: "rabbit nobody") == nil)
+        #expect(try await broadcast.publish("x", to: "rabbit nobody").receivers == nil)
         subscription.cancel()
         // The binding goes with the last subscriber.
-        while try await broadcast.publish("x", to: "rabbit nobody") != 0 {}
+        while try await broadcast.publish("x", to: "rabbit nobody").receivers != 0 {}
         await broadcast.disconnect()
     }
 
@@ -120,7 +120,7 @@ struct RabbitMQTests {
             next += 1
             if next == 100_000 { break }
         }
-        #expect(try await results.allSatisfy { $0 == nil })
+        #expect(try await results.allSatisfy { $0.receivers == nil })
         await publisher.disconnect()
         await broadcast.disconnect()
     }
@@ -151,7 +151,7 @@ struct RabbitMQTests {
         }
         _ = try await broadcast.ping()
         for channel in 0..<7 {
-            while try await broadcast.publish("x", to: "storm \(channel)") != 0 {}
+            while try await broadcast.publish("x", to: "storm \(channel)").receivers != 0 {}
         }
         await broadcast.disconnect()
         while try await server.control("list_connections", "client_properties")
@@ -212,6 +212,27 @@ struct RabbitMQTests {
         #expect(error?.description.contains("PRECONDITION_FAILED") == true)
         await first.disconnect()
         await second.disconnect()
+    }
+
+    // MARK: TLS
+
+    @Test(.enabled(if: Certificates.areAvailable, "needs openssl and faketime"))
+    func bothConnectionsAreSecured() async throws {
+        let server = try await RabbitMQServer.shared.value
+        let authority = Certificates.certificate("ca")
+        let url = "amqps://localhost:\(server.securePort)"
+        try await withBroadcast("\(url)?cacertfile=\(authority)") { broadcast in
+            var sight = Sight(try await broadcast.subscribe(to: "secret"))
+            let long = String(repeating: "x", count: 300_000)
+            for text in ["hello", long] {
+                try await broadcast.publish(text, to: "secret")
+                #expect(try await sight.next() == text)
+            }
+        }
+        let error = await #expect(throws: BroadcastError.self) {
+            try await Broadcast(url).connect()
+        }
+        #expect(error?.description.contains("certificate") == true, "\(String(describing: error))")
     }
 
     // MARK: The queue is full

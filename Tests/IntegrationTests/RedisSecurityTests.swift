@@ -50,7 +50,7 @@ struct RedisSecurityTests {
             // Longer than a record, in both directions.
             let long = String(repeating: "x", count: 300_000)
             for payload in ["hello", long, ""] {
-                #expect(try await broadcast.publish(payload, to: "chat") == 1)
+                #expect(try await broadcast.publish(payload, to: "chat").receivers == 1)
                 #expect(try await sight.next() == payload)
             }
         }
@@ -97,7 +97,7 @@ struct RedisSecurityTests {
             for _ in 0..<20 {
                 async let published = broadcast.publish(payload, to: "chat")
                 #expect(try await sight.next() == payload)
-                #expect(try await published == 1)
+                #expect(try await published.receivers == 1)
             }
         }
     }
@@ -233,7 +233,7 @@ struct RedisSecurityTests {
             await server.kill()
             server.use(certificate: "good")
             try await server.start()
-            #expect(try await broadcast.publish("back", to: "chat") == 0)
+            #expect(try await broadcast.publish("back", to: "chat").receivers == 0)
         }
     }
 
@@ -284,7 +284,7 @@ struct RedisSecurityTests {
             func reconnect(upTo count: Int) async throws -> Int {
                 while try await connections(to: server) < count {
                     for _ in 0..<50 {
-                        while try await publisher.publish("x", to: "chat") == 0 {}
+                        while try await publisher.publish("x", to: "chat").receivers == 0 {}
                         proxy.reset()
                     }
                 }

@@ -54,7 +54,7 @@ struct MailboxStateTests {
         mailbox.miss(0, .dropped(lost: 2, "full"))
         #expect(drain(&mailbox) == [])
         mailbox.restore(0, isResumed: false, at: start + .seconds(1))
-        #expect(drain(&mailbox) == ["gap1", "~2"])
+        #expect(drain(&mailbox) == ["gap1.0", "~2"])
     }
 
     @Test func deliversInOrder() {

@@ -18,9 +18,14 @@ package final class RabbitMQServer: Sendable {
         var client: UInt16 = 0
         var distribution: UInt16 = 0
         var names: UInt16 = 0
+        /// Of TLS.
+        var secure: UInt16 = 0
     }
 
     package var port: UInt16 { ports.withLock { $0.client } }
+
+    /// The port for TLS, with the certificate `good`; where certificates can be made.
+    package var securePort: UInt16 { ports.withLock { $0.secure } }
 
     package func url(_ rest: String = "") -> String { "amqp://127.0.0.1:\(port)\(rest)" }
 
@@ -46,15 +51,29 @@ package final class RabbitMQServer: Sendable {
     private func choosePorts() throws {
         let new = Ports(
             client: try FreePort.find(), distribution: try FreePort.find(),
-            names: try FreePort.find())
+            names: try FreePort.find(), secure: try FreePort.find())
         ports.withLock { $0 = new }
         TemporaryFolder.write(environment(new), to: folder + "/environment")
         TemporaryFolder.write(
-            "listeners.tcp.default = 127.0.0.1:\(new.client)\nlog.console = false\n",
+            "listeners.tcp.default = 127.0.0.1:\(new.client)\nlog.console = false\n"
+                + RabbitMQServer.security(new.secure),
             to: folder + "/rabbitmq.conf")
         TemporaryFolder.write("[].\n", to: folder + "/enabled_plugins")
         TemporaryFolder.write("broadcaster", to: folder + "/.erlang.cookie")
         chmod(folder + "/.erlang.cookie", 0o400)
+    }
+
+    private static func security(_ port: UInt16) -> String {
+        guard Certificates.areAvailable else { return "" }
+        return """
+            listeners.ssl.default = 127.0.0.1:\(port)
+            ssl_options.cacertfile = \(Certificates.certificate("ca"))
+            ssl_options.certfile = \(Certificates.certificate("good"))
+            ssl_options.keyfile = \(Certificates.key("good"))
+            ssl_options.verify = verify_none
+            ssl_options.fail_if_no_peer_cert = false
+
+            """
     }
 
     /// The variables of the node and of rabbitmqctl, for a shell.
