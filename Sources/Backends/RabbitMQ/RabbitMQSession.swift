@@ -19,7 +19,6 @@ struct RabbitMQSession: Session {
 
     private var url: RabbitMQURL
     private let options: CommonOptions
-    private let name: String
     private var phase = Phase.greeting
     private var publisher: RabbitMQPublisher?
     private var subscriber: RabbitMQSubscriber?
@@ -32,15 +31,14 @@ struct RabbitMQSession: Session {
     private var subscriberLane: Lane?
     private var nextLane = Lane.reception.index
     private var counter: ChannelCounter
-    /// The moments at which a connection was last lost.
+    /// The moment at which a connection was last lost.
     private var lastLoss: Instant?
 
     /// - Parameter nonce: for the name of this publisher.
     init(_ url: RabbitMQURL, options: CommonOptions, nonce: String) {
         self.url = url
         self.options = options
-        name = String(nonce.prefix(12))
-        counter = ChannelCounter(name: name)
+        counter = ChannelCounter(name: String(nonce.prefix(12)))
     }
 
     // MARK: Lanes

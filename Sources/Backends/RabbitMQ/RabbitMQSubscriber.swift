@@ -183,7 +183,7 @@ struct RabbitMQSubscriber: Sendable {
             // The queue was deleted, or its node has stopped: the connection goes on, and brings nothing.
             return .ended("the server has cancelled our consumer: its queue is gone")
         case (DeliveryReader.channel, .channel(.close(let close))):
-            if case .open = phase { return .ended(close.text) }
+            if case .open = phase { return .ended(Rejection(close).message) }
             return .refused(Rejection(close))
         default: throw unexpected("answers to what was asked on channel \(channel)", method)
         }
