@@ -112,6 +112,8 @@ enum Help {
           --url URL             the server
           --host HOST           where to listen (default 127.0.0.1: this machine alone)
           --port PORT           default 8000; 0 finds a free one
+          --allow-host NAME,…   further names by which browsers may ask for it, such as a proxy's;
+                                localhost, --host and addresses are served anyway
           --trace               print the bytes sent to and received from the server of --url
 
         \(url)

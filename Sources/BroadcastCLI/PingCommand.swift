@@ -21,7 +21,7 @@ struct PingCommand {
         }
         Interruption.handle { work.cancel() }
         let result = await work.result
-        let status = broadcast.currentStatus
+        let status = broadcast.status
         await broadcast.disconnect()
         let roundTrip: Duration
         do {

@@ -57,10 +57,26 @@ public enum BroadcastError: Error, Hashable, Sendable {
     /// The server keeps no messages, so that there is nothing to read of the past; for patterns none does. The text says
     /// which servers do. Nothing was sent.
     case historyUnsupported(String)
-    /// The task was cancelled before anything was sent.
+    /// The task was cancelled before anything was sent. In place of `CancellationError`, which a call that throws this type
+    /// alone cannot throw. Iterating over a subscription, and `run()`, end without an error instead.
     case cancelled
-    /// `connect()` has not been called, or `disconnect()` has.
+    /// Neither `connect()` nor `run()` has been called, or `disconnect()` has.
     case notConnected
+}
+
+extension BroadcastError {
+    /// True if the same call may succeed later and can do no harm: nothing was published or subscribed by this one.
+    ///
+    /// False also for `.outcomeUnknown`, where the message may come twice, and for `.incomplete`, which holds an error for
+    /// each message that was not accepted.
+    public var isRetryable: Bool {
+        switch self {
+        case .unreachable, .connectionLost, .temporarilyRefused, .timedOut, .disconnected: true
+        case .invalidURL, .invalid, .insecure, .authenticationFailed, .permissionDenied, .refused: false
+        case .protocolViolation, .outcomeUnknown, .overflow, .incomplete, .cancelled: false
+        case .historyUnsupported, .notConnected: false
+        }
+    }
 }
 
 extension BroadcastError: CustomStringConvertible {
@@ -84,7 +100,8 @@ extension BroadcastError: CustomStringConvertible {
         case .incomplete(let outcomes): BroadcastError.summary(of: outcomes)
         case .historyUnsupported(let text): "no history: \(text)"
         case .cancelled: "cancelled"
-        case .notConnected: "not connected: call connect() first, and not after disconnect()"
+        case .notConnected:
+            "not connected: call connect() or run() first, and not after disconnect(); ready() waits for the connection"
         }
     }
 

@@ -3,6 +3,9 @@ internal import BroadcasterWire
 internal import Synchronization
 
 /// The state of the connection to the server.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
 public enum BroadcastStatus: Hashable, Sendable {
     /// An attempt is under way.
     case connecting
@@ -12,6 +15,18 @@ public enum BroadcastStatus: Hashable, Sendable {
     case down(BroadcastError, retryIn: Duration)
     /// `connect()` has not been called, or has failed, or `disconnect()` has been called.
     case closed
+}
+
+extension BroadcastStatus: CustomStringConvertible {
+    /// The status in words, for a log or a health check.
+    public var description: String {
+        switch self {
+        case .connecting: "connecting"
+        case .ready(let server): "ready: \(server)"
+        case .down(let error, let delay): "down: \(error); next try in \(delay.text)"
+        case .closed: "closed"
+        }
+    }
 }
 
 /// The server that answered.
@@ -24,6 +39,14 @@ public struct ServerInfo: Hashable, Sendable, CustomStringConvertible {
     public let `protocol`: String
     /// The encryption of the connection; nil for none.
     public let security: SecurityInfo?
+
+    /// A server of the caller's invention, for tests.
+    public init(product: String, version: String, protocol: String) {
+        self.product = product
+        self.version = version
+        self.protocol = `protocol`
+        security = nil
+    }
 
     init(_ identity: ServerIdentity) {
         product = identity.product

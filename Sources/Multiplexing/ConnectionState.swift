@@ -82,8 +82,8 @@ package struct ConnectionState: Sendable {
     /// clients, say.
     package var lateFailure: ConnectionFailure {
         switch lastFailure?.failure {
-        case .timedOut, nil: .timedOut("not connected within \(connectTime)")
-        case let failure?: .timedOut("not connected within \(connectTime): \(failure)")
+        case .timedOut, nil: .timedOut("not connected within \(connectTime.text)")
+        case let failure?: .timedOut("not connected within \(connectTime.text): \(failure)")
         }
     }
 

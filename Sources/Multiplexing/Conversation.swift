@@ -55,6 +55,7 @@ final class Conversation {
         _ buffer: inout ReceiveBuffer, count: Int, on lane: Lane, at now: Instant
     ) throws(ProtocolError) {
         heard[lane] = now
+        output.time = now
         observers.trace(received: buffer.bytes.suffix(count), on: lane, secrets(on: lane))
         if !isReady { try Conversation.checkForTLS(buffer) }
         try session.receive(&buffer, on: lane, at: now, into: &output)
@@ -87,10 +88,12 @@ final class Conversation {
 
     func perform(_ command: Command, at now: Instant) {
         observers.trace?(TranscriptLine.command(command))
+        output.time = now
         session.perform(command, at: now, into: &output)
     }
 
     func timeReached(_ now: Instant) throws(ProtocolError) {
+        output.time = now
         try session.timeReached(now, into: &output)
     }
 

@@ -151,7 +151,9 @@ package final class Hub: Sendable {
     }
 
     /// Ends all subscriptions, after what was received.
-    package func close() {
+    ///
+    /// - Parameter failure: of the calls that still wait.
+    package func close(_ failure: SubscriptionFailure = .closed) {
         let (members, waiters, calls) = state.withLock { state in
             state.isOpen = false
             state.signal = nil
@@ -161,8 +163,8 @@ package final class Hub: Sendable {
             return (members, state.waiters, state.cursors.close())
         }
         for member in members { member.mailbox.finish(nil) }
-        for waiter in waiters.values { waiter.resume(returning: .closed) }
-        for call in calls { call.resume(returning: .failure(.closed)) }
+        for waiter in waiters.values { waiter.resume(returning: failure) }
+        for call in calls { call.resume(returning: .failure(failure)) }
     }
 
     package func connected() {

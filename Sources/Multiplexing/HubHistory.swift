@@ -118,10 +118,10 @@ extension Hub.State {
 
     /// Notes the starts that are known now. The result is the subscribers that have all of theirs.
     fileprivate mutating func begin(
-        _ begun: [(subscriber: Int, start: Position)], _ topic: Int
+        _ begun: [(subscriber: Int, start: Position?)], _ topic: Int
     ) -> [ChannelTable.Outcome] {
         begun.compactMap { subscriber, start in
-            if let name = table.name(of: topic)?.text {
+            if let start, let name = table.name(of: topic)?.text {
                 starts[subscriber, default: [:]][name] = start
             }
             return table.begun(subscriber)

@@ -54,7 +54,6 @@ actor SessionRunner {
         let decision = state.start(at: host.now)
         // Not when it has begun before, or has ended.
         guard case .connect = decision else { return }
-        dispatcher.open { [weak self] in self?.post { $0.turn() } }
         lanes.open { [weak self] report in self?.assumeIsolated { $0.handle(report) } }
         follow(decision)
     }
@@ -66,7 +65,8 @@ actor SessionRunner {
             conversation = Conversation(with: backend, observers: observers, limits)
             lanes.dial(.main, endpoint, isLogin: true, deadline: deadline)
         case .wait(let until, let failure):
-            dispatcher.waits(until - host.now, because: failure)
+            let now = host.now
+            dispatcher.waits(until - now, because: failure, at: now)
         case .giveUp(let failure): end(failure)
         case .nothing: break
         }

@@ -1,3 +1,4 @@
+internal import CEpoll
 internal import Glibc
 
 /// The few things that the library reads of the machine beside sockets.

@@ -25,6 +25,12 @@ package struct SessionOutput: Sendable {
 
     package init() {}
 
+    /// The time of the session's input, which its messages bear.
+    package var time: Instant {
+        get { collector.time }
+        set { collector.time = newValue }
+    }
+
     /// The bytes to send on `lane`.
     package subscript(lane: Lane) -> [UInt8] {
         get { lane == .main ? mainBytes : otherBytes[lane] ?? [] }

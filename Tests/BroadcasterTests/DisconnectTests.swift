@@ -27,8 +27,8 @@ struct DisconnectTests: ScriptedServerTesting {
         await disconnecting.value
         _ = await publishing.value
         #expect(broadcast.statistics.subscribers == 1)
-        guard case .ready = broadcast.currentStatus else {
-            Issue.record("\(broadcast.currentStatus)")
+        guard case .ready = broadcast.status else {
+            Issue.record("\(broadcast.status)")
             return
         }
         subscription.cancel()
@@ -53,7 +53,7 @@ struct DisconnectTests: ScriptedServerTesting {
         let publishing = Task { try await broadcast.publish("x", to: "c") }
         var clients = asked.makeAsyncIterator()
         let client = await clients.next()
-        let status = broadcast.status
+        let status = broadcast.statuses
         let first = Task { await broadcast.disconnect() }
         let second = Task { await broadcast.disconnect() }
         // Both are on their way when new messages are refused.
@@ -80,7 +80,7 @@ struct DisconnectTests: ScriptedServerTesting {
         let status: AsyncStream<BroadcastStatus>
         do {
             let broadcast = try Broadcast("memory://")
-            status = broadcast.status
+            status = broadcast.statuses
             try await broadcast.connect()
         }
         for await _ in status {}

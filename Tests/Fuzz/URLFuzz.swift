@@ -93,5 +93,7 @@ enum URLFuzz {
         "postgres://u:p%40secretsecret@a:1,b:2/db?target_session_attrs=any&options=-c%20x%3dy",
         "postgresql:///db?host=/run/postgresql&sslmode=prefer&large_payloads=refuse", "memory://",
         "amqp://u:secretsecret@a:1,[::1]:2/v%2Fh?heartbeat=5&frame_max=8192&exchange=amq.topic",
+        "rediss://h?ssl_ca_certs=/a&ssl_cert_reqs=none&ssl_min_version=771",
+        "postgres://h?sslmode=verify-full&sslrootcert=system&channel_binding=require",
     ].map { Array($0.utf8) }
 }

@@ -22,7 +22,7 @@ struct PostgresSecurityTests {
         let url = "postgres://\(user):secret@\(host):\(server.port)/postgres?\(query)"
         do {
             return try await withBroadcast("\(url)&\(Self.patience)") { broadcast in
-                guard case .ready(let info) = broadcast.currentStatus else { return "no status" }
+                guard case .ready(let info) = broadcast.status else { return "no status" }
                 return "\(info.security?.version ?? "plain") \(info.protocol)"
             }
         } catch {

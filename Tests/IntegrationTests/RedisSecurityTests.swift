@@ -42,7 +42,7 @@ struct RedisSecurityTests {
         let server = try await RedisServer(certificate: certificate)
         let text = url(server.securePort, host: host, "\(Self.authority)&\(query)")
         try await withBroadcast("\(text)&\(Self.patience)") { broadcast in
-            guard case .ready(let info) = broadcast.currentStatus else { return }
+            guard case .ready(let info) = broadcast.status else { return }
             #expect(info.security?.version == "TLSv1.3")
             #expect(info.security?.isVerified == true)
             let subscription = try await broadcast.subscribe(to: "chat")
@@ -152,7 +152,7 @@ struct RedisSecurityTests {
             url(server.securePort, "ssl_cert_reqs=none"), options: options
         ) { broadcast in
             _ = try await broadcast.ping()
-            guard case .ready(let info) = broadcast.currentStatus else { return }
+            guard case .ready(let info) = broadcast.status else { return }
             #expect(info.security?.isVerified == false)
         }
         #expect(log.lines.contains { $0.contains("certificate of localhost is not verified") })
@@ -268,6 +268,28 @@ struct RedisSecurityTests {
             #expect(lines.last?.contains("TLS needs OpenSSL 3 or 1.1.1") == true, "\(lines)")
             #expect(lines.last?.contains(name) == true, "\(lines)")
         }
+    }
+
+    /// OpenSSL 1.1.1, in a process of its own: a process has one.
+    @Test(
+        .enabled(if: Programs.oldOpenSSL != nil, "needs $BROADCASTER_OPENSSL_1"),
+        arguments: [
+            ("good", "localhost", "security: TLSv1.3"),
+            ("host", "127.0.0.1", "is for localhost, and names no such IP address"),
+            ("expired", "localhost", "certificate of localhost: expired on 2020-12-31"),
+            ("through", "localhost", "by an unknown authority (CN=Test Intermediate)"),
+            ("self", "localhost", "is self-signed"),
+        ])
+    func theOldOpenSSLDoesToo(certificate: String, host: String, says: String) async throws {
+        let server = try await RedisServer(certificate: certificate)
+        let old = try #require(Programs.oldOpenSSL)
+        let process = try ServerProcess(
+            [Programs.broadcast, "ping", "--url", url(server.securePort, host: host)],
+            environment: ["LD_LIBRARY_PATH": old.folder, "BROADCASTER_LIBSSL": old.library])
+        process.closeInput()
+        let lines = await process.remainingLines()
+        #expect(await process.waitForExit() == (certificate == "good" ? 0 : 77))
+        #expect(lines.contains { $0.contains(says) }, "\(lines)")
     }
 
     // MARK: Leaks

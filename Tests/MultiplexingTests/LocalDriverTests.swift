@@ -34,11 +34,14 @@ struct LocalDriverTests {
         #expect(driver.published == 2)
     }
 
-    @Test func nothingIsTakenBeforeTheSessionIsOpen() async throws {
+    /// Between its making and `start` another task may call already.
+    @Test func theSessionIsOpenFromTheBeginning() async throws {
         let driver = driver()
-        await #expect(throws: SubscriptionFailure.closed) { try await MeshSubscriber(hub, ["c"]) }
-        #expect(await publish("1", driver) == .failure(.closed))
+        let early = try await MeshSubscriber(hub, ["c"])
+        #expect(await publish("0", driver) == .success(Receipt(receivers: 1)))
         _ = try driver.open()
+        #expect(early.taken() == ["c:0"])
+        hub.remove(early.id)
         #expect(try await driver.ping() == .zero)
         let subscriber = try await MeshSubscriber(hub, ["c"])
         #expect(await publish("1", driver) == .success(Receipt(receivers: 1)))
@@ -56,7 +59,7 @@ struct LocalDriverTests {
         #expect(await publish("2", driver) == .failure(.closed))
         #expect(throws: ConnectionFailure.closed) { try driver.open() }
         await #expect(throws: ConnectionFailure.closed) { try await driver.ping() }
-        #expect(statuses.withLock { $0.last } == .closed)
+        #expect(statuses.withLock { $0.last } == .closed(.closed))
     }
 
     @Test func theTraceIsThatOfAServer() async throws {

@@ -212,7 +212,7 @@ struct SessionRunnerTests {
         #expect(await publish("1", to: "0x", driver) == .success(Receipt()))
         await driver.stop()
         #expect(subscriber.taken() == ["0x:1", "end "])
-        #expect(network.statuses.last == .closed)
+        #expect(network.statuses.last == .closed(.closed))
         #expect(await publish("2", to: "0x", driver) == .failure(.closed))
     }
 }

@@ -6,7 +6,9 @@ package import BroadcasterWire
 /// cannot be trusted is an error in every mode, never the way to a connection without TLS; `prefer` goes on without TLS
 /// where the server has none, and not where it refuses the login; `verify-full` without `sslrootcert` asks the system's
 /// authorities; and what lies in `~/.postgresql` counts only where it is named.
-package struct PostgresSecurity: Hashable, Sendable {
+///
+/// An object, since it is read once and goes with every copy of a session's URL.
+package final class PostgresSecurity: Sendable {
     package enum Mode: String, CaseIterable, Sendable {
         case disable
         /// TLS where the server refuses a login without.
