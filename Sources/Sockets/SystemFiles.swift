@@ -1,4 +1,4 @@
-internal import CEpoll
+internal import CBroadcasterEpoll
 internal import Glibc
 
 /// The few things that the library reads of the machine beside sockets.
