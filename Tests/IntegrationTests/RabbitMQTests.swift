@@ -24,8 +24,8 @@ struct RabbitMQTests {
     @Test func theServerIsNamed() async throws {
         let broadcast = try await connected()
         _ = try await broadcast.ping()
-        guard case .ready(let info) = broadcast.currentStatus else {
-            Issue.record("\(broadcast.currentStatus)")
+        guard case .ready(let info) = broadcast.status else {
+            Issue.record("\(broadcast.status)")
             return
         }
         print("RabbitMQ \(info.version)")

@@ -186,6 +186,7 @@ extension RabbitMQURL {
             ForeignOption("fail_fast", nil, .boolean),
             ForeignOption("stack_timeout", nil, .any), ForeignOption("tcp_options", nil, .any),
             ForeignOption("locale", nil, .matching(expected: "en_US") { $0 == "en_US" }),
+            ForeignOption("history", nil, .none("is not kept over RabbitMQ")),
             // A publisher waits `publish_timeout`, whatever the reason.
             ForeignOption("blocked_connection_timeout", nil, .any),
         ]
