@@ -1,5 +1,6 @@
 internal import BroadcasterMemory
 internal import BroadcasterPostgres
+internal import BroadcasterRabbitMQ
 internal import BroadcasterRedis
 internal import BroadcasterSockets
 internal import BroadcasterWire
@@ -8,6 +9,7 @@ internal import BroadcasterWire
 enum StandardBackends {
     private static let all: [any URLBackend.Type] = [
         MemoryBackend.self, RedisBackend.self, RedisStreamBackend.self, PostgresBackend.self,
+        RabbitMQBackend.self,
     ]
 
     /// The backend of `memory://`.
@@ -33,6 +35,7 @@ enum StandardBackends {
         }
         var common = CommonOptions(options, messageSize: backend.messageSize)
         try backend.adjust(&common, by: environment)
+        try backend.adjust(&common, by: &url.options)
         try common.take(from: &url.options)
         return (try backend.init(url, options: common, environment: environment), common)
     }

@@ -1,4 +1,5 @@
 import BroadcasterPostgres
+import BroadcasterRabbitMQ
 import BroadcasterRedis
 import BroadcasterTestSupport
 import BroadcasterWire
@@ -38,6 +39,13 @@ struct SessionFuzz {
         (try? ServerURL(url)).flatMap {
             try? PostgresBackend($0, options: options, environment: .empty)
         }?.makeSession(nonce: nonce)
+    }
+
+    static let rabbitmq = SessionFuzz(
+        folder: "rabbitmq", urls: ["amqp://u:secret@h", "amqp://u:secret@h?exchange=amq.topic"]
+    ) { url in
+        (try? ServerURL(url)).flatMap { try? RabbitMQBackend($0, options: options) }?
+            .makeSession(nonce: nonce)
     }
 
     // MARK: Seeds
