@@ -15,6 +15,13 @@ package enum SystemFiles {
         return unsafe String(cString: entry.pointee.pw_name)
     }
 
+    /// Milliseconds since 1970, by the machine's clock.
+    package static var time: Int64 {
+        var now = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &now)
+        return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
+    }
+
     /// Reads a file's text, at most 1 MiB of it, and the lowest nine bits of its mode; nil if there is no file. The
     /// text is empty unless the file is regular.
     package static func read(_ path: String) -> (text: String, permissions: Int)? {
