@@ -34,7 +34,7 @@ func tests(_ name: String, uses: [String]) -> Target {
 }
 
 /// A new backend is a folder under Sources/Backends, a word here, and a line in StandardBackends.
-let backends = ["Memory", "Redis", "Postgres"]
+let backends = ["Memory", "Redis", "Postgres", "Kafka"]
 
 let facade = Target.target(
     name: "Broadcaster",

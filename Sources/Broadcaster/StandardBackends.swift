@@ -1,3 +1,4 @@
+internal import BroadcasterKafka
 internal import BroadcasterMemory
 internal import BroadcasterPostgres
 internal import BroadcasterRedis
@@ -7,7 +8,7 @@ internal import BroadcasterWire
 /// The backends that URLs lead to. A new backend is a word here.
 enum StandardBackends {
     private static let all: [any URLBackend.Type] = [
-        MemoryBackend.self, RedisBackend.self, PostgresBackend.self,
+        MemoryBackend.self, RedisBackend.self, PostgresBackend.self, KafkaBackend.self,
     ]
 
     /// The backend of `memory://`.
@@ -20,14 +21,15 @@ enum StandardBackends {
             SystemFiles.read(path).map {
                 ServerEnvironment.File(text: $0.text, permissions: $0.permissions)
             }
-        }, userName: SystemFiles.userName, order: { (0..<$0).shuffled() })
+        }, userName: SystemFiles.userName, time: { SystemFiles.time },
+        order: { (0..<$0).shuffled() })
 
     /// The backend for a URL, and the options with what the URL says of them.
     static func backend(
         for text: String, options: BroadcastOptions
     ) throws(URLError) -> (any Backend, CommonOptions) {
         var url = try ServerURL(text)
-        if let other = RedisURL.secureSchemes[url.scheme] {
+        if let other = RedisURL.secureSchemes[url.scheme] ?? KafkaURL.secureSchemes[url.scheme] {
             throw URLError(
                 "\(url.scheme):// needs TLS, which is not there yet: use \(other):// on a network that"
                     + " you trust, or put stunnel between")
