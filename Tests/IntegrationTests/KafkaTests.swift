@@ -198,12 +198,11 @@ struct KafkaTests {
             for try await event in subscription.events {
                 switch event {
                 case .message(let message): events.append(message.text)
-                case .gap(let gap): events.append("\(gap.reason)")
-                default: break
+                case .gap(let gap): events.append("\(gap.reason) \(gap.lost ?? -1)")
                 }
                 if events.last == "9" { break }
             }
-            #expect(events.count == 6 && events[0].contains("4"), "\(events)")
+            #expect(events.first == "trimmed 4", "\(events)")
             #expect(events.dropFirst() == ["5", "6", "7", "8", "9"])
         }
     }
@@ -239,12 +238,11 @@ struct KafkaTests {
         try await broadcast.connect()
         let subscription = try await broadcast.subscribe(to: "room")
         var events = subscription.events.makeAsyncIterator()
-        try await broadcast.publish("before", to: "room")
-        guard case .message(let first) = try await events.next() else {
-            Issue.record("no message")
-            return
+        // More than what comes later: a log that has grown past the place again is not recognised, for Tansu has no epochs.
+        for _ in 0..<3 {
+            try await broadcast.publish("before", to: "room")
+            _ = try await events.next()
         }
-        #expect(first.text == "before")
         await server.kill()
         try await server.start()
         try await broadcast.publish("after", to: "room")
@@ -253,7 +251,6 @@ struct KafkaTests {
             switch event {
             case .message(let message): seen.append(message.text)
             case .gap: seen.append("gap")
-            default: break
             }
         }
         #expect(seen == ["gap", "after"])

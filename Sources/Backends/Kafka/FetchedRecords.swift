@@ -147,6 +147,23 @@ struct FetchedRecords: Sendable {
 }
 
 extension FetchedRecords.Contents {
+    /// Adds what follows.
+    mutating func append(_ more: FetchedRecords.Contents) {
+        if buffers.isEmpty {
+            self = more
+            return
+        }
+        let first = buffers.count
+        entries += more.entries.map { entry in
+            .init(
+                offset: entry.offset, time: entry.time, buffer: first + entry.buffer,
+                value: entry.value)
+        }
+        buffers += more.buffers
+        losses += more.losses
+        (next, isWhole) = (more.next, more.isWhole)
+    }
+
     /// Adds the messages of a batch. False if the page ends within it.
     fileprivate mutating func append(
         _ batch: RecordBatch, _ buffer: Int, _ bytes: Span<UInt8>, _ range: Range<Int>,

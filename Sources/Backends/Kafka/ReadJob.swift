@@ -20,9 +20,12 @@ struct ReadJob: Sendable {
         var latest: Int64?
         /// The next offset to fetch.
         var from: Int64 = 0
+        /// The next offset to fetch of a page that one answer does not fill; nil: `from`.
+        var next: Int64?
         /// The offset of the first message that is not read.
         var end: Int64?
-        var records: FetchedRecords?
+        /// What was fetched, one answer behind the other.
+        var records: [FetchedRecords] = []
         /// The checksum of a batch was wrong once.
         var isSuspect = false
         /// Messages at the end, from `first` on: their offsets, times and sizes.
@@ -102,7 +105,7 @@ struct ReadJob: Sendable {
                 parts[index].need = .fetch
                 return
             }
-            parts[index].records = known.records
+            parts[index].records = [known.records].compactMap { $0 }
         }
     }
 
@@ -173,15 +176,18 @@ struct ReadJob: Sendable {
     ) throws(ProtocolError) {
         let index = Int(partition.index)
         parts[index].retry.succeeded()
-        let place = parts[index].from
+        let place = parts[index].next ?? parts[index].from
         if case .page = goal, partition.highWatermark < place, partition.highWatermark >= 0 {
             return outside(index)
         }
         var records = try FetchedRecords(bytes, partition, from: place)
         switch goal {
-        case .page:
-            parts[index].records = records
-            parts[index].need = .nothing
+        case .page(_, _, let count):
+            parts[index].records.append(records)
+            parts[index].next = max(place, records.lastOffset + 1)
+            if isFull(parts[index], count) || parts[index].next == place {
+                parts[index].need = .nothing
+            }
             return
         case .place:
             parts[index].latest = max(place, partition.highWatermark)
@@ -203,6 +209,28 @@ struct ReadJob: Sendable {
         parts[index].from = contents.next
         let isStuck = contents.next == place && !contents.isCorrupt
         if contents.next >= (parts[index].end ?? 0) || isStuck { parts[index].need = .nothing }
+    }
+
+    /// True if what was fetched of a partition is enough for a page, or all there is. A page that is read backwards has to
+    /// have all up to its end.
+    private func isFull(_ part: Part, _ count: Int) -> Bool {
+        guard let next = part.next, let last = part.records.last else { return false }
+        if next >= last.highWatermark || next >= part.end ?? .max { return true }
+        return backwards == nil && next - part.from >= count
+    }
+
+    /// The messages of a partition for a page.
+    private mutating func contents(of index: Int, count: Int) -> FetchedRecords.Contents? {
+        var all = FetchedRecords.Contents(next: parts[index].from)
+        all.isWhole = true
+        for number in parts[index].records.indices where all.isWhole {
+            let contents = parts[index].records[number].read(
+                from: all.next, before: parts[index].end, count: count - all.entries.count,
+                passesCorrupt: parts[index].isSuspect, options)
+            if contents.isCorrupt { return nil }
+            all.append(contents)
+        }
+        return all
     }
 
     /// The log does not hold the place: its bounds tell how.
@@ -294,18 +322,16 @@ struct ReadJob: Sendable {
         var builder = PageBuilder(from: start)
         var isEnd = true
         for index in parts.indices {
-            guard var records = parts[index].records else { continue }
-            let contents = records.read(
-                from: start[index], before: parts[index].end, count: count,
-                passesCorrupt: parts[index].isSuspect, options)
-            parts[index].records = records
-            if contents.isCorrupt {
+            guard let last = parts[index].records.last else { continue }
+            guard let contents = contents(of: index, count: count) else {
                 parts[index].isSuspect = true
                 parts[index].need = .fetch
+                parts[index].next = nil
+                parts[index].records = []
                 return nil
             }
             losses += contents.losses
-            let isAllRead = contents.isWhole && contents.next >= records.highWatermark
+            let isAllRead = contents.isWhole && contents.next >= last.highWatermark
             if !isAllRead, contents.next < parts[index].end ?? .max { isEnd = false }
             parts[index].isPartlyTaken = !contents.isWhole
             builder.add(contents, of: index)

@@ -121,7 +121,7 @@ struct ReadJobs: Sendable {
                     fetches.append(
                         FetchMessage.Wish(
                             topic: job.topic, index: Int32(index), leaderEpoch: leader.epoch,
-                            offset: part.from))
+                            offset: part.next ?? part.from))
                 }
             }
             if !questions.isEmpty { requests.append(.listOffsets(questions, job: ticket)) }
@@ -218,9 +218,9 @@ extension ReadJob {
         guard let count = watches[topic]?.partitions.count else { return }
         for index in 0..<count {
             let part = index < parts.count ? parts[index] : Part()
-            if let records = part.records, part.isPartlyTaken {
+            if let records = part.records.first, part.records.count == 1, part.isPartlyTaken {
                 watches[topic]?.keep(records, of: index, from: place[index])
-            } else if part.records != nil || watches[topic]?.partitions[index].place != place[index]
+            } else if !part.records.isEmpty || watches[topic]?.partitions[index].place != place[index]
             {
                 watches[topic]?.watchOn(index, from: place[index])
             }
