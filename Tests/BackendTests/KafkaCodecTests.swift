@@ -51,14 +51,15 @@ struct KafkaCodecTests {
         #expect(Varint.int64(bytes(hex: "ffffffffffffffffffff01")) == nil)
     }
 
-    @Test(arguments: [
-        ("", 0x0000_0000), ("61", 0xc1d0_4330), ("616263", 0x364b_3fb7),
-        ("313233343536373839", 0xe306_9283),
-        (String(repeating: "00", count: 32), 0x8a91_36aa),
-        (String(repeating: "ff", count: 32), 0x62a8_ab43),
-        ("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f", 0x46dd_794e),
-        ("1f1e1d1c1b1a191817161514131211100f0e0d0c0b0a09080706050403020100", 0x113f_db5c),
-    ] as [(String, UInt32)])
+    @Test(
+        arguments: [
+            ("", 0x0000_0000), ("61", 0xc1d0_4330), ("616263", 0x364b_3fb7),
+            ("313233343536373839", 0xe306_9283),
+            (String(repeating: "00", count: 32), 0x8a91_36aa),
+            (String(repeating: "ff", count: 32), 0x62a8_ab43),
+            ("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f", 0x46dd_794e),
+            ("1f1e1d1c1b1a191817161514131211100f0e0d0c0b0a09080706050403020100", 0x113f_db5c),
+        ] as [(String, UInt32)])
     func checksumsAreThoseOfRFC3720(text: String, expected: UInt32) {
         #expect(CRC32C.checksum(bytes(hex: text)) == expected)
     }
@@ -78,7 +79,8 @@ struct KafkaCodecTests {
             of: [.text("a"), .bytes([])], time: 5, producer: ProducerIdentity(id: 7, epoch: 2),
             sequence: 9)
         #expect(hex(Array(batch[43..<61])) == "0000000000000007" + "0002" + "00000009" + "00000002")
-        #expect(batch.count <= 61 + RecordBatchWriter.recordSize(1) + RecordBatchWriter.recordSize(0))
+        #expect(
+            batch.count <= 61 + RecordBatchWriter.recordSize(1) + RecordBatchWriter.recordSize(0))
     }
 
     /// librdkafka 2.16.0: three records, the values `hello hello hello hello 0` to 2.
@@ -167,7 +169,8 @@ struct KafkaCodecTests {
     }
 
     @Test func anOldFormatIsALoss() throws {
-        let batch = bytes(hex: "0000000000000005" + "00000016" + "00000000" + "01" + "00")
+        let batch =
+            bytes(hex: "0000000000000005" + "00000016" + "00000000" + "01" + "00")
             + [UInt8](repeating: 0, count: 16)
         var records = try fetched(batch, from: 5)
         let contents = records.read(
@@ -242,7 +245,8 @@ struct KafkaCodecTests {
             try SnappyDecoder.decode(frame.span, 0..<frame.count, limit: 100)
         }
         let good = bytes(hex: "82534e41505059000000000100000001" + "00000005" + "0308686921")
-        #expect(try SnappyDecoder.decode(good.span, 0..<good.count, limit: 100) == Array("hi!".utf8))
+        #expect(
+            try SnappyDecoder.decode(good.span, 0..<good.count, limit: 100) == Array("hi!".utf8))
     }
 
     @Test func positionsAreVectors() throws {

@@ -50,6 +50,7 @@ struct KafkaURLTests {
         #expect(backend.refusal(ofPublishing: .text("x"), to: name) != nil)
         #expect(backend.refusal(of: .channel("Good_name-1.x")) == nil)
         #expect(backend.refusal(of: .pattern("a*")) != nil)
-        #expect(backend.refusal(ofPublishing: .bytes(Array(repeating: 0, count: 1001)), to: "c") != nil)
+        #expect(
+            backend.refusal(ofPublishing: .bytes(Array(repeating: 0, count: 1001)), to: "c") != nil)
     }
 }

@@ -220,7 +220,8 @@ extension ReadJob {
             let part = index < parts.count ? parts[index] : Part()
             if let records = part.records.first, part.records.count == 1, part.isPartlyTaken {
                 watches[topic]?.keep(records, of: index, from: place[index])
-            } else if !part.records.isEmpty || watches[topic]?.partitions[index].place != place[index]
+            } else if !part.records.isEmpty
+                || watches[topic]?.partitions[index].place != place[index]
             {
                 watches[topic]?.watchOn(index, from: place[index])
             }
