@@ -19,15 +19,18 @@ let safeSettings: [SwiftSetting] = settings + [.strictMemorySafety()]
 func module(_ name: String, path: String? = nil, uses: [String] = []) -> Target {
     .target(
         name: "Broadcaster\(name)",
-        dependencies: uses.map { .byName(name: $0 == "CEpoll" ? $0 : "Broadcaster\($0)") },
+        dependencies: uses.map {
+            .byName(name: $0 == "Epoll" ? "CBroadcasterEpoll" : "Broadcaster\($0)")
+        },
         path: "Sources/\(path ?? name)",
         swiftSettings: safeSettings)
 }
 
-func tests(_ name: String, uses: [String]) -> Target {
+func tests(_ name: String, uses: [String], programs: [String] = []) -> Target {
     .testTarget(
         name: "\(name)Tests",
-        dependencies: (uses + ["TestSupport"]).map { .byName(name: "Broadcaster\($0)") },
+        dependencies: (uses + ["TestSupport"]).map { .byName(name: "Broadcaster\($0)") }
+            + programs.map { .byName(name: $0) },
         path: "Tests/\(name)Tests",
         exclude: name == "Integration" ? ["browser.py"] : [],
         swiftSettings: settings)
@@ -52,7 +55,7 @@ let chatDemo = module(
     "ChatDemo", path: "BroadcastCLI/ChatDemo", uses: ["", "Authentication", "Sockets", "Wire"])
 
 let commandLine = Target.executableTarget(
-    name: "BroadcastCLI",
+    name: "BroadcasterCLI",
     dependencies: [
         "Broadcaster", "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterSockets",
         "BroadcasterWire",
@@ -65,7 +68,7 @@ let commandLine = Target.executableTarget(
 let benchmarks = Target.executableTarget(
     name: "benchmarks",
     dependencies: [
-        "BroadcasterSockets", "BroadcasterTestSupport", "BroadcasterTesting", "BroadcastCLI",
+        "BroadcasterSockets", "BroadcasterTestSupport", "BroadcasterTesting", "BroadcasterCLI",
         "benchmark-worker",
     ],
     path: "Benchmarks/Harness",
@@ -97,12 +100,21 @@ let testTargets = [
         path: "Tests/Support", swiftSettings: settings),
     tests("Wire", uses: ["Wire"]),
     tests("Authentication", uses: ["Authentication"]),
+    tests("TLS", uses: ["TLS", "Wire"]),
     tests("Sockets", uses: ["Sockets", "Testing"]),
     tests("Multiplexing", uses: ["Memory", "Multiplexing", "Sockets", "Testing", "Wire"]),
     tests("Backend", uses: ["Wire"] + backends),
     tests("Broadcaster", uses: ["", "Testing", "Wire", "Redis", "Postgres"]),
     tests("Chat", uses: ["", "ChatDemo", "Authentication", "Sockets"]),
-    tests("Integration", uses: ["", "Testing"]),
+    tests("Integration", uses: ["", "Testing"], programs: ["broadcaster-service-program"]),
+    // Compiled as the modules of most users are: without our settings.
+    Target.testTarget(
+        name: "ConsumerTests", dependencies: ["Broadcaster", "BroadcasterTesting"],
+        path: "Tests/ConsumerTests"),
+    // A service that tests start and end.
+    Target.executableTarget(
+        name: "broadcaster-service-program", dependencies: ["Broadcaster"],
+        path: "Tests/ServiceProgram", swiftSettings: settings),
 ]
 
 /// Only with libFuzzer, which brings `main`: see Tests/Fuzz/FuzzEntry.swift.
@@ -120,15 +132,17 @@ let package = Package(
     products: [
         .library(name: "Broadcaster", targets: ["Broadcaster"]),
         .library(name: "BroadcasterTesting", targets: ["BroadcasterTesting"]),
-        .executable(name: "broadcast", targets: ["BroadcastCLI"]),
+        .executable(name: "broadcast", targets: ["BroadcasterCLI"]),
     ],
     targets: [
         // Header-only: Swift's Glibc module lacks <sys/epoll.h> and <sys/eventfd.h>.
-        .systemLibrary(name: "CEpoll", path: "Sources/CEpoll"),
+        .systemLibrary(name: "CBroadcasterEpoll", path: "Sources/CEpoll"),
         module("Wire"),
         module("Authentication"),
-        module("Sockets", uses: ["CEpoll"]),
-        module("Multiplexing", uses: ["Sockets", "Wire"]),
+        module("Sockets", uses: ["Epoll"]),
+        // Links nothing: it opens the system's libssl at run time.
+        module("TLS", uses: ["Wire"]),
+        module("Multiplexing", uses: ["Sockets", "TLS", "Wire"]),
     ] + backends.map { module($0, path: "Backends/\($0)", uses: ["Authentication", "Wire"]) }
         + [facade, testing, chatDemo, commandLine, benchmarks, benchmarkWorker, soak] + testTargets
         + (isFuzzing ? [fuzzer] : []),

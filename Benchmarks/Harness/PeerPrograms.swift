@@ -13,6 +13,7 @@ final class PeerPrograms: Sendable {
     let worker: String
     let publisher: Availability
     let plain: Availability
+    let secure: Availability
     let hiredis: Availability
     let libpq: Availability
     private let python: Availability
@@ -24,6 +25,8 @@ final class PeerPrograms: Sendable {
         worker = try await PeerPrograms.findWorker()
         publisher = try await PeerPrograms.build("publisher")
         plain = try await PeerPrograms.build("plain")
+        secure = try await PeerPrograms.build(
+            "secure", flags: "-lssl -lcrypto", library: "libssl-dev")
         hiredis = try await PeerPrograms.build(
             "redis", flags: "-lhiredis", library: "libhiredis-dev")
         libpq = try await PeerPrograms.build(

@@ -2,8 +2,8 @@ import BroadcasterTestSupport
 
 /// W1 to W5: on redis-server, whose own cost does not count.
 struct RedisWorkloads: Sendable {
-    private let bench: Bench
-    private let server: RedisServer
+    let bench: Bench
+    let server: RedisServer
     private var port: String { "\(server.port)" }
     var url: String { "url=\(server.url)" }
 

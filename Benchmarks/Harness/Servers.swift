@@ -19,7 +19,9 @@ final class Servers: Sendable {
         guard Programs.exists(Programs.redis) else { return nil }
         let starting = state.withLock { state in
             if state.redis == nil, !state.isEnding {
-                state.redis = Task { try await RedisServer() }
+                state.redis = Task {
+                    try await RedisServer(certificate: Certificates.areAvailable ? "good" : nil)
+                }
             }
             return state.redis
         }

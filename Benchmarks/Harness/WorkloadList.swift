@@ -20,6 +20,7 @@ enum WorkloadList {
         Workload(name: "w9") { bench, servers in
             try await StartWorkloads(bench).start(try await servers.redis())
         },
+        redis("w10") { try await SecureWorkloads($0).receive() },
         Workload(name: "w9-build", isOnDemand: true) { bench, _ in
             try await StartWorkloads(bench).build()
         },

@@ -3,6 +3,12 @@
  * A blocking read loop with a parser by hand and no allocation: the least that receiving can cost. */
 #include "loopback.h"
 
+#ifndef SECURE
+static ssize_t take(int descriptor, void *space, size_t size) { return read(descriptor, space, size); }
+static ssize_t give(int descriptor, const void *bytes, size_t size) { return write(descriptor, bytes, size); }
+static void begin(int descriptor) { (void)descriptor; }
+#endif
+
 static char buffer[4 << 20];
 static size_t start, end;
 static int descriptor;
@@ -18,7 +24,7 @@ static void fill(void)
         start = 0;
     }
     if (end + READ_SIZE > sizeof buffer) fail("a message that is too long");
-    ssize_t got = read(descriptor, buffer + end, READ_SIZE);
+    ssize_t got = take(descriptor, buffer + end, READ_SIZE);
     if (got <= 0) fail("the server closed the connection");
     end += got;
 }
@@ -78,7 +84,7 @@ static void subscribe(int channels)
         size += sprintf(command + size, "$%zu\r\n%s\r\n", strlen(name), name);
     }
     for (size_t done = 0; done < size;) {
-        ssize_t sent = write(descriptor, command + done, size - done);
+        ssize_t sent = give(descriptor, command + done, size - done);
         if (sent <= 0) fail("write failed");
         done += sent;
     }
@@ -102,11 +108,12 @@ int main(int argc, char **argv)
     int is_receive = !strcmp(argv[1], "receive"), channels = is_receive ? 1 : atoi(argv[3]);
     char more[128];
     descriptor = connect_loopback(atoi(argv[2]));
+    begin(descriptor);
     long before = memory_kb("VmRSS:");
-    double begin = clock_seconds(CLOCK_MONOTONIC);
+    double started = clock_seconds(CLOCK_MONOTONIC);
     subscribe(channels);
     snprintf(more, sizeof more, " subscribe_s=%f bytes_per_subscription=%f",
-             clock_seconds(CLOCK_MONOTONIC) - begin,
+             clock_seconds(CLOCK_MONOTONIC) - started,
              (memory_kb("VmRSS:") - before) * 1024.0 / channels);
     receive(atol(argv[argc - 2]), atoi(argv[argc - 1]), more);
     return 0;

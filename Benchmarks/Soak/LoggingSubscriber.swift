@@ -80,6 +80,8 @@ extension Gap.Reason {
         case .reconnected: "reconnected"
         case .overflow: "overflow"
         case .incomplete: "incomplete"
+        case .trimmed: "trimmed"
+        case .reset: "reset"
         }
     }
 }

@@ -6,9 +6,16 @@ struct PostgresSoakServer: SoakServer {
     let publisherRate = 500
     let hasPatterns = false
     private let server: PostgresServer
+    private let settings: [String]
+    private let query: String
 
-    init() async throws {
-        server = try await PostgresServer()
+    init(isSecure: Bool = false) async throws {
+        server = try await PostgresServer(certificate: isSecure ? "good" : nil)
+        settings = isSecure ? server.security : []
+        let authority = Certificates.certificate("ca")
+        query =
+            isSecure
+            ? "&sslmode=verify-full&channel_binding=require&sslrootcert=\(authority)" : ""
     }
 
     var port: UInt16 { server.port }
@@ -16,13 +23,13 @@ struct PostgresSoakServer: SoakServer {
     func makeDialect() -> any PublisherDialect { PostgresDialect() }
 
     func url(throughPort port: UInt16) -> String {
-        "postgres://scram:secret@127.0.0.1:\(port)/postgres?ping=500ms&connect_timeout=2s"
+        "postgres://scram:secret@127.0.0.1:\(port)/postgres?ping=500ms&connect_timeout=2s\(query)"
     }
 
     func freeze() async { signal(SIGSTOP) }
     func thaw() async { signal(SIGCONT) }
     func kill() async { await server.stop(SIGQUIT) }
-    func start() async throws { try await server.start() }
+    func start() async throws { try await server.start(settings) }
 
     func expel(_ random: inout SeededRandom) async throws -> String {
         let all = Bool.random(using: &random)

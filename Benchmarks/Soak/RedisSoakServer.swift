@@ -6,18 +6,24 @@ struct RedisSoakServer: SoakServer {
     let hasPatterns = true
     private let server: RedisServer
     private let protocolVersion: Int
+    private let isSecure: Bool
 
-    init(protocolVersion: Int) async throws {
-        server = try await RedisServer()
+    init(protocolVersion: Int, isSecure: Bool = false) async throws {
+        server = try await RedisServer(certificate: isSecure ? "good" : nil)
         self.protocolVersion = protocolVersion
+        self.isSecure = isSecure
     }
 
-    var port: UInt16 { server.port }
+    var port: UInt16 { isSecure ? server.securePort : server.port }
     var socketPath: String { server.socketPath }
     func makeDialect() -> any PublisherDialect { RedisDialect() }
 
     func url(throughPort port: UInt16) -> String {
-        "redis://127.0.0.1:\(port)?protocol=\(protocolVersion)&ping=500ms&connect_timeout=2s"
+        let query = "protocol=\(protocolVersion)&ping=500ms&connect_timeout=2s"
+        let authority = "ssl_ca_certs=\(Certificates.certificate("ca"))"
+        return isSecure
+            ? "rediss://localhost:\(port)?\(query)&\(authority)"
+            : "redis://127.0.0.1:\(port)?\(query)"
     }
 
     func freeze() async { await server.signal(SIGSTOP, waits: false) }

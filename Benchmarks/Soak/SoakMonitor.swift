@@ -24,7 +24,7 @@ final class SoakMonitor: Sendable {
     var losses: Int { lossCount.withLock { $0 } }
 
     var isReady: Bool {
-        if case .ready = broadcast.currentStatus { true } else { false }
+        if case .ready = broadcast.status { true } else { false }
     }
 
     var growth: String? { memory.withLock { $0.growth } }
@@ -42,7 +42,7 @@ final class SoakMonitor: Sendable {
     }
 
     private func countLosses() async {
-        for await status in broadcast.status {
+        for await status in broadcast.statuses {
             if case .down = status { lossCount.withLock { $0 += 1 } }
         }
     }

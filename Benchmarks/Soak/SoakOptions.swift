@@ -4,7 +4,8 @@ import Glibc
 struct SoakOptions: Sendable {
     static let usage = """
         usage: broadcast-soak [--minutes N | --seconds N] [--faults N] [--seed N]
-                              [--backend redis|redis2|postgres|all] [--logs FOLDER]
+                              [--backend redis|redis2|postgres|redis-tls|postgres-tls|all]
+                              [--logs FOLDER]
                broadcast-soak check PUBLISHED SUBSCRIBER
 
         Publishes to a server of its own for 60 seconds, or as long as it is told, breaks the library's connection
@@ -36,7 +37,8 @@ struct SoakOptions: Sendable {
             case "--backend" where value == "all": backends = SoakBackend.allCases
             case "--backend":
                 guard let backend = SoakBackend(rawValue: value) else {
-                    throw SoakError("--backend: \(value) is none of redis, redis2, postgres, all")
+                    let known = SoakBackend.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw SoakError("--backend: \(value) is none of \(known), all")
                 }
                 backends = [backend]
             default: throw SoakError("unknown option \(name)")

@@ -28,22 +28,29 @@ enum SoakBackend: String, CaseIterable, Sendable {
     case redis
     case redis2
     case postgres
+    case redisTLS = "redis-tls"
+    case postgresTLS = "postgres-tls"
 
     /// The reason why it cannot run here, if there is one.
     var missingProgram: String? {
         let programs =
             switch self {
-            case .redis, .redis2: [Programs.redis, Programs.redisCLI]
-            case .postgres: [Programs.postgres, Programs.postgresFolder + "/psql"]
+            case .redis, .redis2, .redisTLS: [Programs.redis, Programs.redisCLI]
+            case .postgres, .postgresTLS: [Programs.postgres, Programs.postgresFolder + "/psql"]
             }
+        if isSecure, !Certificates.areAvailable { return "openssl or no faketime" }
         return programs.first { !Programs.exists($0) }
     }
+
+    private var isSecure: Bool { self == .redisTLS || self == .postgresTLS }
 
     func makeServer() async throws -> any SoakServer {
         switch self {
         case .redis: try await RedisSoakServer(protocolVersion: 3)
         case .redis2: try await RedisSoakServer(protocolVersion: 2)
         case .postgres: try await PostgresSoakServer()
+        case .redisTLS: try await RedisSoakServer(protocolVersion: 3, isSecure: true)
+        case .postgresTLS: try await PostgresSoakServer(isSecure: true)
         }
     }
 }

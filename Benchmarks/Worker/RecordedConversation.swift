@@ -32,7 +32,7 @@ struct RecordedConversation {
     /// Plays the conversation until a message would come.
     mutating func play() throws {
         session.opened(
-            .main, to: PeerInfo(endpoint: .tcp(host: "recording", port: 1)), at: .now, into: &output
+            .main, to: PeerInfo(endpoint: .unix(path: "recording")), at: .now, into: &output
         )
         var pending: [UInt8]?
         for line in lines {

@@ -8,7 +8,7 @@ package struct SCRAMError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// The client's side of SCRAM-SHA-256 and SCRAM-SHA-512 (RFC 5802, RFC 7677), without channel binding. A value: the caller gives the
+/// The client's side of SCRAM-SHA-256 and SCRAM-SHA-512 (RFC 5802, RFC 7677), and of SCRAM-SHA-256-PLUS. A value: the caller gives the
 /// nonce, and does the costly part in slices.
 ///
 /// Its life: `firstMessage` → `receiveFirst` → the work of `derivation` → `finalMessage` → `receiveFinal`. The
@@ -17,8 +17,8 @@ package struct SCRAM: Sendable {
     /// The most iterations that a server may ask for. Servers ask for 4,096 by default; more than this is an attack
     /// on the client (CVE-2026-42198 and its kin; the cap is theirs).
     package static let mostIterations = 100_000
-    private static let header = "n,,"
 
+    private let binding: ChannelBinding
     private let nonce: String
     private let password: [UInt8]
     private let hash: SCRAMHash
@@ -32,8 +32,10 @@ package struct SCRAM: Sendable {
     ///   - user: empty where the server knows the user from elsewhere, as Postgres does.
     ///   - nonce: printable ASCII without a comma, from a source that no one can guess.
     package init(
-        user: String = "", password: String, nonce: String, hash: SCRAMHash = .sha256
+        user: String = "", password: String, nonce: String, hash: SCRAMHash = .sha256,
+        binding: ChannelBinding = .none
     ) {
+        self.binding = binding
         self.hash = hash
         self.user = SCRAM.escaped(SASLprep.prepare(user) ?? user)
         // A password that SASLprep refuses is used as it is, as Postgres does (scram-common.c).
@@ -50,7 +52,7 @@ package struct SCRAM: Sendable {
     /// empty.
     private var bareFirstMessage: String { "n=\(user),r=\(nonce)" }
 
-    package var firstMessage: String { SCRAM.header + bareFirstMessage }
+    package var firstMessage: String { binding.header + bareFirstMessage }
 
     /// Takes the server's first message: its nonce, the salt and the number of rounds.
     package mutating func receiveFirst(_ message: String) throws(SCRAMError) -> PBKDF2 {
@@ -82,7 +84,8 @@ package struct SCRAM: Sendable {
     package mutating func finalMessage(saltedPassword: [UInt8]) -> String {
         let clientKey = hash.authenticate(Array("Client Key".utf8), key: saltedPassword)
         let serverKey = hash.authenticate(Array("Server Key".utf8), key: saltedPassword)
-        let bare = "c=\(Base64.encode(Array(SCRAM.header.utf8))),r=\(serverNonce)"
+        let bound = Base64.encode(Array(binding.header.utf8) + binding.data)
+        let bare = "c=\(bound),r=\(serverNonce)"
         let exchange = Array("\(firstExchange),\(bare)".utf8)
         let signature = hash.authenticate(exchange, key: hash.digest(clientKey))
         serverSignature = hash.authenticate(exchange, key: serverKey)

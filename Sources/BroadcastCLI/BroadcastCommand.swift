@@ -96,6 +96,7 @@ struct Failure: Error {
         case .invalid: (.usage, nil)
         case .unreachable, .notConnected:
             (.unreachable, "is the server running there, and does the URL name its host and port?")
+        case .insecure: (.refused, nil)
         case .connectionLost: (.unreachable, "a server is there, and ended the connection")
         case .disconnected: (.unreachable, "try again when the server is back")
         case .authenticationFailed: (.refused, nil)
@@ -103,7 +104,7 @@ struct Failure: Error {
         case .refused: (.refused, nil)
         case .temporarilyRefused: (.timedOut, "try again later")
         case .protocolViolation:
-            (.protocolViolation, "is it the right kind of server, without TLS, on that port?")
+            (.protocolViolation, "is it the right kind of server on that port?")
         // The reason is said, where one is known.
         case .timedOut(let text) where text.containsReason: (.timedOut, nil)
         case .timedOut:

@@ -7,7 +7,9 @@ struct ChatCommand {
     private let port: UInt16
 
     init(_ words: [Word]) throws {
-        arguments = try Arguments(words, valued: ["--url", "--host", "--port"], flags: ["--trace"])
+        arguments = try Arguments(
+            words, valued: ["--url", "--host", "--port", "--allow-host"],
+            flags: ["--trace"])
         guard arguments.positional.isEmpty else {
             throw Failure(
                 .usage, "chat takes options only; a room is named in the browser: /room/NAME")
@@ -31,11 +33,18 @@ struct ChatCommand {
         }
     }
 
+    /// The names of `--allow-host`, between commas.
+    private var names: [String] {
+        (arguments["--allow-host"] ?? "").utf8.split(separator: UInt8(ascii: ","))
+            .map { String(Substring($0)) }
+    }
+
     private func serve(_ broadcast: Broadcast) async throws {
         try await broadcast.connect()
         let server: ChatServer
         do {
-            server = try ChatServer(broadcast, host: arguments["--host"] ?? "127.0.0.1", port: port)
+            server = try ChatServer(
+                broadcast, host: arguments["--host"] ?? "127.0.0.1", port: port, names: names)
         } catch {
             throw Failure(.other, "\(error); is another program there? --port 0 finds a free one")
         }

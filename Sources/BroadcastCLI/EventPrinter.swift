@@ -106,7 +106,7 @@ final class EventPrinter: Sendable {
     /// Tells of lost and recovered connections.
     func watch(_ broadcast: Broadcast) async {
         var wasDown = false
-        for await status in broadcast.status {
+        for await status in broadcast.statuses {
             var line = JSONLine(type: "status")
             switch status {
             case .connecting, .closed: continue

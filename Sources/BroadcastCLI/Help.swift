@@ -30,6 +30,7 @@ enum Help {
     private static let url = """
         The server, by --url or else $BROADCAST_URL:
           redis://[[user][:password]@]host[:port][/database]     also valkey://
+          rediss://…             the same over TLS
           redis+unix:///path/to/socket[?database=1]
           postgres://[user[:password]@][host[:port]][/database]
           memory://[?history=1000]
@@ -37,10 +38,13 @@ enum Help {
                                  messages of each channel are kept
         Options of a URL: connect_timeout, publish_timeout, ping (500ms, 1s, 2m or plain seconds),
         max_message_size; of a redis URL: protocol=2|3, client_name, database, username, password;
-        of a postgres URL: those of libpq, large_payloads=split|refuse, allow_cleartext=true
+        of a rediss URL: ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_password, ssl_cert_reqs,
+        ssl_check_hostname, ssl_server_name, ssl_min_version; of a postgres URL: those of libpq
+        (sslmode, sslrootcert, channel_binding …), large_payloads=split|refuse, allow_cleartext=true
 
         Exit status: 0 done, also on SIGINT and SIGTERM; 64 usage or bad URL; 69 server not
-        reachable; 70 the server broke the protocol; 75 a timeout ran out; 77 refused; 1 else
+        reachable; 70 the server broke the protocol; 75 a timeout ran out; 77 refused, by the server
+        or, for its certificate, by us; 1 else
         """
 
     private static let subscribe = """
@@ -106,6 +110,8 @@ enum Help {
           --url URL             the server
           --host HOST           where to listen (default 127.0.0.1: this machine alone)
           --port PORT           default 8000; 0 finds a free one
+          --allow-host NAME,…   further names by which browsers may ask for it, such as a proxy's;
+                                localhost, --host and addresses are served anyway
           --trace               print the bytes sent to and received from the server of --url
 
         \(url)
@@ -114,7 +120,8 @@ enum Help {
     private static let ping = """
         broadcast ping [options]
 
-        Connects, logs in, and prints the server, its version, the protocol and the round trip.
+        Connects, logs in, and prints the server, its version, the protocol and the round trip; over TLS
+        its version, the cipher, and the server's certificate.
 
           --url URL             the server
           --format text|json    json prints one object

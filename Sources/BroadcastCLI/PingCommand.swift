@@ -21,7 +21,7 @@ struct PingCommand {
         }
         Interruption.handle { work.cancel() }
         let result = await work.result
-        let status = broadcast.currentStatus
+        let status = broadcast.status
         await broadcast.disconnect()
         let roundTrip: Duration
         do {
@@ -35,12 +35,25 @@ struct PingCommand {
         case .text:
             Console.output("server: \(server.product) \(server.version)")
             Console.output("protocol: \(server.protocol)")
+            if let security = server.security {
+                let verdict = security.isVerified ? "" : ", not verified"
+                Console.output("security: \(security.version), \(security.cipher)")
+                Console.output(
+                    "certificate: \(security.subject), until \(security.expiry)\(verdict)")
+            }
             Console.output("round trip: \(microseconds(roundTrip)) µs")
         case .json:
             var line = JSONLine(type: "pong")
             line.add("server", server.product)
             line.add("version", server.version)
             line.add("protocol", server.protocol)
+            if let security = server.security {
+                line.add("tls", security.version)
+                line.add("cipher", security.cipher)
+                line.add("certificate", security.subject)
+                line.add("expires", security.expiry)
+                line.add("verified", security.isVerified ? "yes" : "no")
+            }
             line.add("microseconds", microseconds(roundTrip))
             Console.output(line.line)
         }

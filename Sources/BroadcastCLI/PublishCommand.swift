@@ -164,6 +164,7 @@ extension BroadcastError {
         case .invalidURL: "invalid-url"
         case .invalid: "invalid"
         case .unreachable: "unreachable"
+        case .insecure: "insecure"
         case .authenticationFailed: "authentication-failed"
         case .permissionDenied: "permission-denied"
         case .refused: "refused"

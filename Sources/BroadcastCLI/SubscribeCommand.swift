@@ -88,7 +88,7 @@ struct SubscribeCommand {
             Task { await broadcast.disconnect() }
         }
         let expiry = Expiry()
-        let watching = Task { for await status in broadcast.status { expiry.saw(status) } }
+        let watching = Task { for await status in broadcast.statuses { expiry.saw(status) } }
         defer { watching.cancel() }
         let alarm = timeout.map { timeout in
             Task {

@@ -29,6 +29,7 @@ public final class Broadcast: Sendable {
         var leaving: (any Driver)?
         /// Calls of `connect()` that wait for it.
         var connecting = 0
+        var runs = RunLedger()
         /// The counts of drivers that are gone.
         var past = DriverCounts()
 
@@ -73,7 +74,8 @@ public final class Broadcast: Sendable {
     package init(
         inMemoryWith options: BroadcastOptions,
         makeDriver:
-            @escaping @Sendable (any Backend, ConnectionLimits, Hub, Observers) -> any Driver
+            @escaping @Sendable (any Backend, ConnectionLimits, Hub, Observers)
+            throws(ConnectionFailure) -> any Driver
     ) {
         let backend = StandardBackends.memory
         // Not clamped: on a clock that stands still there is a difference between no time and little.
@@ -83,7 +85,7 @@ public final class Broadcast: Sendable {
         self.options = options.clamped()
         publishTimeout = options.publishTimeout
         self.makeDriver = { (hub, observers) throws(ConnectionFailure) in
-            makeDriver(backend, limits, hub, observers)
+            try makeDriver(backend, limits, hub, observers)
         }
     }
 
@@ -92,9 +94,11 @@ public final class Broadcast: Sendable {
     /// Connects and logs in. Returns at once if that has been done.
     ///
     /// - Throws: `.unreachable`, `.connectionLost`, `.authenticationFailed`, `.permissionDenied`, `.refused`,
-    ///   `.protocolViolation`, or `.timedOut` with the last reason. After a first success nothing
-    ///   of that is thrown any more: it is retried, and told in `status`.
+    ///   `.temporarilyRefused`, `.protocolViolation`, or `.timedOut` with the last reason; `.cancelled` with its task;
+    ///   `.notConnected` if `disconnect()` is called meanwhile. After a first success nothing of that is thrown any
+    ///   more: it is retried, and told in `status`.
     public func connect() async throws(BroadcastError) {
+        if Task.isCancelled { throw .cancelled }
         let driver = try existingOrNewDriver()
         do throws(ConnectionFailure) {
             _ = try await driver.start()
@@ -143,42 +147,105 @@ public final class Broadcast: Sendable {
         let log = options.log
         let generation = board.begin()
         let observers = Observers(
-            status: { board.post(BroadcastStatus($0), from: generation) },
+            status: { status in
+                var failure: BroadcastError?
+                if case .closed(let why) = status, why != .closed {
+                    failure = .disconnected(why.description)
+                }
+                board.post(BroadcastStatus(status), because: failure, from: generation)
+            },
             log: { note in log?(BroadcastLogEntry(note)) },
             trace: options.trace)
         return try makeDriver(hub, observers)
     }
 
     /// Ends every subscription after what it had received, waits for publishes under way, and says goodbye
-    /// to the server; `BroadcastOptions.shutdownTimeout` bounds that. `connect()` may follow.
+    /// to the server; `BroadcastOptions.shutdownTimeout` bounds that. Ends `run()` too. `connect()` may follow.
     public func disconnect() async {
-        let leaving = state.withLock { state in
+        let (leaving, runs) = state.withLock { state in
             state.leaving = state.forget() ?? state.leaving
-            return state.leaving
+            return (state.leaving, state.runs.takeAll())
         }
+        for end in runs { end.finish() }
         await leaving?.stop()
         state.withLock { state in
             if state.leaving === leaving { state.leaving = nil }
         }
     }
 
-    /// Connects, stays until the task is cancelled, and disconnects: what a service of
-    /// swift-service-lifecycle does in its `run()`.
+    /// Connects, stays until the task is cancelled or `disconnect()` is called, and disconnects: a service, which lives as
+    /// long as its program.
+    ///
+    /// Being cancelled is its usual end, and no error, in every phase: also while it connects, or waits for a server. Of
+    /// several calls at the same time the last one to be cancelled disconnects.
+    ///
+    /// The graceful shutdown of swift-service-lifecycle does not cancel a service, and only code that depends on that
+    /// package can see it. So the service is a wrapper of a few lines:
+    ///
+    /// ```swift
+    /// struct BroadcastService: Service {
+    ///     let broadcast: Broadcast
+    ///
+    ///     func run() async throws {
+    ///         try await cancelWhenGracefulShutdown { try await broadcast.run() }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// - Throws: what `connect()` throws, but for `.cancelled` and `.notConnected`.
     public func run() async throws(BroadcastError) {
-        try await connect()
-        let (forever, end) = AsyncStream<Never>.makeStream()
-        for await _ in forever {}
-        end.finish()
-        await disconnect()
+        let (stay, end) = AsyncStream<Never>.makeStream()
+        let number = state.withLock { $0.runs.begin(end) }
+        do throws(BroadcastError) {
+            try await connect()
+            for await _ in stay {}
+        } catch {
+            // After `disconnect()`, which is an end that somebody asked for as well.
+            guard Task.isCancelled || error == .notConnected else {
+                _ = state.withLock { $0.runs.leave(number) }
+                throw error
+            }
+        }
+        if state.withLock({ $0.runs.leave(number) }) {
+            await disconnect()
+        } else {
+            await state.withLock { $0.leaving }?.stop()
+        }
+    }
+
+    /// Returns when the connection is there: at once, where it is. Waits for it as long as it takes, also before `connect()`
+    /// or `run()` has been called, so that a service may use what another one connects.
+    ///
+    /// - Throws: `.cancelled` with its task; `.disconnected` with the reason, if the call of `connect()` or `run()` that was
+    ///   under way has failed; `.notConnected` if `disconnect()` is called.
+    public func ready() async throws(BroadcastError) {
+        var hasBegun = false
+        for await status in board.watch() {
+            switch status {
+            case .ready: return
+            case .connecting, .down: hasBegun = true
+            case .closed: if hasBegun { throw board.failure ?? .notConnected }
+            }
+        }
+        throw .cancelled
     }
 
     // MARK: Watching
 
-    /// The status as it is, and then each change of it.
-    public var status: AsyncStream<BroadcastStatus> { board.watch() }
-
     /// The status as it is.
-    public var currentStatus: BroadcastStatus { board.current }
+    public var status: BroadcastStatus { board.current }
+
+    /// True while the connection is there: for a health check.
+    public var isReady: Bool {
+        if case .ready = status { true } else { false }
+    }
+
+    /// The status as it is, and then each change of it. A watcher that does not look for long misses the oldest of 64
+    /// changes, never the newest.
+    ///
+    /// The stream goes on after `disconnect()`, since `connect()` may follow. It ends with the task that iterates over it, and
+    /// with the `Broadcast` itself: a task that watches should not be the one that keeps the `Broadcast` alive.
+    public var statuses: AsyncStream<BroadcastStatus> { board.watch() }
 
     /// The counts of what has been done so far.
     public var statistics: BroadcastStatistics {
@@ -201,8 +268,10 @@ public final class Broadcast: Sendable {
 
     /// Asks the server for an answer, and returns how long that took.
     ///
-    /// - Throws: `.disconnected` while there is no connection; `.unreachable` if it is lost before the answer.
+    /// - Throws: `.disconnected` while there is no connection; `.connectionLost`, `.protocolViolation`,
+    ///   `.temporarilyRefused` or `.refused` if it ends before the answer; `.cancelled`, `.notConnected`.
     public func ping() async throws(BroadcastError) -> Duration {
+        if Task.isCancelled { throw .cancelled }
         let driver = try connectedDriver()
         do throws(ConnectionFailure) {
             return try await driver.ping()

@@ -26,6 +26,9 @@ public enum BroadcastError: Error, Hashable, Sendable {
     case invalid(String)
     /// `connect()`: no server answered there.
     case unreachable(String)
+    /// `connect()`: TLS was asked for, and a secure connection is not to be had. The server's certificate cannot be trusted,
+    /// or the client's; the server does not speak TLS; OpenSSL's library is not there; a file cannot be read.
+    case insecure(String)
     /// `connect()` and `ping()`: a server answered, and the connection ended before the answer that was due.
     case connectionLost(String)
     /// The server refused the user or the password, or asks for a login that is not possible.
@@ -54,10 +57,26 @@ public enum BroadcastError: Error, Hashable, Sendable {
     /// The server keeps no messages, so that there is nothing to read of the past; for patterns none does. The text says
     /// which servers do. Nothing was sent.
     case historyUnsupported(String)
-    /// The task was cancelled before anything was sent.
+    /// The task was cancelled before anything was sent. In place of `CancellationError`, which a call that throws this type
+    /// alone cannot throw. Iterating over a subscription, and `run()`, end without an error instead.
     case cancelled
-    /// `connect()` has not been called, or `disconnect()` has.
+    /// Neither `connect()` nor `run()` has been called, or `disconnect()` has.
     case notConnected
+}
+
+extension BroadcastError {
+    /// True if the same call may succeed later and can do no harm: nothing was published or subscribed by this one.
+    ///
+    /// False also for `.outcomeUnknown`, where the message may come twice, and for `.incomplete`, which holds an error for
+    /// each message that was not accepted.
+    public var isRetryable: Bool {
+        switch self {
+        case .unreachable, .connectionLost, .temporarilyRefused, .timedOut, .disconnected: true
+        case .invalidURL, .invalid, .insecure, .authenticationFailed, .permissionDenied, .refused: false
+        case .protocolViolation, .outcomeUnknown, .overflow, .incomplete, .cancelled: false
+        case .historyUnsupported, .notConnected: false
+        }
+    }
 }
 
 extension BroadcastError: CustomStringConvertible {
@@ -67,6 +86,7 @@ extension BroadcastError: CustomStringConvertible {
         case .invalidURL(let text): "invalid URL: \(text)"
         case .invalid(let text): "invalid argument: \(text)"
         case .unreachable(let text): "server not reachable: \(text)"
+        case .insecure(let text): "no secure connection: \(text)"
         case .connectionLost(let text): "connection lost: \(text)"
         case .authenticationFailed(let text): "authentication failed: \(text)"
         case .permissionDenied(let text): "permission denied: \(text)"
@@ -80,7 +100,8 @@ extension BroadcastError: CustomStringConvertible {
         case .incomplete(let outcomes): BroadcastError.summary(of: outcomes)
         case .historyUnsupported(let text): "no history: \(text)"
         case .cancelled: "cancelled"
-        case .notConnected: "not connected: call connect() first, and not after disconnect()"
+        case .notConnected:
+            "not connected: call connect() or run() first, and not after disconnect(); ready() waits for the connection"
         }
     }
 
@@ -111,6 +132,7 @@ extension BroadcastError {
     init(_ failure: ConnectionFailure) {
         switch failure {
         case .unreachable(let text): self = .unreachable(text)
+        case .insecure(let text): self = .insecure(text)
         case .lost(let text): self = .connectionLost(text)
         case .rejected(let rejection): self.init(rejection)
         case .protocolViolation(let text): self = .protocolViolation(text)

@@ -68,6 +68,9 @@ public struct BroadcastOptions: Sendable {
 /// The room for messages that wait for a slow subscriber, and the policy for more than that.
 public struct SubscriptionBuffer: Hashable, Sendable {
     /// The policy for more messages than the buffer holds. All report a gap to the subscriber where messages are missing.
+    #if hasAttribute(nonexhaustive)
+        @nonexhaustive
+    #endif
     public enum Overflow: Hashable, Sendable {
         /// `refill` where the server keeps the channels' messages, else `dropOldest`.
         case automatic
@@ -98,51 +101,15 @@ public struct SubscriptionBuffer: Hashable, Sendable {
 }
 
 /// The behaviour of `publish` when the connection is lost after sending and before the answer.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
 public enum PublishRetry: Hashable, Sendable {
     /// Throws `.outcomeUnknown`: the message is never sent twice.
     case never
     /// Sends it again until it is accepted: it may come twice, and after messages that were published later. The last
     /// try begins within `publishTimeout` and may take as long itself.
     case atLeastOnce
-}
-
-/// An event that is worth a line in a log.
-public struct BroadcastLogEntry: Hashable, Sendable, CustomStringConvertible {
-    /// As in most logging systems.
-    public enum Level: Hashable, Sendable {
-        /// All is as it should be.
-        case info
-        /// Something was lost or refused, or the server warns; the library goes on.
-        case warning
-    }
-
-    /// The severity.
-    public let level: Level
-    /// The event in one line, without secrets.
-    public let message: String
-
-    /// The message.
-    public var description: String { message }
-}
-
-extension BroadcastLogEntry {
-    init(_ note: LogEvent) {
-        switch note {
-        case .connected(let identity, let endpoint):
-            self.init(
-                level: .info, message: "connected to \(endpoint): \(ServerInfo(identity))")
-        case .lost(let failure, let delay):
-            self.init(level: .warning, message: "\(failure); next try in \(delay)")
-        case .refused(let topic, let rejection):
-            self.init(
-                level: .warning,
-                message:
-                    "subscription to \(URLOptions.show(topic.text)) refused: \(rejection.message)")
-        case .warned(let text):
-            self.init(level: .warning, message: "the server warns: \(text)")
-        case .closed: self.init(level: .info, message: "disconnected")
-        }
-    }
 }
 
 extension MailboxLimits {

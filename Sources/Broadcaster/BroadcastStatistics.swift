@@ -18,4 +18,28 @@ public struct BroadcastStatistics: Hashable, Sendable {
     public let subscribers: Int
     /// Different channels and patterns that they have together.
     public let channels: Int
+
+    /// A snapshot of the caller's numbers, for tests of what a program does with it.
+    public init(
+        published: Int = 0, received: Int = 0, delivered: Int = 0, dropped: Int = 0,
+        waiting: Int = 0, reconnects: Int = 0, subscribers: Int = 0, channels: Int = 0
+    ) {
+        self.published = published
+        self.received = received
+        self.delivered = delivered
+        self.dropped = dropped
+        self.waiting = waiting
+        self.reconnects = reconnects
+        self.subscribers = subscribers
+        self.channels = channels
+    }
+}
+
+extension BroadcastStatistics: CustomStringConvertible {
+    /// The counts in one line.
+    public var description: String {
+        "\(published) published, \(received) received, \(delivered) delivered, \(dropped) dropped,"
+            + " \(waiting) waiting, \(reconnects) reconnects, \(subscribers) subscribers,"
+            + " \(channels) channels"
+    }
 }

@@ -3,6 +3,9 @@ internal import BroadcasterWire
 internal import Synchronization
 
 /// The state of the connection to the server.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
 public enum BroadcastStatus: Hashable, Sendable {
     /// An attempt is under way.
     case connecting
@@ -14,6 +17,18 @@ public enum BroadcastStatus: Hashable, Sendable {
     case closed
 }
 
+extension BroadcastStatus: CustomStringConvertible {
+    /// The status in words, for a log or a health check.
+    public var description: String {
+        switch self {
+        case .connecting: "connecting"
+        case .ready(let server): "ready: \(server)"
+        case .down(let error, let delay): "down: \(error); next try in \(delay.text)"
+        case .closed: "closed"
+        }
+    }
+}
+
 /// The server that answered.
 public struct ServerInfo: Hashable, Sendable, CustomStringConvertible {
     /// The product, such as `redis`.
@@ -22,15 +37,29 @@ public struct ServerInfo: Hashable, Sendable, CustomStringConvertible {
     public let version: String
     /// The wire protocol in use, such as `RESP3`.
     public let `protocol`: String
+    /// The encryption of the connection; nil for none.
+    public let security: SecurityInfo?
+
+    /// A server of the caller's invention, for tests.
+    public init(product: String, version: String, protocol: String) {
+        self.product = product
+        self.version = version
+        self.protocol = `protocol`
+        security = nil
+    }
 
     init(_ identity: ServerIdentity) {
         product = identity.product
         version = identity.version
         `protocol` = identity.dialect
+        security = identity.security.map(SecurityInfo.init)
     }
 
-    /// Such as `redis 7.0.15, RESP3`.
-    public var description: String { "\(product) \(version), \(self.protocol)" }
+    /// Such as `redis 7.0.15, RESP3`, or `redis 7.0.15, RESP3, TLSv1.3`.
+    public var description: String {
+        let text = "\(product) \(version), \(self.protocol)"
+        return security.map { "\(text), \($0.version)" } ?? text
+    }
 }
 
 extension BroadcastStatus {

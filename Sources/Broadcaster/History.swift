@@ -76,7 +76,10 @@ extension Broadcast {
 
     /// Reads a page of a channel's history, without subscribing.
     ///
-    /// - Parameter limit: the most messages, at most 1,000. A page of large messages may have fewer, and ends near 256 KiB.
+    /// - Parameters:
+    ///   - channel: the channel.
+    ///   - part: where to read.
+    ///   - limit: the most messages, at most 1,000. A page of large messages may have fewer, and ends near 256 KiB.
     /// - Throws: `.historyUnsupported`, `.invalid` for a position of another kind of server, `.permissionDenied`, `.refused`,
     ///   `.timedOut` after `subscribeTimeout`, `.disconnected`, `.notConnected` or `.cancelled`.
     public func history(

@@ -7,6 +7,13 @@ public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
     /// nil for a Unix-domain socket.
     public let port: Int?
 
+    /// A server at an address; without a port, a Unix-domain socket at a path. For tests of
+    /// `BroadcastOptions.password`.
+    public init(host: String, port: Int?) {
+        self.host = host
+        self.port = port
+    }
+
     init(_ endpoint: Endpoint) {
         switch endpoint {
         case .tcp(let host, let port): (self.host, self.port) = (host, Int(port))

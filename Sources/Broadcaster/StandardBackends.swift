@@ -8,7 +8,8 @@ internal import BroadcasterWire
 /// The backends that URLs lead to. A new backend is a word here.
 enum StandardBackends {
     private static let all: [any URLBackend.Type] = [
-        MemoryBackend.self, RedisBackend.self, PostgresBackend.self, KafkaBackend.self,
+        MemoryBackend.self, RedisBackend.self, RedisStreamBackend.self, PostgresBackend.self,
+        KafkaBackend.self,
     ]
 
     /// The backend of `memory://`.
@@ -29,11 +30,6 @@ enum StandardBackends {
         for text: String, options: BroadcastOptions
     ) throws(URLError) -> (any Backend, CommonOptions) {
         var url = try ServerURL(text)
-        if let other = RedisURL.secureSchemes[url.scheme] ?? KafkaURL.secureSchemes[url.scheme] {
-            throw URLError(
-                "\(url.scheme):// needs TLS, which is not there yet: use \(other):// on a network that"
-                    + " you trust, or put stunnel between")
-        }
         guard let backend = all.first(where: { $0.schemes.contains(url.scheme) }) else {
             let known = all.flatMap { $0.schemes }.map { "\($0)://" }.joined(separator: ", ")
             throw URLError("unknown scheme \(url.show(url.scheme)); known are \(known)")

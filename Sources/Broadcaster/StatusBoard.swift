@@ -8,6 +8,8 @@ internal import Synchronization
 final class StatusBoard: Sendable {
     private struct State {
         var current = BroadcastStatus.closed
+        /// The reason for `.closed`, where it is a failure.
+        var failure: BroadcastError?
         var watchers: [UInt64: AsyncStream<BroadcastStatus>.Continuation] = [:]
         var lastWatcher: UInt64 = 0
         var generation = 0
@@ -24,10 +26,16 @@ final class StatusBoard: Sendable {
 
     var current: BroadcastStatus { state.withLock { $0.current } }
 
-    func post(_ status: BroadcastStatus, from generation: Int) {
+    var failure: BroadcastError? { state.withLock { $0.failure } }
+
+    /// - Parameter failure: why the connection has ended, where nobody asked for that.
+    func post(
+        _ status: BroadcastStatus, because failure: BroadcastError? = nil, from generation: Int
+    ) {
         state.withLock { state in
             guard generation >= state.generation, state.current != status else { return }
             state.current = status
+            state.failure = failure
             forgetEnded(&state)
             for watcher in state.watchers.values { watcher.yield(status) }
         }

@@ -2,25 +2,36 @@ internal import BroadcasterMultiplexing
 internal import BroadcasterWire
 
 extension Broadcast {
-    /// Subscribes to channels. Returns when the server has confirmed them all: whatever is published after
-    /// that is delivered, or told as a gap.
+    /// Subscribes to channels, and to all channels that match one of `patterns`, as one sequence. Returns when the server has
+    /// confirmed them all: whatever is published after that is delivered, or told as a gap.
     ///
-    /// - Parameters:
-    ///   - start: where to begin, if the server keeps the channels' messages.
-    ///   - buffer: the room for messages that wait for a slow subscriber; by default the options' buffer.
-    /// - Throws: `.permissionDenied`, `.refused`, `.timedOut`, `.disconnected` with the last reason, `.invalid`,
-    ///   `.historyUnsupported` before anything is sent, `.notConnected` or `.cancelled`.
-    public func subscribe(
-        to channels: String..., history start: SubscriptionStart = .new,
-        buffer: SubscriptionBuffer? = nil
-    ) async throws(BroadcastError) -> Subscription {
-        try await subscribe(to: channels, history: start, buffer: buffer)
-    }
-
-    /// Subscribes to channels, and to all channels that match one of `patterns`, as one sequence.
+    /// ```swift
+    /// try await broadcast.subscribe(to: "a", "b", patterns: "news.*")
+    /// ```
     ///
     /// A pattern has `*` for any characters, `?` for one, `[abc]` for one of these and `\` before a character
     /// that is meant as itself. A message that matches several of them comes once for each. Patterns have no history.
+    ///
+    /// - Parameters:
+    ///   - channel: the first channel.
+    ///   - others: further channels.
+    ///   - patterns: patterns of channels.
+    ///   - start: where to begin, if the server keeps the channels' messages.
+    ///   - buffer: the room for messages that wait for a slow subscriber; by default the options' buffer.
+    /// - Throws: `.disconnected` if there was no connection until `subscribeTimeout`, also where the first one did not come
+    ///   or failed, with the reason; `.timedOut` if the server did not confirm in that time; `.permissionDenied`,
+    ///   `.temporarilyRefused` or `.refused` by the server; `.invalid` and `.historyUnsupported` before anything is sent, if
+    ///   it would not take the name, or has no history; `.cancelled` with its task; `.notConnected` before `connect()` or
+    ///   `run()` is called, and after `disconnect()`.
+    public func subscribe(
+        to channel: String, _ others: String..., patterns: String...,
+        history start: SubscriptionStart = .new, buffer: SubscriptionBuffer? = nil
+    ) async throws(BroadcastError) -> Subscription {
+        try await subscribe(
+            to: [channel] + others, patterns: patterns, history: start, buffer: buffer)
+    }
+
+    /// Subscribes to a list of channels, and of patterns. As `subscribe(to:_:patterns:history:buffer:)`.
     public func subscribe(
         to channels: [String], patterns: [String] = [], history start: SubscriptionStart = .new,
         buffer: SubscriptionBuffer? = nil
@@ -29,11 +40,27 @@ extension Broadcast {
             to: channels.map(TopicName.channel) + patterns.map(TopicName.pattern), start, buffer)
     }
 
-    /// Subscribes to channels whose names need not be UTF-8, as those of Redis's keyspace events for binary keys.
+    /// Subscribes to all channels that match one of the patterns. As `subscribe(to:_:patterns:history:buffer:)`.
     public func subscribe(
-        toBytes names: [UInt8]..., buffer: SubscriptionBuffer? = nil
+        toPatterns pattern: String, _ others: String..., buffer: SubscriptionBuffer? = nil
     ) async throws(BroadcastError) -> Subscription {
-        try await subscribe(to: names.map(TopicName.channel(bytes:)), .new, buffer)
+        try await subscribe(to: [], patterns: [pattern] + others, buffer: buffer)
+    }
+
+    /// Subscribes to channels whose names need not be UTF-8, as those of Redis's keyspace events for binary keys. As
+    /// `subscribe(to:_:patterns:history:buffer:)`.
+    public func subscribe(
+        toBytes name: [UInt8], _ others: [UInt8]..., buffer: SubscriptionBuffer? = nil
+    ) async throws(BroadcastError) -> Subscription {
+        try await subscribe(to: ([name] + others).map(TopicName.channel(bytes:)), .new, buffer)
+    }
+
+    /// Says what is missing.
+    @available(*, unavailable, message: "name a channel: subscribe(to: \"chatroom\")")
+    public func subscribe(
+        buffer: SubscriptionBuffer? = nil
+    ) async throws(BroadcastError) -> Subscription {
+        throw .invalid("no channel to subscribe to")
     }
 
     private func subscribe(
@@ -79,19 +106,13 @@ extension Broadcast {
         }
     }
 
-    /// Subscribes to all channels that match one of the patterns.
-    public func subscribe(
-        toPatterns patterns: String..., buffer: SubscriptionBuffer? = nil
-    ) async throws(BroadcastError) -> Subscription {
-        try await subscribe(to: [], patterns: patterns, buffer: buffer)
-    }
-
     /// Waits for the server's word, the deadline, or the end of the task; nil is a confirmation.
     private func confirmation(
         of topics: [TopicName], _ place: HistoryStart, _ mailbox: Mailbox, _ id: Int,
         _ driver: any Driver,
         isolation: isolated (any Actor)?
     ) async -> SubscriptionFailure? {
+        if Task.isCancelled { return .cancelled }
         let hub = driver.hub
         let start = driver.now
         let deadline = start + options.subscribeTimeout

@@ -4,8 +4,8 @@ internal import BroadcasterWire
 /// A subscriber's sequence of messages, in the order in which the server sent them.
 ///
 /// Iterate over the subscription itself for messages alone, or over `events` to see also where messages may
-/// be missing. Both take from the same buffer; a new loop goes on where the last one stopped. The
-/// sequence ends when the task is cancelled, after `cancel()`, and after `disconnect()` when what was
+/// be missing. Both take from the same buffer; a new loop goes on where the last one stopped. Two loops at the same time
+/// split the messages between them: for two readers, subscribe twice. The sequence ends when the task is cancelled, after `cancel()`, and after `disconnect()` when what was
 /// received before is delivered. It throws where the server withdraws the channel, or when its
 /// buffer is full and the policy is `.fail`.
 ///
@@ -21,7 +21,8 @@ public final class Subscription: AsyncSequence, Sendable {
     /// The patterns it was made for.
     public let patterns: [String]
     /// The places at which it begins, by channel, where the server keeps the channels' messages: known before the first
-    /// message comes. `.after(…)` one of them begins there again.
+    /// message comes. `.after(…)` one of them begins there again. Without those channels whose first message is there already,
+    /// as with `.last(n)` and `.all`: it has a position itself.
     public let startPositions: [String: MessagePosition]
     private let mailbox: Mailbox
     private let leave: @Sendable () -> Void
@@ -49,10 +50,10 @@ public final class Subscription: AsyncSequence, Sendable {
     /// There is something that the next call of an iterator's `next` gets without waiting.
     package var hasPending: Bool { mailbox.isReady }
 
-    /// Messages, and the gaps between them.
+    /// Messages, and the gaps between them, from the same buffer as the subscription's own loop: not a second reader.
     public var events: Events { Events(subscription: self) }
 
-    /// An iterator over messages alone.
+    /// An iterator over messages alone. All iterators take from one buffer: two at the same time get a part each.
     public func makeAsyncIterator() -> Iterator {
         Iterator(subscription: self)
     }
@@ -84,6 +85,9 @@ public final class Subscription: AsyncSequence, Sendable {
         @usableFromInline let subscription: Subscription
 
         /// The next message; nil at the end. Does not leave the caller's actor while there is one.
+        ///
+        /// - Throws: `.overflow` where the buffer was full and its policy is `.fail`; `.permissionDenied` or `.refused` where
+        ///   the server withdraws a channel.
         @inlinable
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
@@ -116,6 +120,9 @@ public final class Subscription: AsyncSequence, Sendable {
             @usableFromInline let subscription: Subscription
 
             /// The next message or gap; nil at the end.
+            ///
+            /// - Throws: `.overflow` where the buffer was full and its policy is `.fail`; `.permissionDenied` or `.refused`
+            ///   where the server withdraws a channel.
             @inlinable
             public mutating func next(
                 isolation actor: isolated (any Actor)? = #isolation

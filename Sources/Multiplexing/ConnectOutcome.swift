@@ -27,6 +27,8 @@ final class ConnectOutcome: Sendable {
         }
     }
 
+    var hasEnded: Bool { state.withLock { $0.isEnded } }
+
     /// The first result stays; each later success is a reconnection.
     func settle(_ result: Outcome) {
         let waiting = state.withLock { state in

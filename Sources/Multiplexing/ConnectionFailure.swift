@@ -8,6 +8,8 @@ package enum ConnectionFailure: Error, Hashable, Sendable, CustomStringConvertib
     case rejected(Rejection)
     /// The server that answered does not speak the protocol.
     case protocolViolation(String)
+    /// There is no secure connection to be had: a certificate, a file or a setting, here or there.
+    case insecure(String)
     /// An established connection ended.
     case lost(String)
     /// Not ready before the deadline.
@@ -20,8 +22,8 @@ package enum ConnectionFailure: Error, Hashable, Sendable, CustomStringConvertib
 
     package var description: String {
         switch self {
-        case .unreachable(let text), .protocolViolation(let text), .lost(let text),
-            .timedOut(let text), .down(let text):
+        case .unreachable(let text), .protocolViolation(let text), .insecure(let text),
+            .lost(let text), .timedOut(let text), .down(let text):
             text
         case .rejected(let rejection): "the server refused: \(rejection.message)"
         case .cancelled: "cancelled"
@@ -38,6 +40,7 @@ extension ConnectionFailure {
         case .passwordMissing(let text):
             self = .rejected(Rejection(kind: .authentication, message: text, advice: ""))
         case .lost(let text), .silent(let text): self = .lost(text)
+        case .insecure(let text), .notSecurable(let text): self = .insecure(text)
         }
     }
 

@@ -82,8 +82,8 @@ package struct ConnectionState: Sendable {
     /// clients, say.
     package var lateFailure: ConnectionFailure {
         switch lastFailure?.failure {
-        case .timedOut, nil: .timedOut("not connected within \(connectTime)")
-        case let failure?: .timedOut("not connected within \(connectTime): \(failure)")
+        case .timedOut, nil: .timedOut("not connected within \(connectTime.text)")
+        case let failure?: .timedOut("not connected within \(connectTime.text): \(failure)")
         }
     }
 
@@ -264,7 +264,7 @@ package struct ConnectionState: Sendable {
         if !servers.hasNext { return false }
         if let firstDeadline, !hasBeenReady, now >= firstDeadline { return false }
         switch failure {
-        case .unreachable, .timedOut, .lost: return true
+        case .unreachable, .timedOut, .lost, .insecure: return true
         case .rejected(let rejection):
             return rejection.kind == .unsuitable || rejection.kind == .temporary
         case .protocolViolation, .down, .cancelled, .closed: return false
@@ -277,7 +277,7 @@ package struct ConnectionState: Sendable {
         if let firstDeadline, now >= firstDeadline { return true }
         switch failure {
         case .rejected(let rejection): return rejection.kind != .temporary
-        case .protocolViolation, .down, .cancelled, .closed: return true
+        case .protocolViolation, .insecure, .down, .cancelled, .closed: return true
         case .unreachable, .timedOut, .lost: return !waitsForServer
         }
     }

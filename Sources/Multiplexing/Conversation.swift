@@ -44,6 +44,7 @@ final class Conversation {
         if let found = peer.password, !found.isEmpty, !secrets.contains(found) {
             secrets.append(found)
         }
+        if let warning = peer.security?.warning { observers.log(.unverified(warning)) }
         heard[lane] = now
         session.opened(lane, to: peer, at: now, into: &output)
     }
@@ -53,11 +54,22 @@ final class Conversation {
         _ buffer: inout ReceiveBuffer, count: Int, on lane: Lane, at now: Instant
     ) throws(ProtocolError) {
         heard[lane] = now
+        output.time = now
         observers.trace(received: buffer.bytes.suffix(count), on: lane, secrets(on: lane))
+        if !isReady { try Conversation.checkForTLS(buffer) }
         try session.receive(&buffer, on: lane, at: now, into: &output)
         guard buffer.count <= unparsedLimit else {
             throw ProtocolError("more than \(unparsedLimit) bytes came that are no whole message")
         }
+    }
+
+    /// Recognizes an alert of TLS (RFC 8446 §5.1: type 21, version 3.x) in what a server sends first: it was spoken to in
+    /// plain text on its port for TLS. No protocol here begins so.
+    private static func checkForTLS(_ buffer: ReceiveBuffer) throws(ProtocolError) {
+        guard buffer.streamOffset(of: buffer.start) == 0,
+            buffer.bytes[buffer.start...].starts(with: [0x15, 0x03])
+        else { return }
+        throw ProtocolError("the server speaks TLS there, and the URL does not ask for it")
     }
 
     func wrote(on lane: Lane, at now: Instant) {
@@ -75,10 +87,12 @@ final class Conversation {
 
     func perform(_ command: Command, at now: Instant) {
         observers.trace?(TranscriptLine.command(command))
+        output.time = now
         session.perform(command, at: now, into: &output)
     }
 
     func timeReached(_ now: Instant) throws(ProtocolError) {
+        output.time = now
         try session.timeReached(now, into: &output)
     }
 

@@ -20,8 +20,8 @@ struct CursorTable: Sendable {
     /// The results of an answer, to be acted upon outside of the lock.
     struct Outcome: Sendable {
         var handOuts: [HandOut] = []
-        /// Subscribers of which one more start is known, and where it is.
-        var begun: [(subscriber: Int, start: Position)] = []
+        /// Subscribers of which one more start is known, and behind which message it is; nil right before one.
+        var begun: [(subscriber: Int, start: Position?)] = []
         /// The channel that it is about.
         var topic = -1
         /// New messages of a channel's tail.
@@ -134,7 +134,7 @@ struct CursorTable: Sendable {
     mutating func confirmed(_ topic: Int, at position: Position) -> Outcome {
         var outcome = Outcome()
         change(topic) { channel in
-            outcome.begun = channel.confirmed(at: position).map { ($0, position) }
+            outcome.begun = channel.confirmed(at: position).map { ($0, Optional(position)) }
         }
         return outcome
     }
@@ -173,7 +173,9 @@ struct CursorTable: Sendable {
                 case .start(let ids):
                     let started = channel.started(ids, at: page.next)
                     outcome.handOuts = started.handOuts
-                    outcome.begun = started.begun.map { ($0, page.next.position) }
+                    outcome.begun = started.begun.map {
+                        ($0, page.next.isInclusive ? nil : page.next.position)
+                    }
                 }
             }
         case .channel, nil: break

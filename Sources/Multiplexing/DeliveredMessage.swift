@@ -14,9 +14,17 @@ package struct DeliveredMessage: Sendable {
         length = Int32(truncatingIfNeeded: range.count)
     }
 
+    /// A message by itself, in a block of its own.
+    package init(_ payload: Payload, from origin: Origin, at moment: Instant) {
+        let block = MessageBlock(payload, from: origin, at: moment)
+        self.init(block: block, run: 0, range: block.message(at: 0))
+    }
+
     package var origin: Origin { block.origin(ofRun: Int(run)) }
     package var bytes: ArraySlice<UInt8> { block.storage[start..<start + count] }
     package var count: Int { Int(length) }
+    /// The time at which its block was read.
+    package var receivedAt: Instant { block.receivedAt }
     /// The place in the channel's history, where the backend keeps one.
     package var position: Position? { block.position(ofRun: Int(run), messageAt: start) }
 }

@@ -15,6 +15,7 @@ struct EventDispatcher {
     /// The refusal of a topic by this server alone, for which subscribers wait all the same.
     private var unsuitable: Rejection?
     private var lastWarning: Instant?
+    private var outage = OutageLog()
 
     init(
         hub: Hub, publishes: PublishQueue, observers: Observers, outcome: ConnectOutcome,
@@ -76,6 +77,7 @@ struct EventDispatcher {
     private mutating func topicAnswered(at now: Instant) {
         requests.topicAnswered(at: now)
         hasTopicsChanged = true
+        if requests.topics == 0, let line = outage.restored(at: now) { observers.log(line) }
     }
 
     /// Logs a line a second at most, whatever the server says.
@@ -87,18 +89,11 @@ struct EventDispatcher {
 
     // MARK: The session's life
 
-    /// Opens the hub and the queue.
-    ///
-    /// - Parameter signal: called when something has gathered there.
-    func open(signal: @escaping @Sendable () -> Void) {
-        hub.open(signal: signal)
-        publishes.open(signal: signal)
-    }
-
     /// The session is ready: all topics are to be asked for.
     mutating func connected(to endpoint: Endpoint, _ identity: ServerIdentity) {
         observers.status(.ready(identity))
         observers.log(.connected(identity, endpoint))
+        outage.connected()
         outcome.settle(.success(identity))
         hub.connected()
         hasTopicsChanged = true
@@ -114,23 +109,30 @@ struct EventDispatcher {
         if wasReady {
             hub.disconnected(since: since, reason: failure.description)
             publishes.connectionLost(failure.description)
+            outage.begin(at: since)
         }
         for caller in requests.removeAll() { caller.resume(returning: failure) }
     }
 
     /// The next attempt to connect comes after a wait.
-    func waits(_ delay: Duration, because failure: ConnectionFailure) {
+    mutating func waits(_ delay: Duration, because failure: ConnectionFailure, at now: Instant) {
         observers.status(.down(failure, retryIn: delay))
-        observers.log(.lost(failure, retryIn: delay))
+        if let line = outage.failed(failure, retryIn: delay, at: now) { observers.log(line) }
     }
 
     /// Nothing more will come: fails everything still waiting.
     ///
     /// - Parameter isFirst: false where that has been said.
     func end(_ failure: ConnectionFailure, isFirst: Bool) {
-        hub.close()
-        publishes.close()
-        observers.status(.closed)
+        if failure == .closed {
+            hub.close()
+            publishes.close()
+        } else {
+            // What waited for the first connection is told why there is none.
+            hub.close(.down(failure.description))
+            publishes.close(.notSent(failure.description))
+        }
+        observers.status(.closed(failure))
         if isFirst { observers.log(.closed) }
         outcome.settle(.failure(failure))
         outcome.end()
@@ -156,13 +158,16 @@ struct EventDispatcher {
     mutating func takeTopicCommands(at now: Instant) -> [Command] {
         hasTopicsChanged = false
         let commands = hub.takeCommands()
+        var subscribed = 0
         for case .subscribe(let topics) in commands {
             requests.asked(topics: topics.count, at: now)
+            subscribed += topics.count
         }
         for case .unsubscribe(let topics) in commands {
             requests.asked(topics: topics.count, at: now)
         }
         for case .read(let pages) in commands { requests.asked(topics: pages.count, at: now) }
+        outage.asked(topics: subscribed)
         return commands
     }
 

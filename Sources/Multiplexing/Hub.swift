@@ -77,11 +77,12 @@ package final class Hub: Sendable {
                 return (.some(.tooManyTopics(limit: maximumTopics)), nil)
             }
             let isEstablished = state.table.add(
-                mailbox, as: id, to: topics, startsInHistory: keepsHistory)
+                mailbox, as: id, to: topics, startsInHistory: keepsHistory && start.isAsked)
             if keepsHistory {
-                state.cursors.add(mailbox, as: id, to: state.table.channels(of: id), start)
+                state.begin(mailbox, as: id, at: start)
             }
-            if isEstablished { return (.some(nil), nil) }
+            // It may be established and have pages to read.
+            if isEstablished { return (.some(nil), keepsHistory ? state.takeSignal() : nil) }
             state.waiters[id] = waiter
             return (nil, state.takeSignal())
         }
@@ -150,7 +151,9 @@ package final class Hub: Sendable {
     }
 
     /// Ends all subscriptions, after what was received.
-    package func close() {
+    ///
+    /// - Parameter failure: of the calls that still wait.
+    package func close(_ failure: SubscriptionFailure = .closed) {
         let (members, waiters, calls) = state.withLock { state in
             state.isOpen = false
             state.signal = nil
@@ -160,8 +163,8 @@ package final class Hub: Sendable {
             return (members, state.waiters, state.cursors.close())
         }
         for member in members { member.mailbox.finish(nil) }
-        for waiter in waiters.values { waiter.resume(returning: .closed) }
-        for call in calls { call.resume(returning: .failure(.closed)) }
+        for waiter in waiters.values { waiter.resume(returning: failure) }
+        for call in calls { call.resume(returning: .failure(failure)) }
     }
 
     package func connected() {

@@ -98,13 +98,30 @@ extension Hub {
     }
 }
 
+extension HistoryStart {
+    /// True if the server has to say where that is.
+    var isAsked: Bool {
+        if case .after = self { false } else { true }
+    }
+}
+
 extension Hub.State {
+    /// Adds a subscriber to the readers of its channels.
+    mutating func begin(_ mailbox: Mailbox, as id: Int, at start: HistoryStart) {
+        let channels = table.channels(of: id)
+        cursors.add(mailbox, as: id, to: channels, start)
+        if case .after(let position) = start {
+            starts[id] = Dictionary(
+                channels.map { ($0.name.text, position) }, uniquingKeysWith: { first, _ in first })
+        }
+    }
+
     /// Notes the starts that are known now. The result is the subscribers that have all of theirs.
     fileprivate mutating func begin(
-        _ begun: [(subscriber: Int, start: Position)], _ topic: Int
+        _ begun: [(subscriber: Int, start: Position?)], _ topic: Int
     ) -> [ChannelTable.Outcome] {
         begun.compactMap { subscriber, start in
-            if let name = table.name(of: topic)?.text {
+            if let start, let name = table.name(of: topic)?.text {
                 starts[subscriber, default: [:]][name] = start
             }
             return table.begun(subscriber)

@@ -11,7 +11,6 @@ package final class LocalDriver: Driver {
         var output = SessionOutput()
         var published = 0
         var identity: ServerIdentity?
-        var isStopped = false
         var isOpen: Bool { identity != nil }
     }
 
@@ -28,7 +27,13 @@ package final class LocalDriver: Driver {
         self.hub = hub
         self.observers = observers
         self.clock = clock
-        state = Mutex(State(session: session))
+        var state = State(session: session)
+        // Open from the beginning: there is nothing to wait for.
+        state.session.opened(.main, to: LocalDriver.peer, at: clock(), into: &state.output)
+        for case .ready(let identity) in state.output.takeEvents() { state.identity = identity }
+        self.state = Mutex(state)
+        hub.open { [weak self] in self?.reconcile() }
+        hub.connected()
     }
 
     package func start() async throws(ConnectionFailure) -> ServerIdentity {
@@ -37,18 +42,7 @@ package final class LocalDriver: Driver {
 
     /// Does the same as `start`, at once.
     package func open() throws(ConnectionFailure) -> ServerIdentity {
-        let identity = state.withLock { state -> ServerIdentity? in
-            if state.isStopped { return nil }
-            state.session.opened(
-                .main, to: LocalDriver.peer, at: clock(), into: &state.output)
-            for case .ready(let identity) in state.output.takeEvents() { state.identity = identity }
-            return state.identity
-        }
-        guard let identity else { throw .closed }
-        hub.open { [weak self] in self?.reconcile() }
-        hub.connected()
-        // For those who subscribed between the two.
-        reconcile()
+        guard let identity = state.withLock({ $0.identity }) else { throw .closed }
         observers.status(.ready(identity))
         return identity
     }
@@ -99,7 +93,9 @@ package final class LocalDriver: Driver {
 
     private func perform(_ command: Command, _ state: inout State) {
         observers.trace?(TranscriptLine.command(command))
-        state.session.perform(command, at: clock(), into: &state.output)
+        let now = clock()
+        state.output.time = now
+        state.session.perform(command, at: now, into: &state.output)
     }
 
     /// Hands the session's events to the hub. The result is the outcome of what was published.
@@ -143,12 +139,9 @@ package final class LocalDriver: Driver {
     }
 
     package func stop() async {
-        state.withLock { state in
-            state.identity = nil
-            state.isStopped = true
-        }
+        state.withLock { $0.identity = nil }
         hub.close()
-        observers.status(.closed)
+        observers.status(.closed(.closed))
     }
 
     package var published: Int { state.withLock { $0.published } }

@@ -1,10 +1,19 @@
 import BroadcasterSockets
+import BroadcasterTLS
 import BroadcasterWire
 import Synchronization
 
-/// An attempt to connect one lane: looks up the password, where there is a source of them, then connects.
+/// An attempt to connect one lane: looks up the password, where there is a source of them, and reads the files of its
+/// security, where it is to have one; then connects.
 final class LoginAttempt: Sendable {
-    typealias Result = Swift.Result<any ByteStream, LaneFailure>
+    struct Connection: Sendable {
+        let stream: any ByteStream
+        /// nil: the lane is not to be secured.
+        let client: TLSClient?
+    }
+
+    typealias Result = Swift.Result<Connection, LaneFailure>
+    typealias ClientMaker = @Sendable () throws(LaneFailure) -> TLSClient
 
     private enum Step {
         /// A task has been, or will be, begun.
@@ -30,16 +39,18 @@ final class LoginAttempt: Sendable {
         self.completion = completion
     }
 
-    /// - Parameter passwords: nil connects at once.
-    func start(_ passwords: PasswordSource?) {
-        guard let passwords else { return connect(PeerInfo(endpoint: endpoint)) }
+    /// With neither of the two, it connects at once.
+    func start(_ passwords: PasswordSource?, _ security: ClientMaker?) {
+        guard passwords != nil || security != nil else {
+            return connect(PeerInfo(endpoint: endpoint), nil)
+        }
         let task = Task.detached { [self] in
-            do {
-                let peer = PeerInfo(endpoint: endpoint, password: try await passwords(endpoint))
-                host.execute { self.connect(peer) }
+            do throws(LaneFailure) {
+                let client = try security?()
+                let peer = PeerInfo(endpoint: endpoint, password: try await lookUp(passwords))
+                host.execute { self.connect(peer, client) }
             } catch {
-                let text = "no password for \(endpoint): \(error)"
-                host.execute { self.fail(.passwordMissing(text)) }
+                host.execute { self.fail(error) }
             }
         }
         let isCancelled = step.withLock { step in
@@ -48,6 +59,14 @@ final class LoginAttempt: Sendable {
             return false
         }
         if isCancelled { task.cancel() }
+    }
+
+    private func lookUp(_ passwords: PasswordSource?) async throws(LaneFailure) -> String? {
+        do {
+            return try await passwords?(endpoint)
+        } catch {
+            throw .passwordMissing("no password for \(endpoint): \(error)")
+        }
     }
 
     func cancel() {
@@ -72,10 +91,11 @@ final class LoginAttempt: Sendable {
         if !isCancelled { completion(PeerInfo(endpoint: endpoint), .failure(failure)) }
     }
 
-    private func connect(_ peer: PeerInfo) {
+    private func connect(_ peer: PeerInfo, _ client: TLSClient?) {
         if isCancelled { return }
         let cancel = host.connect(to: endpoint, deadline: deadline) { [completion] result in
-            completion(peer, result.mapError { .unreachable($0.description) })
+            let connection = result.map { Connection(stream: $0, client: client) }
+            completion(peer, connection.mapError { .unreachable($0.description) })
         }
         let isCancelled = step.withLock { step in
             if case .cancelled = step { return true }

@@ -37,14 +37,21 @@ package enum ConnectionStatus: Hashable, Sendable {
     case connecting
     case ready(ServerIdentity)
     case down(ConnectionFailure, retryIn: Duration)
-    case closed
+    /// Nothing more will come, and why: `.closed` where that was asked for.
+    case closed(ConnectionFailure)
 }
 
 /// An event that is worth a line in a log.
 package enum LogEvent: Hashable, Sendable {
     case connected(ServerIdentity, Endpoint)
     case lost(ConnectionFailure, retryIn: Duration)
+    /// The outage goes on: told from time to time, not for each attempt.
+    case stillLost(ConnectionFailure, for: Duration, attempts: Int)
+    /// All channels and patterns are subscribed again, after this time.
+    case resubscribed(topics: Int, after: Duration)
     case refused(TopicName, Rejection)
+    /// A lane's security is less than it could be: the URL asks for no more.
+    case unverified(String)
     /// The server warns, in these words.
     case warned(String)
     case closed

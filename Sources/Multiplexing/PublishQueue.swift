@@ -159,8 +159,9 @@ package final class PublishQueue: Sendable {
         settle(state.withLock { $0.queue.expire(at: now, reason) })
     }
 
-    package func close() {
-        settle(state.withLock { $0.queue.close() })
+    /// - Parameter failure: of the messages that were not sent.
+    package func close(_ failure: PublishFailure = .closed) {
+        settle(state.withLock { $0.queue.close(failure) })
     }
 
     package var deadlines: (next: Instant?, oldestSent: Instant?) {

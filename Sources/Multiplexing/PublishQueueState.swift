@@ -192,11 +192,13 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
     }
 
     /// Closes the queue and fails every message.
-    package mutating func close() -> [Settled] {
+    ///
+    /// - Parameter failure: of those that were not sent.
+    package mutating func close(_ failure: PublishFailure = .closed) -> [Settled] {
         isOpen = false
         var settled = connectionLost("disconnected while waiting for the answer")
         while let entry = unsent.removeFirst() {
-            if let waiter = entry.waiter { settled.append((waiter, .failure(.closed))) }
+            if let waiter = entry.waiter { settled.append((waiter, .failure(failure))) }
         }
         return settled
     }

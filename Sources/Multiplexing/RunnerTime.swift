@@ -28,7 +28,7 @@ extension SessionRunner {
                 dispatcher.excuse(at: now)
                 return rearm()
             }
-            lose(.lost("the server sends, but has not answered for \(limits.answerTimeout)"))
+            lose(.lost("the server sends, but has not answered for \(limits.answerTimeout.text)"))
         }
         if let deadline = conversation?.deadline, now >= deadline {
             input { (conversation) throws(ProtocolError) in try conversation?.timeReached(now) }

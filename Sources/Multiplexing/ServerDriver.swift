@@ -43,6 +43,10 @@ package final class ServerDriver: Driver {
             dispatcher: EventDispatcher(
                 hub: hub, publishes: publishes, observers: observers, outcome: outcome,
                 answerTimeout: limits.answerTimeout))
+        // From now on calls wait, each to its deadline: for the first connection as for any other.
+        let signal = { @Sendable [weak runner] () -> Void in runner?.post { $0.turn() } }
+        hub.open(signal: signal)
+        publishes.open(signal: signal)
     }
 
     deinit {
@@ -61,6 +65,8 @@ package final class ServerDriver: Driver {
     }
 
     package var isReady: Bool { outcome.isReady }
+    /// Nothing runs any more.
+    package var hasEnded: Bool { outcome.hasEnded }
 
     /// Ends a wait for the next attempt to connect.
     package func retryNow() {

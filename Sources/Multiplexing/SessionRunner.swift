@@ -33,7 +33,7 @@ actor SessionRunner {
     ) {
         self.host = host
         self.backend = backend
-        lanes = LaneSet(on: host, passwords: passwords ?? backend.passwords)
+        lanes = LaneSet(on: host, for: backend, passwords: passwords)
         self.limits = limits
         self.dispatcher = dispatcher
         state = ConnectionState(servers: backend.endpoints, limits)
@@ -54,7 +54,6 @@ actor SessionRunner {
         let decision = state.start(at: host.now)
         // Not when it has begun before, or has ended.
         guard case .connect = decision else { return }
-        dispatcher.open { [weak self] in self?.post { $0.turn() } }
         lanes.open { [weak self] report in self?.assumeIsolated { $0.handle(report) } }
         follow(decision)
     }
@@ -66,7 +65,8 @@ actor SessionRunner {
             conversation = Conversation(with: backend, observers: observers, limits)
             lanes.dial(.main, endpoint, isLogin: true, deadline: deadline)
         case .wait(let until, let failure):
-            dispatcher.waits(until - host.now, because: failure)
+            let now = host.now
+            dispatcher.waits(until - now, because: failure, at: now)
         case .giveUp(let failure): end(failure)
         case .nothing: break
         }
@@ -171,7 +171,7 @@ actor SessionRunner {
         case .ready(let identity):
             state.ready(at: host.now)
             conversation?.becameReady()
-            dispatcher.connected(to: state.servers.current, identity)
+            dispatcher.connected(to: state.servers.current, lanes.secured(identity))
         case .rejected(let rejection): lose(.rejected(rejection))
         case .redirected(let endpoints):
             guard endSession(.lost("the server sends its clients elsewhere")) else { return }

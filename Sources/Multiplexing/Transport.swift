@@ -1,15 +1,23 @@
 import BroadcasterSockets
+import BroadcasterTLS
 import BroadcasterWire
 
 /// One lane's stream with the bytes that wait on either side of it. Belongs to the runner's actor.
 ///
-/// It knows neither sockets nor protocols: a stream that encrypts wraps the one that is here.
+/// It knows neither sockets nor protocols. A lane that is secured has a layer between, which encrypts what is written
+/// and decrypts what is read: `received` and what is appended stay plaintext.
 final class Transport {
     let stream: any ByteStream
     var received = ReceiveBuffer()
     private var unsent: [UInt8] = []
-    /// The bytes of `unsent` that the stream has taken.
+    /// The bytes of `unsent` that the stream, or the layer, has taken.
     private var taken = 0
+    private var layer: SecureLayer?
+    private(set) var peer: PeerInfo
+    /// False while the lane is being secured: nothing may come or go but the handshake.
+    private(set) var isOpen = true
+    /// Ends the time for that.
+    private var cancelWaiting: (@Sendable () -> Void)?
     private var isWatchingWritable = false
     private var readSize = Transport.readSizes.lowerBound
 
@@ -20,23 +28,87 @@ final class Transport {
     /// Bytes of a read that is one of a stream of them.
     static let muchAtOnce = 16_384
 
-    init(_ stream: any ByteStream) {
+    init(_ stream: any ByteStream, to peer: PeerInfo) {
         self.stream = stream
+        self.peer = peer
     }
 
     /// The bytes that wait to be sent.
-    var unsentCount: Int { unsent.count - taken }
+    var unsentCount: Int { unsent.count - taken + (layer?.unsentCount ?? 0) }
+
+    // MARK: Security
+
+    /// Closes the lane to the session, until `opens`.
+    ///
+    /// - Parameter cancel: ends the time for that.
+    func waits(cancel: @escaping @Sendable () -> Void) {
+        isOpen = false
+        cancelWaiting = cancel
+    }
+
+    /// Begins to encrypt, after what waits to be sent, and writes the first of it.
+    func secure(by client: TLSClient) throws(LaneFailure) {
+        layer = try SecureLayer(client, after: Array(unsent[taken...]))
+        (unsent, taken) = ([], 0)
+        try flush()
+    }
+
+    /// Opens the lane once its handshake is done. False if it is not, or if that has been told.
+    func opens() -> Bool {
+        guard !isOpen, let security = layer?.security else { return false }
+        peer.security = security
+        stopWaiting()
+        return true
+    }
+
+    private func stopWaiting() {
+        isOpen = true
+        cancelWaiting.take()?()
+    }
+
+    /// There is something to read that the stream will not report.
+    var hasMore: Bool { layer?.hasMore ?? false }
+
+    // MARK: Reading
 
     /// Reads once. The bytes are at the end of `received`.
-    func read() throws(SocketError) -> Socket.Reading {
+    func read() throws(LaneFailure) -> Socket.Reading {
+        if let layer { return try read(through: layer) }
         let size = readSize
         let stream = stream
-        let reading = try received.fill { (bytes: inout [UInt8]) throws(SocketError) in
-            try stream.read(to: &bytes, limit: size)
+        do throws(SocketError) {
+            let reading = try received.fill { (bytes: inout [UInt8]) throws(SocketError) in
+                try stream.read(to: &bytes, limit: size)
+            }
+            if reading == .bytes(size) { growReads() }
+            return reading
+        } catch {
+            throw LaneFailure(error)
         }
-        if reading == .bytes(size) { readSize = min(size * 2, Transport.readSizes.upperBound) }
-        return reading
     }
+
+    private func read(through layer: SecureLayer) throws(LaneFailure) -> Socket.Reading {
+        let size = readSize
+        let stream = stream
+        do throws(LaneFailure) {
+            let reading = try received.fill { (bytes: inout [UInt8]) throws(LaneFailure) in
+                try layer.read(from: stream, to: &bytes, limit: size)
+            }
+            if layer.isFull(size) { growReads() }
+            // Reading writes too: steps of the handshake, and what waited for its end; new keys.
+            try flush()
+            return reading
+        } catch {
+            try? layer.send(on: stream)
+            throw error
+        }
+    }
+
+    private func growReads() {
+        readSize = min(readSize * 2, Transport.readSizes.upperBound)
+    }
+
+    // MARK: Writing
 
     func append(_ bytes: inout [UInt8]) {
         if unsent.isEmpty {
@@ -53,23 +125,78 @@ final class Transport {
     }
 
     /// Writes until all is sent or the stream is full; then the stream says when to go on.
-    func flush() throws(SocketError) {
-        while unsentCount > 0 {
+    func flush() throws(LaneFailure) {
+        if let layer { try encrypt(into: layer) }
+        do throws(SocketError) {
+            if layer == nil { try writePlain() }
+            if taken == unsent.count {
+                unsent.removeAll(keepingCapacity: unsent.capacity <= Transport.keptCapacity)
+                taken = 0
+            }
+            // What waits for the handshake waits for bytes to read.
+            let mustWatch = (layer?.unsentCount ?? unsent.count) > 0
+            if mustWatch != isWatchingWritable {
+                try stream.watchWritable(mustWatch)
+                isWatchingWritable = mustWatch
+            }
+        } catch {
+            throw LaneFailure(error)
+        }
+    }
+
+    private func writePlain() throws(SocketError) {
+        while taken < unsent.count {
             let count = try stream.write(unsent, from: taken)
             if count == 0 { break }
             taken += count
         }
-        if unsentCount == 0 {
-            unsent.removeAll(keepingCapacity: unsent.capacity <= Transport.keptCapacity)
-            taken = 0
+    }
+
+    /// Encrypts a piece when the last one has gone: memory never pushes back.
+    private func encrypt(into layer: SecureLayer) throws(LaneFailure) {
+        var count = 0
+        repeat {
+            taken += count
+            do throws(SocketError) {
+                try layer.send(on: stream)
+            } catch {
+                throw LaneFailure(error)
+            }
+            guard taken < unsent.count, layer.unsentCount == 0 else { return }
+            count = try layer.encrypt(unsent, from: taken)
+        } while count > 0
+    }
+
+    /// Says that nothing more comes, in the layer's words, where there is one.
+    func finishWriting() {
+        if let layer {
+            try? flush()
+            layer.close()
+            try? layer.send(on: stream)
         }
-        let mustWatch = unsentCount > 0
-        if mustWatch != isWatchingWritable {
-            try stream.watchWritable(mustWatch)
-            isWatchingWritable = mustWatch
-        }
+        stream.finishWriting()
+    }
+
+    /// Closes the stream at once.
+    func close() {
+        stopWaiting()
+        stream.close()
+    }
+
+    /// A server that wants TLS ends a connection without, and says nothing.
+    func explained(_ failure: LaneFailure) -> LaneFailure {
+        guard case .lost(let text) = failure, layer == nil, case .tcp = peer.endpoint,
+            received.isEmpty, received.streamOffset(of: received.start) == 0
+        else { return failure }
+        return .lost("\(text), before it sent anything: perhaps it wants TLS")
     }
 
     /// A buffer that grew for one huge message gives its memory back.
     private static let keptCapacity = 1 << 20
+}
+
+extension LaneFailure {
+    init(_ error: SocketError) {
+        self = error.isSilence ? .silent(error.description) : .lost(error.description)
+    }
 }

@@ -13,7 +13,7 @@ struct UnansweredRequests<Caller: Sendable>: Sendable {
     }
 
     private var pings = Queue<Ping>()
-    private var topics = 0
+    private(set) var topics = 0
     /// The moment at which the first of `topics` was asked for.
     private var topicsSince: Instant?
     private var answers: AnswerWatch

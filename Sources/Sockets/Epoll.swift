@@ -1,4 +1,4 @@
-internal import CEpoll
+internal import CBroadcasterEpoll
 internal import Glibc
 
 /// An epoll(7) instance and the eventfd(2) that wakes it. Level-triggered.

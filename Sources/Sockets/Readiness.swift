@@ -1,4 +1,4 @@
-internal import CEpoll
+internal import CBroadcasterEpoll
 
 /// The operations that a descriptor is ready for, or is to be watched for.
 package struct Readiness: OptionSet, Hashable, Sendable {

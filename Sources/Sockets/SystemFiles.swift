@@ -1,3 +1,4 @@
+internal import CBroadcasterEpoll
 internal import Glibc
 
 /// The few things that the library reads of the machine beside sockets.
@@ -20,6 +21,13 @@ package enum SystemFiles {
         var now = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &now)
         return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
+    }
+
+    /// The time at which a file or folder was last changed, in nanoseconds; nil if there is none.
+    package static func modified(_ path: String) -> Int? {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { return nil }
+        return status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec
     }
 
     /// Reads a file's text, at most 1 MiB of it, and the lowest nine bits of its mode; nil if there is no file. The

@@ -1,4 +1,4 @@
-internal import CEpoll
+internal import CBroadcasterEpoll
 internal import Glibc
 
 /// Threads outside of Swift's pool, which the event loop and blocking look-ups must not occupy.

@@ -23,6 +23,7 @@ internal import Synchronization
 public final class MemoryConnection: Sendable {
     private struct State {
         var isLost = false
+        var attempts = 0
         var losesNextAnswer = false
         var stream: MemoryStream?
         weak var driver: ServerDriver?
@@ -36,6 +37,9 @@ public final class MemoryConnection: Sendable {
     public init(clock: ManualClock = ManualClock()) {
         self.clock = clock
     }
+
+    /// The attempts to connect so far.
+    public var attempts: Int { state.withLock { $0.attempts } }
 
     /// Loses the connection, until `restore()`.
     public func lose(_ reason: String = "lost by the test") {
@@ -80,7 +84,14 @@ public final class MemoryConnection: Sendable {
 
     func makeDriver(
         _ backend: any Backend, limits: ConnectionLimits, hub: Hub, observers: Observers
-    ) -> any Driver {
+    ) throws(ConnectionFailure) -> any Driver {
+        if let driver = state.withLock({ $0.driver }), !driver.hasEnded {
+            throw .rejected(
+                Rejection(
+                    kind: .permanent,
+                    message: "this MemoryConnection has a Broadcast that is connected",
+                    advice: "make another connection for another Broadcast"))
+        }
         let host = ManualHost(clock: clock) { [weak self] host, _, completion in
             self?.connect(on: host, completion)
             return {}
@@ -100,6 +111,7 @@ public final class MemoryConnection: Sendable {
         on host: ManualHost, _ completion: @escaping ManualHost.Completion
     ) {
         let stream = state.withLock { state -> MemoryStream? in
+            state.attempts += 1
             if state.isLost { return nil }
             state.stream = MemoryStream(on: host)
             return state.stream
@@ -113,7 +125,8 @@ public final class MemoryConnection: Sendable {
 }
 
 extension Broadcast {
-    /// A broadcast on a connection that a test can lose. One connection is for one broadcast.
+    /// A broadcast on a connection that a test can lose. One connection is for one broadcast: while that is connected,
+    /// `connect()` of another one throws `.refused`.
     public convenience init(
         _ connection: MemoryConnection, options: BroadcastOptions = BroadcastOptions()
     ) {

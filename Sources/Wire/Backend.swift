@@ -11,6 +11,9 @@ package protocol Backend: Sendable {
     /// reaches the session with `opened`.
     var passwords: PasswordSource? { get }
 
+    /// The security of a lane to this server from its first byte on; nil: none, or the session asks for it later.
+    func security(to endpoint: Endpoint) -> TLSOptions?
+
     /// Makes a new conversation, before its first byte.
     func makeSession() -> any Session
 
@@ -38,6 +41,9 @@ extension Backend {
 
     /// None.
     package var passwords: PasswordSource? { nil }
+
+    /// None.
+    package func security(to endpoint: Endpoint) -> TLSOptions? { nil }
 }
 
 /// A backend that URLs lead to.

@@ -51,6 +51,8 @@ package struct ServerIdentity: Hashable, Sendable {
     package let version: String
     /// The wire protocol in use, such as `RESP3`.
     package let dialect: String
+    /// The main lane's security, as the core has it.
+    package var security: LaneSecurity?
 
     package init(product: String, version: String, dialect: String) {
         self.product = product

@@ -14,6 +14,9 @@ package struct Instant: Comparable, Hashable, Sendable {
         time = Instant.origin.duration(to: instant)
     }
 
+    /// A moment before all others that this process looks at, where there is no better one.
+    package static let zero = Instant(time: .zero)
+
     /// The same moment, for the system.
     package var onClock: ContinuousClock.Instant { Instant.origin + time }
 

@@ -18,10 +18,13 @@ package struct PeerInfo: Hashable, Sendable {
     package let endpoint: Endpoint
     /// The password that was looked up for this connection; nil where the session goes by what it knows.
     package let password: String?
+    /// The lane's security; nil where what passes can be read.
+    package var security: LaneSecurity?
 
-    package init(endpoint: Endpoint, password: String? = nil) {
+    package init(endpoint: Endpoint, password: String? = nil, security: LaneSecurity? = nil) {
         self.endpoint = endpoint
         self.password = password
+        self.security = security
     }
 }
 
@@ -35,10 +38,15 @@ package enum LaneFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case lost(String)
     /// The lane was connected, and the system has given it up: its server has long been silent.
     case silent(String)
+    /// The lane could not be secured, or the peer refused its security. That does not heal by itself.
+    case insecure(String)
+    /// The lane is there, and this machine has no library to secure it with.
+    case notSecurable(String)
 
     package var description: String {
         switch self {
-        case .unreachable(let text), .passwordMissing(let text), .lost(let text), .silent(let text):
+        case .unreachable(let text), .passwordMissing(let text), .lost(let text), .silent(let text),
+            .insecure(let text), .notSecurable(let text):
             text
         }
     }

@@ -35,14 +35,28 @@ package final class MessageBlock: Sendable {
     package static let headerSize = 4
 
     package let storage: [UInt8]
+    /// The time at which the last of the messages was read from the connection.
+    package let receivedAt: Instant
     /// Stored beside the others, so that a single message needs no array of runs.
     private let first: Run
     private let others: [Run]
 
-    init(storage: [UInt8], first: Run, others: [Run] = []) {
+    init(storage: [UInt8], receivedAt: Instant, first: Run, others: [Run] = []) {
         self.storage = storage
+        self.receivedAt = receivedAt
         self.first = first
         self.others = others
+    }
+
+    /// A block of one message.
+    package init(_ payload: Payload, from origin: Origin, at moment: Instant) {
+        var bytes: [UInt8] = []
+        bytes.appendLittleEndian(UInt32(truncatingIfNeeded: payload.byteCount))
+        payload.append(to: &bytes)
+        storage = bytes
+        receivedAt = moment
+        first = Run(topic: 0, origin: origin, extent: Extent(start: 0, count: 1, end: bytes.count))
+        others = []
     }
 
     package var runCount: Int { others.count + 1 }
@@ -107,7 +121,8 @@ package final class MessageBlock: Sendable {
             topic: first.topic, origin: first.origin,
             extent: Extent(
                 start: 0, positionSize: whole.positionSize, count: left, end: whole.end - offset))
-        return MessageBlock(storage: Array(storage[offset..<whole.end]), first: rest)
+        return MessageBlock(
+            storage: Array(storage[offset..<whole.end]), receivedAt: receivedAt, first: rest)
     }
 
     /// The first `count` messages of a run, which end at `offset`, in a block of their own.
@@ -118,7 +133,8 @@ package final class MessageBlock: Sendable {
             topic: topic(ofRun: number), origin: origin(ofRun: number),
             extent: Extent(
                 start: 0, positionSize: whole.positionSize, count: count, end: offset - start))
-        return MessageBlock(storage: Array(storage[start..<offset]), first: copied)
+        return MessageBlock(
+            storage: Array(storage[start..<offset]), receivedAt: receivedAt, first: copied)
     }
 }
 
@@ -132,6 +148,8 @@ package struct MessageCollector: Sendable {
     private var others: [MessageBlock.Run] = []
     /// True if more was collected just before, so that more is likely to come.
     private var isBusy = false
+    /// The time at which the messages are read.
+    package var time = Instant.zero
 
     package static let sharedLimit = 4096
 
@@ -258,7 +276,8 @@ package struct MessageCollector: Sendable {
 
     private mutating func takeBlock() -> MessageBlock? {
         guard let run = first else { return nil }
-        let block = MessageBlock(storage: storage, first: run, others: others)
+        let block = MessageBlock(
+            storage: storage, receivedAt: time, first: run, others: others)
         storage = []
         first = nil
         others = []

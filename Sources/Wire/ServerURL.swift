@@ -13,7 +13,7 @@ package struct ServerURL: Sendable {
         package let port: UInt16?
     }
 
-    package let scheme: String
+    package var scheme: String
     package let user: String?
     package let password: String?
     /// One more than there are commas; none where nothing stands before the path. A name may be empty.

@@ -5,7 +5,8 @@
 /// `.rejected` or `.redirected`, loses a lane that it cannot do without, or the core drops it. After that it is not
 /// used again: a new connection begins with a new session.
 package protocol Session: Sendable {
-    /// Begins on a lane that the core has connected. `.main` is opened by the core, others when the session asks.
+    /// Begins on a lane that the core has connected. `.main` is opened by the core, others when the session asks. A lane
+    /// that the session has asked to secure is opened once more when it is: then `peer` has its security.
     mutating func opened(
         _ lane: Lane, to peer: PeerInfo, at now: Instant, into output: inout SessionOutput)
 

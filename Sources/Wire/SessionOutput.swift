@@ -2,9 +2,11 @@
 ///
 /// The core empties it after every call; a test compares it.
 package struct SessionOutput: Sendable {
-    /// A lane that the session wants to have connected.
+    /// A lane that the session wants to have connected, or secured.
     package struct Connection: Hashable, Sendable {
         package let lane: Lane
+        /// The security for a lane that is there already; nil asks for a new one.
+        package var security: TLSOptions?
         /// nil is the server that the core is connected to, or trying.
         package let endpoint: Endpoint?
         /// True if the session logs in there, and so needs the password.
@@ -22,6 +24,12 @@ package struct SessionOutput: Sendable {
     private var acceptance: Acceptance?
 
     package init() {}
+
+    /// The time of the session's input, which its messages bear.
+    package var time: Instant {
+        get { collector.time }
+        set { collector.time = newValue }
+    }
 
     /// The bytes to send on `lane`.
     package subscript(lane: Lane) -> [UInt8] {
@@ -88,6 +96,13 @@ package struct SessionOutput: Sendable {
     /// - Parameter login: whether the session logs in there, and so needs the password.
     package mutating func connect(_ lane: Lane, to endpoint: Endpoint? = nil, login: Bool = true) {
         connections.append(Connection(lane: lane, endpoint: endpoint, isLogin: login))
+    }
+
+    /// Asks for `lane`, which is there, to be secured from here on: the session has taken all that has come, and puts
+    /// nothing there until the lane is opened once more, with its security. What comes before that is a fault.
+    package mutating func secure(_ lane: Lane, _ options: TLSOptions) {
+        connections.append(
+            Connection(lane: lane, security: options, endpoint: nil, isLogin: false))
     }
 
     /// Closes `lane` after what was put there to send.

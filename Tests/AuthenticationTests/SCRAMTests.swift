@@ -41,6 +41,21 @@ struct SCRAMTests {
         #expect(throws: SCRAMError.self) { try scram.receiveFinal(serverFinal) }
     }
 
+    /// RFC 5802 §7: the header, and behind it the data of the binding.
+    @Test(arguments: [
+        (ChannelBinding.none, "n,,", "biws"), (.notOffered, "y,,", "eSws"),
+        (
+            .endPoint([0, 255, 16]), "p=tls-server-end-point,,",
+            "cD10bHMtc2VydmVyLWVuZC1wb2ludCwsAP8Q"
+        ),
+    ])
+    func theExchangeNamesItsBinding(binding: ChannelBinding, header: String, bound: String) throws {
+        var scram = SCRAM(password: "pencil", nonce: clientNonce, binding: binding)
+        #expect(scram.firstMessage == "\(header)n=,r=\(clientNonce)")
+        let final = scram.finalMessage(saltedPassword: try salted(&scram, serverFirst))
+        #expect(final.hasPrefix("c=\(bound),r="), "\(final)")
+    }
+
     @Test(arguments: [
         "", "r=x", "r=rOprNGfwEbeRWgbNEkqO,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
         "r=other%hvYDpWUa2RaTCAfuxFIlj,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",

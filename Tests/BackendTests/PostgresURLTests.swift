@@ -70,10 +70,7 @@ struct PostgresURLTests {
     }
 
     @Test(arguments: [
-        ("postgres://h?sslmode=require", "needs TLS"),
-        ("postgres://h?sslmode=verify-full", "needs TLS"),
-        ("postgres://h?sslmode=maybe", "sslmode is disable, allow or prefer"),
-        ("postgres://h?channel_binding=require", "needs TLS"),
+        ("postgres://h?sslmode=maybe", "sslmode is disable, allow, prefer"),
         ("postgres://h?target_session_attrs=standby", "need a primary"),
         ("postgres://h?large_payloads=maybe", "refuse or split"),
         ("postgres://h?allow_cleartext=maybe", "false or true"),

@@ -1,6 +1,5 @@
 import Broadcaster
 import BroadcasterTesting
-import Synchronization
 import Testing
 
 /// One outage is one error with its reason, whatever was called.
@@ -67,8 +66,8 @@ struct BroadcastOutageTests: ScriptedServerTesting {
         let broadcast = try broadcast(to: server)
         try await broadcast.connect()
         #expect(try await broadcast.publish("x", to: "c").receivers == 0)
-        guard case .ready(let info) = broadcast.currentStatus else {
-            Issue.record("\(broadcast.currentStatus)")
+        guard case .ready(let info) = broadcast.status else {
+            Issue.record("\(broadcast.status)")
             return
         }
         #expect(info.protocol == "RESP2")
@@ -100,26 +99,24 @@ struct BroadcastOutageTests: ScriptedServerTesting {
     @Test(arguments: ["publish", "subscribe"])
     func aCallThatWaitsBringsTheNextAttemptForward(name: String) async throws {
         let connection = MemoryConnection()
-        let failures = Mutex(0)
         var options = BroadcastOptions()
         options.longestRetryDelay = .seconds(600)
-        options.log = { if $0.level == .warning { failures.withLock { $0 += 1 } } }
         let broadcast = Broadcast(connection, options: options)
         try await broadcast.connect()
         connection.lose("cable")
         // From then on an attempt every five minutes, since chance is the middle; none is near.
         for _ in 0..<40 { connection.clock.advance(by: .seconds(60)) }
-        let before = failures.withLock { $0 }
+        let before = connection.attempts
         connection.clock.advance(by: .seconds(5))
-        #expect(failures.withLock { $0 } == before)
+        #expect(connection.attempts == before)
         guard let call = Self.calls.first(where: { $0.0 == name })?.1 else { return }
         let waiting = Task { try await call(broadcast) }
         await connection.clock.sleepers(1)
-        for _ in 0..<40 where failures.withLock({ $0 }) == before {
+        for _ in 0..<40 where connection.attempts == before {
             connection.clock.advance(by: .milliseconds(100))
             await Task.yield()
         }
-        #expect(failures.withLock { $0 } == before + 1)
+        #expect(connection.attempts == before + 1)
         waiting.cancel()
         _ = await waiting.result
         await broadcast.disconnect()
@@ -138,7 +135,7 @@ struct BroadcastOutageTests: ScriptedServerTesting {
         let broadcast = try Broadcast("redis://127.0.0.1:\(server.port)?\(query)", options: options)
         try await broadcast.connect()
         var attempts = 0
-        for await status in broadcast.status {
+        for await status in broadcast.statuses {
             guard case .down(_, let delay) = status else { continue }
             #expect(delay <= longest)
             attempts += 1

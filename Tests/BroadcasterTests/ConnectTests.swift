@@ -92,8 +92,8 @@ struct ConnectTests: ScriptedServerTesting {
             cancelled.cancel()
             try await other.value
             await cancelled.value
-            guard case .ready = broadcast.currentStatus else {
-                Issue.record("\(broadcast.currentStatus)")
+            guard case .ready = broadcast.status else {
+                Issue.record("\(broadcast.status)")
                 return
             }
             await broadcast.disconnect()

@@ -27,8 +27,8 @@ struct DisconnectTests: ScriptedServerTesting {
         await disconnecting.value
         _ = await publishing.value
         #expect(broadcast.statistics.subscribers == 1)
-        guard case .ready = broadcast.currentStatus else {
-            Issue.record("\(broadcast.currentStatus)")
+        guard case .ready = broadcast.status else {
+            Issue.record("\(broadcast.status)")
             return
         }
         subscription.cancel()
@@ -53,14 +53,14 @@ struct DisconnectTests: ScriptedServerTesting {
         let publishing = Task { try await broadcast.publish("x", to: "c") }
         var clients = asked.makeAsyncIterator()
         let client = await clients.next()
-        let status = broadcast.status
+        let status = broadcast.statuses
         let first = Task { await broadcast.disconnect() }
         let second = Task { await broadcast.disconnect() }
         // Both are on their way when new messages are refused.
         while (try? await broadcast.subscribe(to: "c")) != nil { await Task.yield() }
         for _ in 0..<1000 { await Task.yield() }
         client?.send(":3\r\n")
-        #expect(try await publishing.value == 3)
+        #expect(try await publishing.value.receivers == 3)
         for await _ in left { break }
         await first.value
         await second.value
@@ -80,7 +80,7 @@ struct DisconnectTests: ScriptedServerTesting {
         let status: AsyncStream<BroadcastStatus>
         do {
             let broadcast = try Broadcast("memory://")
-            status = broadcast.status
+            status = broadcast.statuses
             try await broadcast.connect()
         }
         for await _ in status {}

@@ -68,7 +68,7 @@ struct LogAndTraceTests: ScriptedServerTesting {
         var options = BroadcastOptions.patient
         options.log = { entry in lines.withLock { $0.append(entry) } }
         let broadcast = try Broadcast(
-            "postgres://someone@127.0.0.1:\(server.port)/d", options: options)
+            "postgres://someone@127.0.0.1:\(server.port)/d?sslmode=disable", options: options)
         try await broadcast.connect()
         _ = try await broadcast.ping()
         await broadcast.disconnect()
@@ -78,5 +78,36 @@ struct LogAndTraceTests: ScriptedServerTesting {
                 == "the server warns: NOTIFY queue is 50% full (SQLSTATE 01000)")
         // One a second, however busy the machine is.
         #expect(warnings.count < 100)
+    }
+}
+
+extension LogAndTraceTests {
+    /// An outage of a minute with an attempt every second.
+    @Test func anOutageIsAFewLines() async throws {
+        let lines = Mutex<[BroadcastLogEntry]>([])
+        var options = BroadcastOptions()
+        options.log = { entry in lines.withLock { $0.append(entry) } }
+        let connection = MemoryConnection()
+        let broadcast = Broadcast(connection, options: options)
+        try await broadcast.connect()
+        let subscription = try await broadcast.subscribe(to: "a", "b")
+        connection.lose("cable")
+        connection.clock.advance(by: .seconds(59))
+        #expect(connection.attempts > 50)
+        connection.restore()
+        await broadcast.disconnect()
+        subscription.cancel()
+        let told = lines.withLock { $0 }
+        #expect(
+            told.map(\.message) == [
+                "connected to memory: memory none, in process", "cable; next try in 25 ms",
+                "the connection is lost; next try in 50 ms",
+                "the connection is lost; next try in 100 ms",
+                "connected to memory: memory none, in process",
+                "2 channels are subscribed again, 59 s after the connection was lost",
+                "disconnected",
+            ])
+        #expect(told.map(\.level.rawValue).filter { $0 == "warning" }.count == 3)
+        #expect(told.contains { $0.level == .notice })
     }
 }

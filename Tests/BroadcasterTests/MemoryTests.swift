@@ -200,8 +200,8 @@ struct MemoryTests {
 
     @Test func theStatusIsToldFromNowOn() async throws {
         let broadcast = try Broadcast("memory://")
-        #expect(broadcast.currentStatus == .closed)
-        var status = broadcast.status.makeAsyncIterator()
+        #expect(broadcast.status == .closed)
+        var status = broadcast.statuses.makeAsyncIterator()
         #expect(await status.next() == .closed)
         try await broadcast.connect()
         guard case .ready(let server)? = await status.next() else {
@@ -215,14 +215,14 @@ struct MemoryTests {
 
     @Test func runStaysUntilCancelled() async throws {
         let broadcast = try Broadcast("memory://")
-        var status = broadcast.status.makeAsyncIterator()
+        var status = broadcast.statuses.makeAsyncIterator()
         let task = Task { try await broadcast.run() }
         while let next = await status.next() {
             if case .ready = next { break }
         }
         task.cancel()
         try await task.value
-        #expect(broadcast.currentStatus == .closed)
+        #expect(broadcast.status == .closed)
     }
 
     /// Four publishers and four subscribers at once: each publisher's messages arrive in its order.

@@ -9,7 +9,7 @@ struct StatusTests {
         let broadcast = try Broadcast("memory://")
         for _ in 0..<2000 {
             let watching = (0..<4).map { _ in
-                Task { for await _ in broadcast.status {} }
+                Task { for await _ in broadcast.statuses {} }
             }
             // Each waits for a change by then, most of the time.
             for _ in 0..<4 { await Task.yield() }
@@ -18,7 +18,7 @@ struct StatusTests {
             await broadcast.disconnect()
             await cancelled
         }
-        #expect(broadcast.currentStatus == .closed)
+        #expect(broadcast.status == .closed)
     }
 
     @concurrent
@@ -28,7 +28,7 @@ struct StatusTests {
 
     @Test func aWatcherSeesTheStatusAsItIsAndThenItsChanges() async throws {
         let broadcast = try Broadcast("memory://")
-        var statuses = broadcast.status.makeAsyncIterator()
+        var statuses = broadcast.statuses.makeAsyncIterator()
         #expect(await statuses.next() == .closed)
         try await broadcast.connect()
         guard case .ready? = await statuses.next() else {

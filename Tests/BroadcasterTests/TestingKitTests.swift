@@ -67,6 +67,26 @@ struct TestingKitTests {
         await #expect(throws: BroadcastError.self) { try await broadcast.publish("x", to: "c") }
     }
 
+    /// Two on one would each see half of what is done to it.
+    @Test func aSecondBroadcastIsRefusedWhileTheFirstIsThere() async throws {
+        let connection = MemoryConnection()
+        let first = Broadcast(connection)
+        let second = Broadcast(connection)
+        try await first.connect()
+        let error = await #expect(throws: BroadcastError.self) { try await second.connect() }
+        guard case .refused(let text)? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(text.contains("another connection for another Broadcast"))
+        try await first.publish("x", to: "c")
+        await first.disconnect()
+        try await second.connect()
+        await second.disconnect()
+        try await first.connect()
+        await first.disconnect()
+    }
+
     @Test func connectionsAreReleased() async throws {
         weak var released: MemoryConnection?
         do {
@@ -88,7 +108,7 @@ struct TestingKitTests {
         let waiting = Task { try await broadcast.publish("late", to: "c") }
         await connection.clock.sleepers(1)
         connection.restore()
-        #expect(try await waiting.value == 1)
+        #expect(try await waiting.value.receivers == 1)
         var events = subscription.events.makeAsyncIterator()
         guard case .gap = try await events.next(),
             case .message(let message)? = try await events.next()
@@ -124,8 +144,8 @@ struct TestingKitTests {
         connection.restore()
         try await broadcast.connect()
         connection.lose("cable")
-        guard case .down(let error, _) = broadcast.currentStatus else {
-            Issue.record("\(broadcast.currentStatus)")
+        guard case .down(let error, _) = broadcast.status else {
+            Issue.record("\(broadcast.status)")
             return
         }
         #expect("\(error)".contains("cable"))

@@ -40,8 +40,8 @@ struct ChatServerTests {
     }
 
     @Test(arguments: [
-        "GET /events/quiet HTTP/1.1\r\nHost: x\r\n\r\n",
-        "GET /ws/quiet HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "GET /events/quiet HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /ws/quiet HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
     ])
     func whoLeavesAQuietRoomLeavesNothingBehind(request: String) async throws {
@@ -55,7 +55,7 @@ struct ChatServerTests {
     /// The server stops reading when a client does not take the answers to its pings.
     @Test func pingsOfAClientThatDoesNotReadAreBounded() async throws {
         let upgrade =
-            "GET /ws/pings HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "GET /ws/pings HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         try await withConnection(upgrade) { broadcast, socket in
             await waitForSubscribers(1, broadcast)

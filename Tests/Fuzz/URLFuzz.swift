@@ -87,5 +87,7 @@ enum URLFuzz {
         "redis://:secretsecret@[::1]:6379/3?protocol=2&ping=500ms", "redis+unix:///run/redis.sock",
         "postgres://u:p%40secretsecret@a:1,b:2/db?target_session_attrs=any&options=-c%20x%3dy",
         "postgresql:///db?host=/run/postgresql&sslmode=prefer&large_payloads=refuse", "memory://",
+        "rediss://h?ssl_ca_certs=/a&ssl_cert_reqs=none&ssl_min_version=771",
+        "postgres://h?sslmode=verify-full&sslrootcert=system&channel_binding=require",
     ].map { Array($0.utf8) }
 }

@@ -60,6 +60,16 @@ struct ChatCommandTests {
             (["/publish/r"], "405"), (["/ws/r"], "426"), (["-X", "DELETE", "/"], "501"),
             (["-H", "Origin: http://evil.example", "-d", "x", "/publish/r"], "403"),
             (["-H", "Origin: http://evil.example", "/events/r"], "403"), (["/events/"], "404"),
+            // A page whose name was made to lead here has a Host and an Origin that agree.
+            (
+                [
+                    "-H", "Host: evil.example", "-H", "Origin: http://evil.example", "-d", "x",
+                    "/publish/r",
+                ],
+                "403"
+            ),
+            (["-H", "Host: evil.example", "/events/r"], "403"),
+            (["-H", "Host: localhost", "-d", "x", "/publish/r"], "200"),
         ])
     func requestsGetTheirStatus(words: [String], status: String) async throws {
         let chat = try await Chat()

@@ -29,7 +29,7 @@ struct CommandHintTests {
 
     @Test(arguments: [
         // Never.
-        ("08P01", "SSL required", 77, "TLS, which is not there"),
+        ("08P01", "SSL required", 77, "write sslmode=require"),
         ("08P01", "unsupported startup parameter: options", 77, "unsupported startup parameter"),
         ("3D000", "database \"d\" does not exist", 77, "does not exist"),
         (

@@ -195,7 +195,7 @@ struct CommandInputTests {
     }
 
     @Test(arguments: [
-        ("PGCONNECT_TIMEOUT", "abc"), ("PGSSLMODE", "require"), ("PGSERVICE", "app"),
+        ("PGCONNECT_TIMEOUT", "abc"), ("PGSSLMODE", "maybe"), ("PGSERVICE", "app"),
         ("PGPORT", "x"),
     ])
     func aVariableOfLibpqThatCannotBeObeyedIsNamed(name: String, value: String) async throws {

@@ -159,7 +159,7 @@ struct PasswordSourceTests {
         chmod(path, 0o600)
         let broadcast = try Broadcast(
             "postgres://u@127.0.0.1:\(dead),127.0.0.1:\(thief.port)/d?passfile=\(path)"
-                + "&allow_cleartext=true")
+                + "&allow_cleartext=true&sslmode=disable")
         let error = await #expect(throws: BroadcastError.self) { try await broadcast.connect() }
         let isRefused = if case .authenticationFailed? = error { true } else { false }
         #expect(isRefused, "\(String(describing: error))")

@@ -39,8 +39,8 @@ struct PostgresTests {
             ("plain", "?allow_cleartext=true", "cleartext"),
         ] {
             let broadcast = try await connected(server.url(user, query))
-            guard case .ready(let info) = broadcast.currentStatus else {
-                Issue.record("\(broadcast.currentStatus)")
+            guard case .ready(let info) = broadcast.status else {
+                Issue.record("\(broadcast.status)")
                 continue
             }
             #expect(info.protocol == "v3, \(method)")

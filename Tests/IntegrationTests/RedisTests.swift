@@ -115,7 +115,7 @@ struct RedisTests {
             next += 1
             if next == 100_000 { break }
         }
-        #expect(try await results.allSatisfy { $0 == 1 })
+        #expect(try await results.allSatisfy { $0.receivers == 1 })
         await publisher.disconnect()
         await broadcast.disconnect()
     }
@@ -176,7 +176,7 @@ struct RedisTests {
         }
         await server.kill()
         // Waits, or fails with `disconnected` or, if it was sent just before, `outcomeUnknown`.
-        async let meanwhile: Int? = broadcast.publish("meanwhile", to: "a")
+        async let meanwhile = broadcast.publish("meanwhile", to: "a")
         try await server.start()
         _ = try? await meanwhile
         for subscription in [one, both] {
@@ -217,7 +217,7 @@ struct RedisTests {
     @Test func aPublishWhileTheServerIsAwayFailsWithoutHavingBeenSent() async throws {
         let server = try await RedisServer()
         let broadcast = try await connected(server, "publish_timeout=100ms")
-        var status = broadcast.status.makeAsyncIterator()
+        var status = broadcast.statuses.makeAsyncIterator()
         await server.kill()
         while let next = await status.next() {
             if case .down = next { break }
@@ -258,8 +258,8 @@ struct RedisTests {
         ])
         let broadcast = try Broadcast("redis://:pw@127.0.0.1:\(server.port)")
         try await broadcast.connect()
-        guard case .ready(let info) = broadcast.currentStatus else {
-            Issue.record("\(broadcast.currentStatus)")
+        guard case .ready(let info) = broadcast.status else {
+            Issue.record("\(broadcast.status)")
             return
         }
         #expect(info.description.contains("RESP2"))

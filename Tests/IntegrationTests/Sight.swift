@@ -30,11 +30,11 @@ struct Sight {
 extension Broadcast {
     /// Returns when the status satisfies `isWanted`.
     func waitFor(_ isWanted: (BroadcastStatus) -> Bool) async {
-        for await status in status where isWanted(status) { return }
+        for await status in statuses where isWanted(status) { return }
     }
 
     func waitUntilDown() async -> BroadcastError? {
-        for await status in status {
+        for await status in statuses {
             if case .down(let error, _) = status { return error }
         }
         return nil

@@ -19,6 +19,7 @@ struct ConnectionStateTests {
 
     @Test(arguments: [
         ConnectionFailure.unreachable("refused"), .protocolViolation("x"), .lost("closed"),
+        .insecure("expired"),
         .rejected(Rejection(kind: .authentication, message: "WRONGPASS")),
         .rejected(Rejection(kind: .permanent, message: "ERR")),
         .rejected(Rejection(kind: .permission, message: "NOPERM")),

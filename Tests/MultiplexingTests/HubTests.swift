@@ -25,7 +25,7 @@ struct HubTests {
         var topics: [Int] = []
         let failure = await withCheckedContinuation { waiter in
             hub.add(mailbox, as: id, to: names.map(TopicName.channel), waiter: waiter)
-            topics = hub.takeRequests().subscribe.map(\.id)
+            topics = hub.takeSubscribed().map(\.id)
             for topic in topics { hub.confirmed(topic, at: now) }
         }
         #expect(failure == nil)
@@ -55,7 +55,7 @@ struct HubTests {
         }
         while hub.counts.subscribers < 3 { await Task.yield() }
         #expect(signals.count == 1)
-        #expect(hub.takeRequests().subscribe.count == 1)
+        #expect(hub.takeSubscribed().count == 1)
         for id in ids { hub.remove(id) }
         #expect(signals.count == 2, "leaving signals too, and again once")
         #expect(await failures == [.cancelled, .cancelled, .cancelled])
@@ -79,7 +79,7 @@ struct HubTests {
         _ = await subscribe(two, to: "b")
         _ = await subscribe(both, to: "a", "b")
         hub.interrupted(a, at: now, reason: "its node died")
-        #expect(hub.takeRequests().subscribe.map(\.id) == a, "it is asked for again")
+        #expect(hub.takeSubscribed().map(\.id) == a, "it is asked for again")
         hub.confirmed(a[0], at: now + .seconds(2))
         let gap = DeliveryGap.connectionLost(reason: "its node died", for: .seconds(2))
         #expect(gaps(one) == [gap])
@@ -93,12 +93,12 @@ struct HubTests {
         let topics = await subscribe(mailbox, to: "a", "b")
         hub.disconnected(since: now, reason: "x")
         hub.connected()
-        #expect(hub.takeRequests().subscribe.count == 2)
+        #expect(hub.takeSubscribed().count == 2)
         for topic in topics { hub.confirmed(topic, isResumed: true, at: now) }
         #expect(gaps(mailbox) == [])
         hub.disconnected(since: now, reason: "x")
         hub.connected()
-        _ = hub.takeRequests()
+        _ = hub.takeCommands()
         hub.confirmed(topics[0], isResumed: true, at: now)
         hub.confirmed(topics[1], isResumed: false, at: now)
         #expect(gaps(mailbox).count == 1, "one of them may have missed something")
@@ -110,7 +110,7 @@ struct HubTests {
         let id = hub.newSubscriber()
         async let failure = withCheckedContinuation { waiter in
             hub.add(mailbox(), as: id, to: [.channel("a"), .channel("b")], waiter: waiter)
-            let topics = hub.takeRequests().subscribe.map(\.id)
+            let topics = hub.takeSubscribed().map(\.id)
             hub.confirmed(topics[0], at: now)
             hub.interrupted([topics[0]], at: now, reason: "x")
             hub.confirmed(topics[1], at: now)
@@ -118,7 +118,7 @@ struct HubTests {
         while hub.counts.topics < 2 { await Task.yield() }
         var again: [Topic] = []
         while again.isEmpty {
-            again = hub.takeRequests().subscribe
+            again = hub.takeSubscribed()
             await Task.yield()
         }
         #expect(again.count == 1)
@@ -157,4 +157,13 @@ private final class SignalCount: Sendable {
     private let signals = Mutex(0)
     var count: Int { signals.withLock { $0 } }
     func add() { signals.withLock { $0 += 1 } }
+}
+
+extension Hub {
+    /// The topics that the server is to be asked for.
+    func takeSubscribed() -> [Topic] {
+        takeCommands().flatMap { command in
+            if case .subscribe(let topics) = command { topics } else { [Topic]() }
+        }
+    }
 }

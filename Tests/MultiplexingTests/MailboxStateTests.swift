@@ -32,6 +32,8 @@ private func drain(_ mailbox: inout MailboxState) -> [String] {
         case .gap(.overflow(let lost)): seen.append("-\(lost)")
         case .gap(.undeliverable): seen.append("?")
         case .gap(.connectionLost(_, let duration)): seen.append("gap\(duration / .seconds(1))")
+        case .gap(.trimmed(let lost)): seen.append("trimmed\(lost ?? -1)")
+        case .gap(.reset): seen.append("reset")
         case .end(let failure):
             return seen + [failure.map { "\($0)" } ?? "end"]
         }

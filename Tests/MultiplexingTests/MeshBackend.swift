@@ -107,6 +107,7 @@ private struct MeshSession: Session {
             }
         case .publish(let messages):
             for message in messages { publish(message, into: &output) }
+        case .read: break
         case .ping: output[.main] += "ping\n".utf8
         case .close: for lane in homes.indices { output.finish(Lane(index: lane)) }
         }

@@ -31,9 +31,9 @@ struct PublishQueueTests {
         #expect(publications.map(\.ticket) == [0, 1, 2])
         #expect(publications.map(\.payload) == [.text("0"), .text("1"), .text("2")])
         for number in 0..<3 {
-            let settled = queue.answered(UInt64(number), .success(number * 10))
+            let settled = queue.answered(UInt64(number), .success(Receipt(receivers: number * 10)))
             #expect(settled?.waiter == number)
-            #expect(settled?.result == .success(number * 10))
+            #expect(settled?.result == .success(Receipt(receivers: number * 10)))
         }
         #expect(queue.isIdle)
         #expect(queue.published == 3)
@@ -49,9 +49,9 @@ struct PublishQueueTests {
             Issue.record("sent already: \(String(describing: cancelled))")
             return
         }
-        #expect(queue.answered(0, .success(7))?.waiter == 0)
-        #expect(queue.answered(1, .success(8)) == nil)
-        #expect(queue.answered(2, .success(9))?.waiter == 2)
+        #expect(queue.answered(0, .success(Receipt(receivers: 7)))?.waiter == 0)
+        #expect(queue.answered(1, .success(Receipt(receivers: 8))) == nil)
+        #expect(queue.answered(2, .success(Receipt(receivers: 9)))?.waiter == 2)
     }
 
     @Test func aMessageCancelledBeforeItIsSentIsNotSent() {
@@ -60,8 +60,8 @@ struct PublishQueueTests {
         #expect(cancelled.first?.result == .failure(.cancelled))
         #expect(queue.cancel(1..<2).isEmpty)
         #expect(queue.takeUnsent(limit: 1000).map(\.payload) == [.text("0"), .text("2")])
-        #expect(queue.answered(0, .success(nil))?.waiter == 0)
-        #expect(queue.answered(1, .success(nil))?.waiter == 2)
+        #expect(queue.answered(0, .success(Receipt()))?.waiter == 0)
+        #expect(queue.answered(1, .success(Receipt()))?.waiter == 2)
     }
 
     /// Messages without a byte are bytes on the wire too.
@@ -77,7 +77,7 @@ struct PublishQueueTests {
         #expect(queue.takeUnsent(limit: .max).count == limit)
         #expect(queue.takeUnsent(limit: .max).isEmpty)
         #expect(queue.hasUnsent)
-        _ = queue.answered(0, .success(nil))
+        _ = queue.answered(0, .success(Receipt()))
         #expect(queue.takeUnsent(limit: .max).map(\.payload) == [.text("\(limit)")])
     }
 
@@ -113,7 +113,7 @@ struct PublishQueueTests {
         let rest = queue.takeUnsent(limit: 1000)
         #expect(rest.map(\.payload) == [.text("2"), .text("3")])
         let first = try #require(rest.first)
-        #expect(queue.answered(first.ticket, .success(nil))?.waiter == 2)
+        #expect(queue.answered(first.ticket, .success(Receipt()))?.waiter == 2)
     }
 
     @Test func deadlinesPassInOrderAndSentOnesKeepTheirPlaces() {
@@ -128,10 +128,10 @@ struct PublishQueueTests {
             return
         }
         #expect(queue.nextDeadline == start + .seconds(3))
-        #expect(queue.answered(0, .success(nil)) == nil)
-        #expect(queue.answered(1, .success(nil)) == nil)
+        #expect(queue.answered(0, .success(Receipt())) == nil)
+        #expect(queue.answered(1, .success(Receipt())) == nil)
         #expect(queue.takeUnsent(limit: 1000).map(\.ticket) == [2])
-        #expect(queue.answered(2, .success(nil))?.waiter == 3)
+        #expect(queue.answered(2, .success(Receipt()))?.waiter == 3)
     }
 
     /// Goodbye does not wait for an answer that would be given to nobody.
@@ -168,7 +168,9 @@ struct PublishQueueTests {
         func note(_ settled: [PublishQueueState<Int>.Settled]) {
             for item in settled {
                 #expect(settledOnce.insert(item.waiter).inserted, "seed \(seed)")
-                if case .success(let answer) = item.result { #expect(answer == item.waiter) }
+                if case .success(let answer) = item.result {
+                    #expect(answer.receivers == item.waiter)
+                }
             }
         }
         for _ in 0..<3000 {
@@ -187,7 +189,9 @@ struct PublishQueueTests {
                 }
             case 7..<10 where !wire.isEmpty:
                 let (ticket, waiter) = wire.removeFirst()
-                note([queue.answered(ticket, .success(waiter))].compactMap { $0 })
+                note(
+                    [queue.answered(ticket, .success(Receipt(receivers: waiter)))].compactMap { $0 }
+                )
             case 10:
                 let victim = Int.random(in: 0...max(added, 1), using: &random)
                 if let id = ids[victim] { note(queue.cancel(id..<id + 1)) }

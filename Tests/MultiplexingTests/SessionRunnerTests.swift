@@ -28,11 +28,11 @@ struct SessionRunnerTests {
         for lane in 0..<5 { each.append(try await MeshSubscriber(network.hub, ["\(lane)x"])) }
         let all = try await MeshSubscriber(network.hub, (0..<5).map { "\($0)x" })
         for lane in 0..<5 {
-            #expect(await publish("1", to: "\(lane)x", driver) == .success(nil))
+            #expect(await publish("1", to: "\(lane)x", driver) == .success(Receipt()))
         }
         network.kill(b)
         for lane in [0, 2, 3] {
-            #expect(await publish("2", to: "\(lane)x", driver) == .success(nil))
+            #expect(await publish("2", to: "\(lane)x", driver) == .success(Receipt()))
             #expect(each[lane].taken() == ["\(lane)x:1", "\(lane)x:2"], "no pause, no gap")
         }
         #expect(all.taken() == [0, 1, 2, 3, 4].map { "\($0)x:1" } + ["0x:2", "2x:2", "3x:2"])
@@ -45,7 +45,7 @@ struct SessionRunnerTests {
         network.revive(b)
         network.clock.advance(by: .milliseconds(20))
         for lane in 0..<5 {
-            #expect(await publish("3", to: "\(lane)x", driver) == .success(nil))
+            #expect(await publish("3", to: "\(lane)x", driver) == .success(Receipt()))
         }
         #expect(each[1].taken() == ["1x:1", "gap2.02", "1x:3"])
         #expect(each[4].taken() == ["4x:1", "gap2.02", "4x:3"])
@@ -61,10 +61,10 @@ struct SessionRunnerTests {
         let own = try await MeshSubscriber(network.hub, ["0x"])
         let other = try await MeshSubscriber(network.hub, ["2x"])
         network.kill(a)
-        #expect(await publish("1", to: "2x", driver) == .success(nil))
+        #expect(await publish("1", to: "2x", driver) == .success(Receipt()))
         network.revive(a)
         network.clock.advance(by: .milliseconds(20))
-        #expect(await publish("2", to: "0x", driver) == .success(nil))
+        #expect(await publish("2", to: "0x", driver) == .success(Receipt()))
         #expect(other.taken() == ["2x:1"])
         #expect(own.taken() == ["gap0.02", "0x:2"])
         #expect(driver.reconnects == 0)
@@ -76,7 +76,7 @@ struct SessionRunnerTests {
         network.silence(b)
         async let lost = publish("1", to: "1x", driver)
         async let kept = publish("1", to: "2x", driver)
-        #expect(await kept == .success(nil))
+        #expect(await kept == .success(Receipt()))
         while !network.heard(b).contains("pub") { await Task.yield() }
         network.kill(b)
         guard case .failure(.outcomeUnknown(let reason)) = await lost else {
@@ -119,7 +119,7 @@ struct SessionRunnerTests {
         let ping = Task { try await driver.ping() }
         while !network.heard(a).contains("ping") { await Task.yield() }
         network.clock.advance(by: .seconds(19))
-        #expect(await publish("1", to: "2x", driver) == .success(nil))
+        #expect(await publish("1", to: "2x", driver) == .success(Receipt()))
         network.clock.advance(by: .seconds(20))
         network.unsilence(a)
         network.clock.advance(by: .seconds(1))
@@ -136,7 +136,7 @@ struct SessionRunnerTests {
         _ = try await driver.start()
         let subscriber = try await MeshSubscriber(network.hub, ["0x"])
         network.clock.advance(by: .seconds(10))
-        #expect(await publish("1", to: "0x", driver) == .success(nil))
+        #expect(await publish("1", to: "0x", driver) == .success(Receipt()))
         network.silence(a)
         network.clock.advance(by: .seconds(5))
         let ping = Task { try await driver.ping() }
@@ -145,7 +145,7 @@ struct SessionRunnerTests {
         await #expect(throws: ConnectionFailure.self) { try await ping.value }
         network.unsilence(a)
         network.clock.advance(by: .seconds(1))
-        #expect(await publish("2", to: "0x", driver) == .success(nil))
+        #expect(await publish("2", to: "0x", driver) == .success(Receipt()))
         let seen = subscriber.taken()
         #expect(seen.first == "0x:1" && seen.last == "0x:2" && seen.count == 3)
         // Noticed 25 s after the last answer, and back within a second.
@@ -162,7 +162,7 @@ struct SessionRunnerTests {
         _ = try await driver.start()
         #expect(network.attempts.prefix(2) == [sentinel, a])
         let subscriber = try await MeshSubscriber(network.hub, ["0x"])
-        #expect(await publish("1", to: "0x", driver) == .success(nil))
+        #expect(await publish("1", to: "0x", driver) == .success(Receipt()))
         #expect(subscriber.taken() == ["0x:1"])
         await driver.stop()
     }
@@ -209,10 +209,10 @@ struct SessionRunnerTests {
     @Test func stoppingEndsSubscribersAndSaysSo() async throws {
         let driver = try await connected()
         let subscriber = try await MeshSubscriber(network.hub, ["0x"])
-        #expect(await publish("1", to: "0x", driver) == .success(nil))
+        #expect(await publish("1", to: "0x", driver) == .success(Receipt()))
         await driver.stop()
         #expect(subscriber.taken() == ["0x:1", "end "])
-        #expect(network.statuses.last == .closed)
+        #expect(network.statuses.last == .closed(.closed))
         #expect(await publish("2", to: "0x", driver) == .failure(.closed))
     }
 }

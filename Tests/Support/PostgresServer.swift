@@ -20,17 +20,21 @@ package final class PostgresServer: Sendable {
         "postgres://\(user):secret@127.0.0.1:\(port)/postgres\(rest)"
     }
 
-    /// - Parameter settings: as after `-c` on the server's command line.
-    package init(_ settings: [String] = []) async throws {
+    /// - Parameters:
+    ///   - settings: as after `-c` on the server's command line.
+    ///   - certificate: with one, of those of `Certificates`, the server speaks TLS too.
+    package init(_ settings: [String] = [], certificate: String? = nil) async throws {
         folder = try TemporaryFolder.make()
         state = Mutex((0, nil))
         if geteuid() == 0 { _ = try await PostgresServer.run(["chown", "postgres", folder]) }
         try await PostgresServer.initialize(folder)
+        let security = certificate == nil ? [] : self.security
+        if let certificate { try await copy(certificate: certificate) }
         for attempt in 1...10 {
             do {
                 let port = try FreePort.find()
                 state.withLock { $0.port = port }
-                try await start(settings)
+                try await start(security + settings)
                 return
             } catch  where attempt < 10 {
                 continue
@@ -64,6 +68,34 @@ package final class PostgresServer: Sendable {
         guard try await run(asPostgres(["cat", folder + "/data/PG_VERSION"])).first != nil else {
             throw SocketError("initdb failed: \(lines.joined(separator: "\n"))")
         }
+    }
+
+    /// The server reads its key only if it owns that, and nobody else may read it.
+    private func copy(certificate name: String) async throws {
+        let (file, key) = (Certificates.certificate(name), Certificates.key(name))
+        let script = "cat '\(file)' > server.crt; umask 77; cat > server.key"
+        let process = try ServerProcess(
+            PostgresServer.asPostgres(["sh", "-c", "cd '\(folder)'; \(script)"]))
+        let words = try await PostgresServer.run(["cat", key])
+        process.write(words.joined(separator: "\n") + "\n")
+        process.closeInput()
+        _ = await process.waitForExit()
+    }
+
+    /// The settings of a server with a certificate, for each start.
+    package var security: [String] {
+        [
+            "ssl=on", "ssl_cert_file=\(folder)/server.crt", "ssl_key_file=\(folder)/server.key",
+            "ssl_ca_file=\(Certificates.certificate("ca"))",
+        ]
+    }
+
+    /// Appends lines to the rules for logins, before all others, and has the server read them.
+    package func prepend(rules: [String]) async throws {
+        let script = "f=data/pg_hba.conf; { printf '%s\\n' \"$@\"; cat $f; } > new && cat new > $f"
+        _ = try await PostgresServer.run(
+            PostgresServer.asPostgres(["sh", "-c", "cd '\(folder)'; \(script)", "sh"] + rules))
+        try await sql("SELECT pg_reload_conf()")
     }
 
     /// Starts it, on the same port as before; returns when it accepts connections.

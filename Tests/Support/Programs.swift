@@ -33,6 +33,34 @@ package enum Programs {
         ["x86_64", "aarch64"].map { "/usr/lib/\($0)-linux-gnu/faketime/libfaketimeMT.so.1" }
         .first { access($0, R_OK) == 0 } ?? "libfaketimeMT.so.1"
 
+    /// The folder of an OpenSSL 1.1.1, and the name of its libssl there: `$BROADCASTER_OPENSSL_1`.
+    package static let oldOpenSSL: (folder: String, library: String)? = {
+        guard let path = getenv("BROADCASTER_OPENSSL_1"), let directory = opendir(path) else {
+            return nil
+        }
+        defer { closedir(directory) }
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name.hasPrefix("libssl") { return (String(cString: path), name) }
+        }
+        return nil
+    }()
+
+    package static var swift: String { path("swift", variable: "BROADCASTER_SWIFT") }
+
+    /// The folder of checkouts of other packages.
+    package static var packages: String? {
+        getenv("BROADCASTER_PACKAGES").map { String(cString: $0) }
+    }
+
+    /// True if `$BROADCASTER_PACKAGES` names a folder with checkouts of these packages.
+    package static func hasPackages(_ names: String...) -> Bool {
+        guard let packages else { return false }
+        return names.allSatisfy { access("\(packages)/\($0)/Package.swift", R_OK) == 0 }
+    }
+
     package static var curl: String { path("curl", variable: "BROADCASTER_CURL") }
     package static var chromium: String { path("chromium", variable: "BROADCASTER_CHROMIUM") }
     package static var chromedriver: String {
@@ -49,11 +77,14 @@ package enum Programs {
     }()
 
     /// The `broadcast` command of this build.
-    package static var broadcast: String {
-        guard let pointer = realpath("/proc/self/exe", nil) else { return "broadcast" }
+    package static var broadcast: String { sibling("broadcast") }
+
+    /// Another program of this build.
+    package static func sibling(_ name: String) -> String {
+        guard let pointer = realpath("/proc/self/exe", nil) else { return name }
         defer { free(pointer) }
         let path = String(cString: pointer)
-        return path.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/broadcast"
+        return path.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/" + name
     }
 
     package static func exists(_ path: String) -> Bool {

@@ -9,15 +9,25 @@ package final class RedisServer: Sendable {
     private let program: String
     private let arguments: [String]
     private let state: Mutex<(port: UInt16, process: ServerProcess?)>
+    private let securePortState = Mutex<UInt16>(0)
+    /// The certificate for TLS, of those of `Certificates`; nil: no TLS.
+    private let certificate: Mutex<String?>
 
     /// The port, the same after each start.
     package var port: UInt16 { state.withLock { $0.port } }
+    /// The port for TLS.
+    package var securePort: UInt16 { securePortState.withLock { $0 } }
 
     package var socketPath: String { folder + "/redis.sock" }
     package var url: String { "redis://127.0.0.1:\(port)" }
 
-    /// - Parameter arguments: as on redis-server's command line.
-    package init(_ arguments: [String] = [], program: String = Programs.redis) async throws {
+    /// - Parameters:
+    ///   - arguments: as on redis-server's command line.
+    ///   - certificate: with one, of those of `Certificates`, the server speaks TLS too.
+    package init(
+        _ arguments: [String] = [], certificate: String? = nil, program: String = Programs.redis
+    ) async throws {
+        self.certificate = Mutex(certificate)
         folder = try TemporaryFolder.make()
         self.program = program
         self.arguments = arguments
@@ -28,6 +38,8 @@ package final class RedisServer: Sendable {
             do {
                 let port = try FreePort.find()
                 state.withLock { $0.port = port }
+                let secure = try FreePort.find()
+                securePortState.withLock { $0 = secure }
                 try await start()
                 return
             } catch  where attempt < 10 {
@@ -48,11 +60,25 @@ package final class RedisServer: Sendable {
                 program, "--port", "\(port)", "--bind", "127.0.0.1", "--unixsocket", socketPath,
                 "--save", "", "--appendonly", "no", "--dir", folder, "--daemonize", "no",
                 "--client-output-buffer-limit", "pubsub", "0", "0", "0",
-            ] + arguments)
+            ] + security + arguments)
         guard await new.line(containing: "eady to accept connections") != nil else {
             throw SocketError("redis-server on port \(port) did not start")
         }
         state.withLock { $0.process = new }
+    }
+
+    private var security: [String] {
+        guard let name = certificate.withLock({ $0 }) else { return [] }
+        return [
+            "--tls-port", "\(securePort)", "--tls-cert-file", Certificates.certificate(name),
+            "--tls-key-file", Certificates.key(name), "--tls-ca-cert-file",
+            Certificates.certificate("ca"), "--tls-auth-clients", "no",
+        ]
+    }
+
+    /// Takes another certificate, from the next start on.
+    package func use(certificate name: String) {
+        certificate.withLock { $0 = name }
     }
 
     /// Sends a signal; for one that ends it, returns when it has ended.

@@ -129,5 +129,5 @@ package struct TranscriptPlayer {
 
 extension PeerInfo {
     /// The other end of a lane in a test.
-    package static let test = PeerInfo(endpoint: .tcp(host: "test", port: 1))
+    package static let test = PeerInfo(endpoint: .unix(path: "test"))
 }

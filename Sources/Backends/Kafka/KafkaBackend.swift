@@ -20,6 +20,8 @@ package struct KafkaBackend: URLBackend {
 
     package var secrets: [String] { url.password.map { [$0] } ?? [] }
 
+    package func security(to endpoint: Endpoint) -> TLSOptions? { url.security }
+
     package func makeSession() -> any Session {
         makeSession(nonce: Nonce.random(), time: environment.time())
     }

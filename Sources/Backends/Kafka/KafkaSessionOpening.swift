@@ -80,7 +80,8 @@ extension KafkaSession {
     mutating func choose(
         among offered: [String], _ lane: Lane, at now: Instant, into output: inout SessionOutput
     ) {
-        let better: [KafkaURL.Mechanism] = [.scramSHA512, .scramSHA256]
+        let better: [KafkaURL.Mechanism] =
+            [.scramSHA512, .scramSHA256] + (url.security == nil ? [] : [.plain])
         let next = better.first { offered.contains($0.rawValue) && $0 != mechanism }
         guard url.mechanism == nil, phase == .greeting, let next else {
             let list = Rejection.printable(offered.joined(separator: ", "))

@@ -1,6 +1,6 @@
 package import BroadcasterWire
 
-/// The contents of a `kafka://` URL: `kafka://[user[:password]@]host[:port][,host[:port]…][?…]`.
+/// The contents of a `kafka://` URL, or of a `kafkas://` one with TLS: `kafka://[user[:password]@]host[:port][,host[:port]…][?…]`.
 ///
 /// Options are in the words of Kafka's own configuration, with `_` for its dots, as kafka-python and aiokafka write
 /// them. A host is a broker to begin with; the others are found by asking it.
@@ -34,9 +34,10 @@ package struct KafkaURL: Sendable {
     package let createsTopics: Bool
     package let longestWait: Duration
 
-    package static let schemes = ["kafka"]
-    /// Those that need TLS.
-    package static let secureSchemes = ["kafkas": "kafka"]
+    /// nil: no TLS.
+    package let security: TLSOptions?
+
+    package static let schemes = ["kafka", "kafkas"]
     private static let defaultPort: UInt16 = 9092
 
     package init(_ url: ServerURL) throws(URLError) {
@@ -64,7 +65,10 @@ package struct KafkaURL: Sendable {
         createsTopics =
             try options.word("allow_auto_create_topics", ["true": true, "false": false]) ?? true
         longestWait = try options.takeDuration("fetch_max_wait") ?? .milliseconds(100)
-        try KafkaURL.checkForeign(&options)
+        let isSecure = url.scheme == "kafkas"
+        security = isSecure ? try TLSOptions(from: &options) : nil
+        if !isSecure { try TLSOptions.refuse(in: &options, scheme: "kafkas") }
+        try KafkaURL.checkForeign(&options, isSecure: isSecure)
         try options.finish(scheme: url.scheme)
         try check(url)
     }
@@ -151,18 +155,27 @@ extension KafkaURL {
     package static let foreignOptions: [ForeignOption] = [
         ForeignOption(
             "group_id", nil, .none("is not there: every process hears everything, without a group")),
-        ForeignOption(
-            "security_protocol", nil,
-            .words(
-                ["PLAINTEXT", "SASL_PLAINTEXT"],
-                refused: ["SSL": "needs TLS: kafkas://", "SASL_SSL": "needs TLS: kafkas://"])),
         ForeignOption("api_version", nil, .any),
         ForeignOption("compression_type", nil, .words(["none"])),
     ]
 
-    private static func checkForeign(_ options: inout URLOptions) throws(URLError) {
+    private static func encryption(isSecure: Bool) -> ForeignOption {
+        ForeignOption(
+            "security_protocol", nil,
+            isSecure
+                ? .words(
+                    ["SSL", "SASL_SSL"],
+                    refused: ["PLAINTEXT": "is kafka://", "SASL_PLAINTEXT": "is kafka://"])
+                : .words(
+                    ["PLAINTEXT", "SASL_PLAINTEXT"],
+                    refused: ["SSL": "needs TLS: kafkas://", "SASL_SSL": "needs TLS: kafkas://"]))
+    }
+
+    private static func checkForeign(
+        _ options: inout URLOptions, isSecure: Bool
+    ) throws(URLError) {
         let shown = options
-        for option in foreignOptions {
+        for option in foreignOptions + [encryption(isSecure: isSecure)] {
             guard let text = try options.take(option.name, isListed: false) else { continue }
             try option.check(text, as: "the option \(option.name)", show: shown.show)
         }

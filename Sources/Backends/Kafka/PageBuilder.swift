@@ -29,8 +29,13 @@ struct PageBuilder {
     }
 
     /// Takes messages for the page, in order. The result is their block.
-    mutating func build(topic: Int, origin: Origin, count: Int) -> MessageBlock? {
+    ///
+    /// - Parameter now: the time at which the messages are read.
+    mutating func build(
+        topic: Int, origin: Origin, count: Int, at now: Instant
+    ) -> MessageBlock? {
         var collector = MessageCollector()
+        collector.time = now
         // As long as the last position of the page: all have the same length.
         for source in sources { place[source.partition] = place[source.partition] }
         var position = place.bytes

@@ -309,7 +309,7 @@ struct ReadJob: Sendable {
     /// - Parameter losses: gets what cannot be read, in words.
     /// - Returns: the page, and the place behind it; nil where something is to be asked once more.
     mutating func page(
-        _ origin: Origin, losses: inout [String]
+        _ origin: Origin, at now: Instant, losses: inout [String]
     ) -> (page: HistoryPage, place: PlaceVector)? {
         guard case .page(let begin, let end, let count) = goal else {
             let place = PlaceVector(parts.map { $0.latest ?? $0.earliest ?? 0 })
@@ -336,7 +336,8 @@ struct ReadJob: Sendable {
             parts[index].isPartlyTaken = !contents.isWhole
             builder.add(contents, of: index)
         }
-        let block = builder.build(topic: request.channel.id, origin: origin, count: count)
+        let block = builder.build(
+            topic: request.channel.id, origin: origin, count: count, at: now)
         for index in parts.indices where !builder.isTaken(index) {
             isEnd = false
             parts[index].isPartlyTaken = true

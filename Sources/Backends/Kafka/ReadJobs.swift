@@ -45,7 +45,7 @@ struct ReadJobs: Sendable {
             }
             var losses: [String] = []
             let origin = watch?.origin ?? Origin(job.request.channel.name)
-            let answer = job.page(origin, losses: &losses)
+            let answer = job.page(origin, at: output.time, losses: &losses)
             jobs[ticket] = job
             guard let (page, place) = answer else { return }
             jobs[ticket] = nil

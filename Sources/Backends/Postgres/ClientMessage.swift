@@ -4,6 +4,8 @@ package import BroadcasterWire
 package enum ClientMessage: Hashable, Sendable {
     /// Protocol 3.0 with these parameters, in order. It has no type byte.
     case startup([(name: String, value: String)])
+    /// Asks for TLS, before the startup message. It has no type byte.
+    case secureRequest
     /// Ends the statement that another connection waits for, by the key that its server gave. It has no type byte.
     case cancel(process: Int32, key: [UInt8])
     /// A password, or its MD5 digest.
@@ -23,6 +25,8 @@ package enum ClientMessage: Hashable, Sendable {
     package static let version: Int32 = 196_608
     /// Stands for a version: 1234 and 5678 (CANCEL_REQUEST_CODE in pqcomm.h).
     package static let cancelCode: Int32 = 80_877_102
+    /// The same, 1234 and 5679 (NEGOTIATE_SSL_CODE).
+    package static let secureCode: Int32 = 80_877_103
 
     package static func == (one: ClientMessage, other: ClientMessage) -> Bool {
         var (left, right): ([UInt8], [UInt8]) = ([], [])
@@ -48,6 +52,8 @@ package enum ClientMessage: Hashable, Sendable {
                 }
                 body.append(0)
             }
+        case .secureRequest:
+            PostgresFrame.append(nil, to: &bytes) { $0.appendInt32(ClientMessage.secureCode) }
         case .cancel(let process, let key):
             PostgresFrame.append(nil, to: &bytes) { body in
                 body.appendInt32(ClientMessage.cancelCode)

@@ -34,6 +34,11 @@ package struct PostgresBackend: URLBackend {
 
     package var secrets: [String] { url.password.map { [$0] } ?? [] }
 
+    /// Only `sslnegotiation=direct` begins with TLS; else the server is asked first.
+    package func security(to endpoint: Endpoint) -> TLSOptions? {
+        url.security.isDirect ? url.tlsOptions(for: endpoint) : nil
+    }
+
     /// The password file, as libpq has it: each host of the list has its own line there.
     package var passwords: PasswordSource? {
         if url.password != nil { return nil }
@@ -46,7 +51,7 @@ package struct PostgresBackend: URLBackend {
 
     /// - Parameter nonce: for the login, and for the names that only this session knows.
     package func makeSession(nonce: String) -> any Session {
-        PostgresSession(url, options: options, nonce: nonce)
+        NegotiatedSession(PostgresSession(url, options: options, nonce: nonce), url)
     }
 
     /// NAMEDATALEN less one. Postgres would cut a longer name, and then hear another channel's messages.

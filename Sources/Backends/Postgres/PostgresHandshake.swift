@@ -33,6 +33,7 @@ struct PostgresHandshake: Sendable {
     private let url: PostgresURL
     private let nonce: String
     private var password: String?
+    private var security: LaneSecurity?
     private var step = Step.started
     private(set) var version = "unknown"
     private(set) var method = "trust"
@@ -49,9 +50,10 @@ struct PostgresHandshake: Sendable {
         password = url.password
     }
 
-    /// - Parameter found: the password that was looked up for this connection; it goes before the URL's.
-    mutating func start(password found: String?, into bytes: inout [UInt8]) {
-        password = found ?? password
+    /// - Parameter peer: with the password that was looked up for this connection, which goes before the URL's.
+    mutating func start(with peer: PeerInfo, into bytes: inout [UInt8]) {
+        password = peer.password ?? password
+        security = peer.security
         var parameters = [
             (name: "user", value: url.user), (name: "database", value: url.database),
             (name: "application_name", value: url.applicationName),
@@ -87,7 +89,7 @@ struct PostgresHandshake: Sendable {
         _ request: ServerMessage.Authentication, into bytes: inout [UInt8]
     ) throws(ProtocolError) -> Outcome {
         if case .started = step, let method = request.method,
-            let refusal = url.logins.refusal(of: method)
+            let refusal = url.logins.refusal(of: method) ?? refusalOfUnbound(request)
         {
             return reject(refusal)
         }
@@ -156,20 +158,48 @@ struct PostgresHandshake: Sendable {
     }
 
     private mutating func beginSASL(_ mechanisms: [String], into bytes: inout [UInt8]) -> Outcome {
-        guard mechanisms.contains("SCRAM-SHA-256") else {
+        let binding = binding(mechanisms)
+        let isBound = if case .endPoint = binding { true } else { false }
+        let mechanism = isBound ? PostgresHandshake.boundSCRAM : "SCRAM-SHA-256"
+        guard mechanisms.contains(mechanism) else {
             let offered = mechanisms.joined(separator: ", ")
-            return reject(
-                "the server offers \(offered); only SCRAM-SHA-256 is possible without TLS")
+            return reject("the server offers \(offered); possible is SCRAM-SHA-256 here")
         }
         guard let password, !password.isEmpty else { return rejectWithoutPassword() }
         // It would end there.
         if password.utf8.contains(0) { return reject("the password holds a NUL") }
-        let scram = SCRAM(password: password, nonce: nonce)
-        ClientMessage.saslInitial(mechanism: "SCRAM-SHA-256", data: scram.firstMessage)
+        let scram = SCRAM(password: password, nonce: nonce, binding: binding)
+        ClientMessage.saslInitial(mechanism: mechanism, data: scram.firstMessage)
             .append(to: &bytes)
-        method = "SCRAM-SHA-256"
+        method = mechanism
         step = .saslBegun(scram)
         return .goOn
+    }
+
+    private static let boundSCRAM = "SCRAM-SHA-256-PLUS"
+
+    /// The binding of a login by SCRAM, among these mechanisms of the server's.
+    private func binding(_ mechanisms: [String]) -> ChannelBinding {
+        guard let security, url.security.binding != .disable,
+            case .endPoint(let digest) = security.binding
+        else { return .none }
+        return mechanisms.contains(PostgresHandshake.boundSCRAM) ? .endPoint(digest) : .notOffered
+    }
+
+    /// Why this login, which is not bound to TLS, does not do; nil where it does. Nothing has been sent that would prove
+    /// the password.
+    private func refusalOfUnbound(_ request: ServerMessage.Authentication) -> String? {
+        guard url.security.binding == .require else { return nil }
+        guard let security else {
+            return "channel_binding=require needs TLS, and the server has none"
+        }
+        if case .undefined(let algorithm) = security.binding {
+            return "channel_binding=require is not possible: the server's certificate is signed by"
+                + " \(algorithm), which names no hash function"
+        }
+        if case .sasl(let mechanisms) = request, case .endPoint = binding(mechanisms) { return nil }
+        return "channel_binding=require, and the server does not offer"
+            + " \(PostgresHandshake.boundSCRAM): somebody may stand between"
     }
 
     private func rejectWithoutPassword() -> Outcome {

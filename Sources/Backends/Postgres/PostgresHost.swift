@@ -8,6 +8,11 @@ package struct PostgresHost: Hashable, Sendable {
     package let port: UInt16
     package let endpoint: Endpoint
 
+    /// True for a Unix-domain socket.
+    var isLocal: Bool {
+        if case .unix = endpoint { true } else { false }
+    }
+
     private static let defaultPort: UInt16 = 5432
     static let socketFolder = "/var/run/postgresql"
 

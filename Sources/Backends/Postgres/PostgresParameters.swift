@@ -1,31 +1,11 @@
 package import BroadcasterWire
 
-/// The parameters of libpq that have nothing to set here, as a libpq has them that was built without TLS and without
-/// Kerberos: what needs one of these is refused, all else is taken, since it works with `psql`.
+/// The parameters of libpq that have nothing to set here, as a libpq has them that was built without Kerberos: what needs one of these is refused, all else is taken, since it works with `psql`.
 ///
 /// From `PQconninfoOptions` in fe-connect.c, 15 to 18, and "Environment Variables" in the documentation of 18.
 package enum PostgresParameters {
-    private static let tls =
-        "needs TLS, which is not there yet: use a network that you trust, or put stunnel between"
     private static let kerberos = "needs Kerberos (GSSAPI), which is not there"
     private static let primary = "is not possible: LISTEN and NOTIFY need a primary"
-
-    /// - Parameter isLocal: every server is reached by a Unix-domain socket, which libpq never encrypts.
-    package static func encryption(isLocal: Bool) -> ForeignOption {
-        let secure = ["require", "verify-ca", "verify-full"]
-        let modes = ["disable", "allow", "prefer"]
-        let refused = Dictionary(uniqueKeysWithValues: secure.map { ($0, tls) })
-        return ForeignOption(
-            "sslmode", "PGSSLMODE",
-            isLocal ? .words(modes + secure) : .words(modes, refused: refused))
-    }
-
-    /// `system` makes verify-full of the default for `sslmode`.
-    package static func rootCertificate(isLocal: Bool) -> ForeignOption {
-        ForeignOption(
-            "sslrootcert", "PGSSLROOTCERT",
-            isLocal ? .any : .matching(expected: "a file (system \(tls))") { $0 != "system" })
-    }
 
     /// - Parameter hasSocket: a server is reached by a Unix-domain socket, the one place where libpq looks at this.
     package static func peer(hasSocket: Bool) -> ForeignOption {
@@ -43,6 +23,11 @@ package enum PostgresParameters {
     package static let balancing = ForeignOption(
         "load_balance_hosts", "PGLOADBALANCEHOSTS", .words(["disable", "random"]))
 
+    /// `require` would have the server ask for the certificate, which OpenSSL does not tell in every case.
+    static let certificateMode = ForeignOption(
+        "sslcertmode", "PGSSLCERTMODE",
+        .words(["disable", "allow"], refused: ["require": "is not there"]))
+
     package static let all: [ForeignOption] = [
         ForeignOption(
             "service", "PGSERVICE",
@@ -50,14 +35,6 @@ package enum PostgresParameters {
                 "names an entry of a service file, which is not read: write the server into the URL"
             )),
         // Protection that is demanded.
-        ForeignOption(
-            "channel_binding", "PGCHANNELBINDING",
-            .words(["disable", "prefer"], refused: ["require": tls])),
-        ForeignOption(
-            "sslnegotiation", "PGSSLNEGOTIATION", .words(["postgres"], refused: ["direct": tls])),
-        ForeignOption(
-            "sslcertmode", "PGSSLCERTMODE",
-            .words(["disable", "allow"], refused: ["require": tls])),
         ForeignOption(
             "gssencmode", "PGGSSENCMODE",
             .words(["disable", "prefer"], refused: ["require": kerberos])),
@@ -81,13 +58,9 @@ package enum PostgresParameters {
         ForeignOption("keepalives_interval", nil, .integer),
         ForeignOption("keepalives_count", nil, .integer),
         ForeignOption("tcp_user_timeout", nil, .integer),
-        // Details of TLS, Kerberos and OAuth. A server that asks for one of these is refused in the handshake.
+        // Details of TLS, Kerberos and OAuth. Compression is dead, and keys are written to no file. A server that asks for
+        // one of the other two is refused in the handshake.
         ForeignOption("sslcompression", "PGSSLCOMPRESSION", .any),
-        ForeignOption("sslcert", "PGSSLCERT", .any), ForeignOption("sslkey", "PGSSLKEY", .any),
-        ForeignOption("sslpassword", nil, .any), ForeignOption("sslcrl", "PGSSLCRL", .any),
-        ForeignOption("sslcrldir", "PGSSLCRLDIR", .any), ForeignOption("sslsni", "PGSSLSNI", .any),
-        ForeignOption("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION", .any),
-        ForeignOption("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION", .any),
         ForeignOption("sslkeylogfile", nil, .any),
         ForeignOption("krbsrvname", "PGKRBSRVNAME", .any),
         ForeignOption("gsslib", "PGGSSLIB", .any),
@@ -102,7 +75,9 @@ package enum PostgresParameters {
     package static let obeyed = [
         "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGPASSFILE",
         "PGOPTIONS", "PGAPPNAME", "PGCONNECT_TIMEOUT", "PGREQUIREAUTH", "PGREQUIRESSL",
-        "PGLOADBALANCEHOSTS",
+        "PGLOADBALANCEHOSTS", "PGSSLMODE", "PGSSLNEGOTIATION", "PGCHANNELBINDING", "PGSSLROOTCERT",
+        "PGSSLCERT", "PGSSLKEY", "PGSSLCERTMODE", "PGSSLCRL", "PGSSLCRLDIR", "PGSSLSNI",
+        "PGSSLMINPROTOCOLVERSION", "PGSSLMAXPROTOCOLVERSION",
     ]
 
     /// Variables that change nothing: where service files and translations are, which PGSERVICE would need and errors

@@ -110,7 +110,7 @@ struct PostgresProbe: Sendable {
     mutating func opened(_ lane: Lane, to peer: PeerInfo, into output: inout SessionOutput) {
         guard lane == .probe else { return cancellation.opened(into: &output) }
         isOpen = true
-        handshake.start(password: peer.password, into: &output[.probe])
+        handshake.start(with: peer, into: &output[.probe])
     }
 
     mutating func received(

@@ -44,7 +44,7 @@ struct PostgresSession: Session {
     ) {
         openedAt = now
         switch lane {
-        case .main: handshake.start(password: peer.password, into: &output[.main])
+        case .main: handshake.start(with: peer, into: &output[.main])
         case .cancellation: cancellation.opened(into: &output)
         default: probe.opened(lane, to: peer, into: &output)
         }

@@ -26,6 +26,7 @@ package struct PostgresURL: Sendable {
     package let allowsCleartext: Bool
     /// The logins that the server may ask for.
     package let logins: LoginPolicy
+    package let security: PostgresSecurity
 
     package var endpoints: [Endpoint] { hosts.map(\.endpoint) }
 
@@ -55,6 +56,8 @@ package struct PostgresURL: Sendable {
         allowsCleartext =
             try settings.choice("allow_cleartext", ["true": true, "false": false]) ?? false
         logins = try PostgresURL.logins(&settings)
+        let isLocal = hosts.allSatisfy(\.isLocal)
+        security = try PostgresSecurity(&settings, isLocal: isLocal)
         self.hosts = try PostgresURL.order(hosts, &settings, environment)
         try PostgresURL.checkForeign(&settings, hosts)
         try settings.options.finish(scheme: url.scheme)
@@ -69,6 +72,12 @@ package struct PostgresURL: Sendable {
         guard let host = hosts.first(where: { $0.endpoint == endpoint }) else { return nil }
         return PasswordFile(environment, path: passwordFile)
             .password(for: host, database: database, user: user)
+    }
+
+    /// The security of a connection to a server of the list; nil where there is to be none.
+    func tlsOptions(for endpoint: Endpoint) -> TLSOptions? {
+        let host = hosts.first { $0.endpoint == endpoint }
+        return security.options(for: endpoint, named: host?.name)
     }
 
     private static func logins(_ settings: inout PostgresSettings) throws(URLError) -> LoginPolicy {
@@ -94,13 +103,7 @@ package struct PostgresURL: Sendable {
     private static func checkForeign(
         _ settings: inout PostgresSettings, _ hosts: [PostgresHost]
     ) throws(URLError) {
-        let sockets = hosts.count { if case .unix = $0.endpoint { true } else { false } }
-        let isLocal = sockets == hosts.count
-        if let mode = try settings.takeEncryption() {
-            try settings.check(mode, PostgresParameters.encryption(isLocal: isLocal))
-        }
-        try settings.check(PostgresParameters.rootCertificate(isLocal: isLocal))
-        try settings.check(PostgresParameters.peer(hasSocket: sockets > 0))
+        try settings.check(PostgresParameters.peer(hasSocket: hosts.contains(where: \.isLocal)))
         if let target = try settings.take(
             PostgresParameters.target.name, variable: PostgresParameters.target.variable)
         {

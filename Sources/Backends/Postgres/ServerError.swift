@@ -82,7 +82,7 @@ package struct ServerError: Hashable, Sendable {
             advice: advice)
     }
 
-    private static let needsTLS = "the server may ask for TLS, which is not there yet"
+    private static let needsTLS = "the server may ask for TLS: write sslmode=require, or more"
 
     /// The advice for a refused login. 28P01 is a wrong password, of which the kind says enough; 28000 is anything
     /// else (`auth_failed` and `ClientAuthentication` in auth.c of 15 to 18). Servers that speak another language get
@@ -90,6 +90,8 @@ package struct ServerError: Hashable, Sendable {
     private var advice: String? {
         switch code {
         case "28000" where says("no encryption") || says("SSL off"): ServerError.needsTLS
+        case "28000" where says("SSL encryption") || says("SSL on"):
+            "the server may want a connection without TLS: sslmode=disable, on a network that you trust"
         case "28000" where says("pg_hba.conf"):
             "the server's pg_hba.conf does not let this user in from here"
         case "28000" where says("Peer authentication") || says("Ident authentication"):

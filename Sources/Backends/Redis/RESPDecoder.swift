@@ -14,12 +14,13 @@ package struct RESPDecoder: Sendable {
         /// The most elements in one value, those of its parts included.
         package var elements = 65_536
         /// The most bytes in one value, those of its parts together: a message and its channel's name.
-        package var valueSize: Int { stringLength + (1 << 20) }
+        package var valueSize: Int
         /// The deepest nesting of aggregates. hiredis allows 1,024; PUB/SUB needs 2.
         package var depth = 64
 
         package init(stringLength: Int = 64 << 20) {
             self.stringLength = stringLength
+            valueSize = stringLength + (1 << 20)
         }
     }
 

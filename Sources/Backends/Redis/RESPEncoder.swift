@@ -10,6 +10,24 @@ package enum RESPEncoder {
         for word in words { bulkString(word, to: &bytes) }
     }
 
+    /// Writes a command whose words need not be text.
+    package static func command(_ words: [[UInt8]], to bytes: inout [UInt8]) {
+        header("*", words.count, to: &bytes)
+        for word in words { string("$", word, to: &bytes) }
+    }
+
+    /// Writes the beginning of a command, of which so many words follow.
+    package static func command(_ words: [String], andMore count: Int, to bytes: inout [UInt8]) {
+        header("*", words.count + count, to: &bytes)
+        for word in words { bulkString(word, to: &bytes) }
+    }
+
+    package static func bulkString(_ payload: Payload, to bytes: inout [UInt8]) {
+        header("$", payload.byteCount, to: &bytes)
+        payload.append(to: &bytes)
+        bytes.appendCRLF()
+    }
+
     /// Writes a command whose arguments are the names of topics.
     package static func command(_ verb: String, _ topics: [Topic], to bytes: inout [UInt8]) {
         header("*", 1 + topics.count, to: &bytes)
@@ -34,9 +52,7 @@ package enum RESPEncoder {
                 bulkString(channel, to: &head)
             }
             bytes.append(contentsOf: head)
-            header("$", publication.payload.byteCount, to: &bytes)
-            publication.payload.append(to: &bytes)
-            bytes.appendCRLF()
+            bulkString(publication.payload, to: &bytes)
         }
     }
 

@@ -16,6 +16,8 @@ package struct RedisBackend: URLBackend {
 
     package var endpoints: [Endpoint] { [url.endpoint] }
 
+    package func security(to endpoint: Endpoint) -> TLSOptions? { url.security }
+
     package var secrets: [String] { url.password.flatMap { $0.isEmpty ? nil : [$0] } ?? [] }
 
     package func makeSession() -> any Session {

@@ -1,6 +1,6 @@
 package import BroadcasterWire
 
-/// The contents of a `redis://`, `valkey://`, `redis+unix://` or `unix://` URL.
+/// The contents of a `redis://`, `rediss://`, `valkey://`, `valkeys://`, `redis+unix://` or `unix://` URL.
 ///
 /// Beside our own option names it takes those of redis-py's `from_url` and lettuce's URIs where they
 /// mean the same, so that a URL in use elsewhere can be used here. What is said twice has to agree: clients differ in
@@ -21,15 +21,18 @@ package struct RedisURL: Sendable {
     package let database: Int
     package let clientName: String?
     package let dialect: Dialect
+    /// nil: no TLS.
+    package let security: TLSOptions?
 
-    package static let schemes = ["redis", "valkey", "redis+unix", "unix", "redis-socket"]
-    /// Those that need TLS, each with the one that does without.
-    package static let secureSchemes = ["rediss": "redis", "valkeys": "valkey"]
+    package static let schemes =
+        ["redis", "valkey"] + secureSchemes + ["redis+unix", "unix", "redis-socket"]
+    private static let secureSchemes = ["rediss", "valkeys"]
     private static let defaultPort: UInt16 = 6379
 
     package init(_ url: ServerURL) throws(URLError) {
         var options = url.options
-        let isUnix = !["redis", "valkey"].contains(url.scheme)
+        let isSecure = RedisURL.secureSchemes.contains(url.scheme)
+        let isUnix = !isSecure && !["redis", "valkey"].contains(url.scheme)
         endpoint = isUnix ? try RedisURL.socket(url) : try RedisURL.host(url)
         user = try RedisURL.given(
             options.take(
@@ -47,7 +50,9 @@ package struct RedisURL: Sendable {
         clientName = try options.take("client_name", aliases: ["clientName"])
         let version = try options.takeInteger("protocol", in: 2...3)
         dialect = version == 2 ? .resp2 : .resp3
-        try RedisURL.checkForeign(&options)
+        security = isSecure ? try TLSOptions(from: &options) : nil
+        if !isSecure { try TLSOptions.refuse(in: &options, scheme: "rediss") }
+        try RedisURL.checkForeign(&options, isSecure: isSecure)
         try options.finish(scheme: url.scheme)
         try check()
     }
@@ -114,8 +119,6 @@ package struct RedisURL: Sendable {
 // MARK: Options of other clients
 
 extension RedisURL {
-    private static let tls = "needs TLS, which is not there yet"
-
     /// The options of redis-py (5.2, the arguments of `ConnectionPool`, `Connection` and `SSLConnection`) and lettuce
     /// (6.5, `RedisURI`) that have nothing to set here.
     package static let foreignOptions: [ForeignOption] =
@@ -135,24 +138,28 @@ extension RedisURL {
             ForeignOption("encoding_errors", nil, .any),
             ForeignOption("lib_name", nil, .any), ForeignOption("lib_version", nil, .any),
             ForeignOption("libraryName", nil, .any), ForeignOption("libraryVersion", nil, .any),
-            ForeignOption("verifyPeer", nil, .none(tls)),
             ForeignOption(
-                "ssl", nil,
-                .matching(expected: "false (true \(tls))") { ForeignOption.truth($0) == false }),
+                "verifyPeer", nil, .none("is not there: see ssl_cert_reqs and ssl_check_hostname")),
         ]
-        + [
-            "keyfile", "certfile", "cert_reqs", "ca_certs", "ca_data", "ca_path", "check_hostname",
-            "password", "validate_ocsp", "validate_ocsp_stapled", "ocsp_context",
-            "ocsp_expected_cert", "min_version", "ciphers",
-        ].map { ForeignOption("ssl_\($0)", nil, .none(tls)) }
+
+    /// redis-py's word for a connection with TLS, beside the scheme.
+    private static func encryption(isSecure: Bool) -> ForeignOption {
+        ForeignOption(
+            "ssl", nil,
+            .matching(
+                expected: isSecure ? "true in a rediss URL" : "false (rediss:// asks for TLS)"
+            ) { ForeignOption.truth($0) == isSecure })
+    }
 
     @Sendable private static func isUTF8(_ name: String) -> Bool {
         ["utf-8", "utf8", "utf_8"].contains(name.lowercased())
     }
 
-    private static func checkForeign(_ options: inout URLOptions) throws(URLError) {
+    private static func checkForeign(
+        _ options: inout URLOptions, isSecure: Bool
+    ) throws(URLError) {
         let shown = options
-        for option in foreignOptions {
+        for option in foreignOptions + [encryption(isSecure: isSecure)] {
             guard let text = try options.take(option.name, isListed: false) else { continue }
             try option.check(text, as: "the option \(option.name)", show: shown.show)
         }

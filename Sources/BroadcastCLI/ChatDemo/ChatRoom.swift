@@ -35,18 +35,19 @@ struct ChatRoom: Sendable {
     func join(_ client: ChatClient, as person: String, after last: String?) async {
         do {
             let subscription = try await subscribe(after: last)
+            defer { subscription.cancel() }
             if let start = subscription.startPositions[name] {
                 _ = await client.send(WebSocketEncoder.text(ChatEvent.start(start).json))
             }
             let sending = Task {
                 await send(subscription, to: client) { WebSocketEncoder.text($0.json) }
             }
+            defer { sending.cancel() }
             _ = try? await broadcast.publish(ChatEvent.joined(person), to: name)
             while let text = await client.receive() {
                 await publish(text, of: client)
             }
             subscription.cancel()
-            sending.cancel()
             _ = try? await broadcast.publish(ChatEvent.left(person), to: name)
         } catch {
             await client.close(1013, "\(error)")
@@ -65,6 +66,7 @@ struct ChatRoom: Sendable {
     func watch(_ client: ChatClient, lastEventID: String?) async {
         do {
             let subscription = try await subscribe(after: lastEventID)
+            defer { subscription.cancel() }
             await client.startEventStream()
             if let lastEventID, MessagePosition(lastEventID) == nil || !broadcast.keepsHistory {
                 // There is nothing to resume from: messages since then may be missing.
@@ -74,10 +76,9 @@ struct ChatRoom: Sendable {
                 _ = await client.send(ChatEvent.start(start).serverSent)
             }
             let sending = Task { await send(subscription, to: client) { $0.serverSent } }
+            defer { sending.cancel() }
             // A client of an event stream sends nothing; the loop ends when it leaves, also from a silent room.
             while await client.receive() != nil {}
-            subscription.cancel()
-            sending.cancel()
         } catch {
             await client.answer(HTTPResponse.error(.unavailable, "\(error)"))
         }

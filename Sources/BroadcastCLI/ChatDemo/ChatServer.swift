@@ -18,11 +18,17 @@ package final class ChatServer: Sendable {
     private let broadcast: Broadcast
     private let loop: EventLoop
     private let listener: Listener
+    private let names: ServedNames
     private let state = Mutex(State())
 
     /// Listens at once. With port 0 the kernel chooses; see `address`.
-    package init(_ broadcast: Broadcast, host: String, port: UInt16) throws {
+    ///
+    /// - Parameter names: further names by which browsers may ask for the chat, beside `host`; see `ServedNames`.
+    package init(
+        _ broadcast: Broadcast, host: String, port: UInt16, names: [String] = []
+    ) throws {
         self.broadcast = broadcast
+        self.names = ServedNames(names + [host])
         // Each client takes a descriptor.
         FileDescriptor.raiseLimit()
         let addresses = try NameResolution.resolve(host: host, port: port)
@@ -43,7 +49,7 @@ package final class ChatServer: Sendable {
 
     /// Reports the connection to the server to every client, until the task is cancelled; then ends all.
     package func run() async {
-        for await status in broadcast.status {
+        for await status in broadcast.statuses {
             switch status {
             case .ready: await tell(.status("ready"))
             case .down: await tell(.status("down"))
@@ -131,6 +137,13 @@ package final class ChatServer: Sendable {
 
     private func route(_ client: ChatClient, _ request: HTTPRequest) {
         do throws(HTTPError) {
+            if let host = request.headers["host"], !names.contains(host) {
+                return client.assumeIsolated {
+                    $0.answer(
+                        HTTPResponse.error(
+                            .forbidden, "this name is not served here; --allow-host names it"))
+                }
+            }
             let parts = request.path.split(
                 separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
             switch (parts.dropFirst().first.map(String.init), parts.dropFirst(2).first) {

@@ -1,0 +1,68 @@
+package import BroadcasterWire
+
+/// Redis Streams: each channel is a stream, whose entries are its messages.
+package struct RedisStreamBackend: URLBackend {
+    /// The schemes, each with the one of a plain URL for the same server.
+    private static let plainSchemes = [
+        "redis-stream": "redis", "valkey-stream": "valkey", "rediss-stream": "rediss",
+        "valkeys-stream": "valkeys", "redis-stream+unix": "redis+unix",
+    ]
+    package static let schemes = [
+        "redis-stream", "valkey-stream", "rediss-stream", "valkeys-stream", "redis-stream+unix",
+    ]
+
+    private let url: RedisURL
+    private let options: CommonOptions
+    private let retention: StreamRetention
+
+    package init(
+        _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment = .empty
+    ) throws(URLError) {
+        var url = url
+        // 0 is no limit: for those who trim by themselves.
+        let length = try url.options.takeInteger("max_length", in: 0...Int(Int32.max)) ?? 10_000
+        let age = try url.options.takeDuration("max_age")
+        retention = StreamRetention(length: length == 0 ? nil : length, age: age)
+        url.scheme = RedisStreamBackend.plainSchemes[url.scheme] ?? "redis"
+        self.url = try RedisURL(url)
+        self.options = options
+    }
+
+    package var endpoints: [Endpoint] { [url.endpoint] }
+
+    package func security(to endpoint: Endpoint) -> TLSOptions? { url.security }
+
+    package var secrets: [String] { url.password.flatMap { $0.isEmpty ? nil : [$0] } ?? [] }
+
+    package func makeSession() -> any Session {
+        RedisStreamSession(url, retention, options: options)
+    }
+
+    package var keepsHistory: Bool { true }
+
+    package func refusal(of topic: TopicName) -> String? {
+        if topic.isPattern {
+            return "Redis Streams have no patterns: subscribe to channels by their names, or use redis://"
+        }
+        return refusal(ofChannel: topic.bytes.count)
+    }
+
+    package func refusal(ofPublishing payload: Payload, to channel: String) -> String? {
+        if let refusal = refusal(ofChannel: channel.utf8.count) { return refusal }
+        let limit = options.maximumMessageSize
+        guard payload.byteCount > limit else { return nil }
+        return "a message has at most \(limit) bytes (max_message_size; Redis itself takes 512 MiB),"
+            + " this one has \(payload.byteCount)"
+    }
+
+    private func refusal(ofChannel length: Int) -> String? {
+        if length == 0 { return "the channel's name is empty" }
+        guard length > options.maximumMessageSize else { return nil }
+        return "the channel's name has \(length) bytes"
+    }
+
+    package func refusal(of position: Position) -> String? {
+        position == .origin || position.pair != nil
+            ? nil : "it is no id of a Redis stream, as 1795586786732-2 is one"
+    }
+}

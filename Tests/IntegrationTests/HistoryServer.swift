@@ -1,0 +1,37 @@
+import Broadcaster
+import BroadcasterTestSupport
+import Testing
+
+/// A server that keeps history, for one test.
+enum HistoryServer: CaseIterable, CustomTestStringConvertible {
+    case memory
+    case redis
+
+    var testDescription: String { "\(self)" }
+
+    /// Runs `body` with a broadcast over a new server.
+    func run(_ body: (Broadcast) async throws -> Void) async throws {
+        switch self {
+        case .memory:
+            // A publisher in the process is far quicker than its readers.
+            try await run("memory://?history=1000000&history_bytes=1000000000", body)
+        case .redis:
+            guard Programs.areAvailable(Programs.redis, Programs.redisCLI) else { return }
+            let server = try await RedisServer()
+            try await run(server.streamURL + "?max_length=100000", body)
+            withExtendedLifetime(server) {}
+        }
+    }
+
+    private func run(_ url: String, _ body: (Broadcast) async throws -> Void) async throws {
+        let broadcast = try Broadcast(url)
+        try await broadcast.connect()
+        try await body(broadcast)
+        await broadcast.disconnect()
+    }
+}
+
+extension RedisServer {
+    /// The URL of its streams.
+    var streamURL: String { "redis-stream://127.0.0.1:\(port)" }
+}
