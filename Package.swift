@@ -121,7 +121,7 @@ let testTargets = [
 let fuzzer = Target.executableTarget(
     name: "fuzz",
     dependencies: [
-        "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterMemory",
+        "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterKafka", "BroadcasterMemory",
         "BroadcasterPostgres", "BroadcasterRedis", "BroadcasterTestSupport", "BroadcasterWire",
     ],
     path: "Tests/Fuzz", swiftSettings: settings)

@@ -5,13 +5,14 @@ import Glibc
 /// A fuzzer calls `run` with millions of inputs. It must come back from each: a trap, a hang, too much memory, or two
 /// feeds of the same bytes that do not agree is a bug, and libFuzzer keeps the input.
 enum FuzzedDecoder: String, CaseIterable {
-    case resp, redis, postgres, scram, parts, url, secret, passfile, http, websocket, text
+    case resp, redis, postgres, kafka, scram, parts, url, secret, passfile, http, websocket, text
 
     func run(_ bytes: [UInt8]) {
         switch self {
         case .resp: RESPFuzz.run(bytes)
         case .redis: SessionFuzz.redis.run(bytes)
         case .postgres: SessionFuzz.postgres.run(bytes)
+        case .kafka: SessionFuzz.kafka.run(bytes)
         case .scram: AuthenticationFuzz.scram(bytes)
         case .parts: PartsFuzz.run(bytes)
         case .url: URLFuzz.url(bytes)
@@ -29,6 +30,7 @@ enum FuzzedDecoder: String, CaseIterable {
         case .resp: SessionFuzz.redis.recordings.map { $0.flatMap(\.bytes) } + RESPFuzz.seeds
         case .redis: SessionFuzz.redis.seeds
         case .postgres: SessionFuzz.postgres.seeds
+        case .kafka: SessionFuzz.kafka.seeds
         case .scram: AuthenticationFuzz.scramSeeds
         case .parts: PartsFuzz.seeds
         case .url: URLFuzz.seeds

@@ -11,8 +11,12 @@ package struct TranscriptPlayer {
     private var sent: [Int: [UInt8]] = [:]
     private var told: [String] = []
 
-    package init(_ session: any Session) {
+    private let peer: PeerInfo
+
+    /// - Parameter peer: the server of the main lane, for sessions that compare its address with others.
+    package init(_ session: any Session, to peer: PeerInfo = .test) {
         self.session = session
+        self.peer = peer
     }
 
     /// Plays all steps, and compares the session's output with the recorded one.
@@ -35,7 +39,7 @@ package struct TranscriptPlayer {
 
     private mutating func perform(_ input: Transcript.Step.Input, feed: Feed) {
         switch input {
-        case .opened: session.opened(.main, to: .test, at: .now, into: &output)
+        case .opened: session.opened(.main, to: peer, at: .now, into: &output)
         case .commands(let lines):
             for command in commands(lines) { session.perform(command, at: .now, into: &output) }
         case .received(let lane, let bytes):

@@ -74,12 +74,17 @@ struct KafkaConnection: Sendable {
         write(KafkaHandshake.first, version: 0, at: now, into: &output)
     }
 
-    /// Words for a connection that ends before it is greeted.
+    /// Words for a connection that ends while the session begins.
     var handshakeHint: String? {
-        guard isOpen, !isGreeted else { return nil }
+        guard isOpen else { return nil }
+        if isGreeted {
+            return handshake.hasLogin
+                ? nil
+                : "the broker closed the connection on the first request without a login: write kafka://user:password@host"
+        }
         return handshake.isLoggingIn
             ? "the broker closed the connection during the login"
-            : "the server closed the connection on a request of Kafka: it may be no broker, or want TLS"
+            : "the server closed the connection on a request of Kafka: it may be no broker"
     }
 
     /// Carries out what the handshake has decided. The result is what is left to the session.

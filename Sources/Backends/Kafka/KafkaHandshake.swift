@@ -36,6 +36,8 @@ struct KafkaHandshake: Sendable {
 
     static let first = KafkaRequest.apiVersions(isAsked: false)
 
+    var hasLogin: Bool { login != nil }
+
     /// True if the login, or its beginning, is what awaits an answer.
     var isLoggingIn: Bool {
         if case .versionsAsked = step { false } else { true }

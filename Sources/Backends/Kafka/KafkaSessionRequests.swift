@@ -64,7 +64,7 @@ extension KafkaSession {
         let wanted = owned.union(jobs.topics)
         let unknown = wanted.filter { !cluster.knows($0) }
         if !wanted.isEmpty, !unknown.isEmpty || wanted.contains(where: { !cluster.isLed($0) }) {
-            metadata.want()
+            metadata.wantUnlessUnderWay()
         }
         guard metadata.isDue(at: now, &wake), let lane = anyLane(at: now, into: &output) else {
             return

@@ -12,6 +12,11 @@ struct MetadataSchedule: Sendable {
     private var notBefore: Instant?
     private var askedAt: Instant?
 
+    /// Asks for metadata unless it is on its way.
+    mutating func wantUnlessUnderWay() {
+        if !isUnderWay { isWanted = true }
+    }
+
     /// Asks for metadata at the next occasion. While it is asked for again and again, the waits grow.
     mutating func want() {
         isWanted = true
