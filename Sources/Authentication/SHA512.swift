@@ -11,7 +11,7 @@ package enum SHA512 {
     static func absorb(_ message: [UInt8], after before: Int, into state: inout SHA512State) {
         var padded = message + [0x80]
         // The length has 128 bits, of which the upper ones are 0.
-        padded += repeatElement(0, count: (247 - message.count % 128) % 128)
+        padded += repeatElement(0, count: 8 + (239 - message.count % 128) % 128)
         let bits = UInt64(before + message.count) &* 8
         padded += (0..<8).map { UInt8(truncatingIfNeeded: bits >> (56 - 8 * $0)) }
         for start in stride(from: 0, to: padded.count, by: 128) {

@@ -15,7 +15,7 @@ struct KafkaTranscriptTests {
         let server = try #require(backend.endpoints.first)
         var player = TranscriptPlayer(
             backend.makeSession(nonce: "n", time: 0), to: PeerInfo(endpoint: server))
-        player.play(transcript, feed: feed)
+        player.playAsWhole(transcript, feed: feed)
     }
 
     private func backend(_ url: String) throws -> KafkaBackend {

@@ -112,7 +112,7 @@ extension KafkaSession {
 
     mutating func readHistory(at now: Instant, into output: inout SessionOutput) {
         jobs.proceed(cluster, &watches, into: &output)
-        for broker in jobs.leaders(cluster) {
+        for broker in jobs.leaders(cluster).sorted() {
             guard let lane = lane(to: broker, for: .commands, at: now, into: &output) else {
                 continue
             }
@@ -134,7 +134,7 @@ extension KafkaSession {
             }
         }
         var lanes: [Int32: Lane] = [:]
-        for broker in producer.leaders(cluster) {
+        for broker in producer.leaders(cluster).sorted() {
             lanes[broker] = lane(to: broker, for: .commands, at: now, into: &output)
             if let reason = connections.absence(of: broker) {
                 producer.waits(forBroker: broker, cluster, because: reason)
@@ -143,7 +143,7 @@ extension KafkaSession {
         let batches = producer.takeBatches(cluster, time: time(at: now), at: now, &wake) {
             lanes[$0] != nil
         }
-        for (broker, batches) in batches {
+        for (broker, batches) in batches.sorted(by: { $0.key < $1.key }) {
             guard let lane = lanes[broker] else { continue }
             let timeout = producer.timeout
             send(

@@ -59,7 +59,8 @@ struct ReadJobs: Sendable {
 
     /// Answers those of a topic that is not there: nothing was ever published to it.
     mutating func isAbsent(_ topic: String, into output: inout SessionOutput) {
-        for (ticket, job) in jobs where job.topic == topic && job.parts.isEmpty {
+        for (ticket, job) in jobs.sorted(by: { $0.key < $1.key })
+        where job.topic == topic && job.parts.isEmpty {
             jobs[ticket] = nil
             var verdict = HistoryPage.Verdict.kept
             if case .forwards(let page) = job.request.kind, page.cursor.position != .origin {
@@ -75,7 +76,7 @@ struct ReadJobs: Sendable {
     mutating func refuse(
         _ topic: String, _ rejection: Rejection, into output: inout SessionOutput
     ) {
-        for (ticket, job) in jobs where job.topic == topic {
+        for (ticket, job) in jobs.sorted(by: { $0.key < $1.key }) where job.topic == topic {
             jobs[ticket] = nil
             output.append(.pageRefused(ticket: ticket, rejection))
         }

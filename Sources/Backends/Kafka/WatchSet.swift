@@ -6,8 +6,8 @@ struct WatchSet: Sendable {
     private var watches: [String: TopicWatch] = [:]
     /// The partitions to watch at each broker; nil: to be drawn up anew.
     private var plan: [Int32: [PartitionKey]]?
-    /// Counts fetches: partitions are served in the order of a request, so that another one comes first each time.
-    private var turn = 0
+    /// Counts each broker's fetches: partitions are served in the order of a request, so that another one comes first each time.
+    private var turns: [Int32: Int] = [:]
 
     init(_ options: ReadOptions) {
         self.options = options
@@ -71,7 +71,7 @@ struct WatchSet: Sendable {
     private mutating func plan(_ cluster: ClusterMap) -> [Int32: [PartitionKey]] {
         if let plan { return plan }
         var made: [Int32: [PartitionKey]] = [:]
-        for (name, watch) in watches {
+        for (name, watch) in watches.sorted(by: { $0.key < $1.key }) {
             for index in watch.partitions.indices {
                 guard let leader = cluster.leader(of: name, Int32(index)) else { continue }
                 made[leader.broker, default: []].append(
@@ -124,7 +124,7 @@ struct WatchSet: Sendable {
         let keys = plan(cluster)[broker, default: []]
         var wishes: [FetchMessage.Wish] = []
         var isSettling = false
-        turn &+= 1
+        let turn = turns[broker] ?? 0
         for number in keys.indices {
             let key = keys[(number + turn % keys.count) % keys.count]
             guard let partition = partition(key),
@@ -138,6 +138,7 @@ struct WatchSet: Sendable {
                     leaderEpoch: cluster.leader(of: key.topic, key.index)?.epoch ?? -1,
                     offset: partition.place))
         }
+        if !wishes.isEmpty { turns[broker] = turn &+ 1 }
         let wait = isSettling ? ReadOptions.shortWait : options.longestWait
         return (wishes, options.limits(wait: wait))
     }
