@@ -41,6 +41,7 @@ struct BroadcastCommand {
         case "subscribe": try await SubscribeCommand(rest).run()
         case "publish": try await PublishCommand(rest).run()
         case "history": try await HistoryCommand(rest).run()
+        case "migrate": try await MigrateCommand(rest).run()
         case "chat": try await ChatCommand(rest).run()
         default: try await PingCommand(rest).run()
         }

@@ -1,12 +1,13 @@
 /// The text that `--help` prints.
 enum Help {
-    static let commands = "chat, subscribe, publish, history, ping"
+    static let commands = "chat, subscribe, publish, history, migrate, ping"
 
     static func text(_ command: String) -> String? {
         switch command {
         case "subscribe": subscribe
         case "publish": publish
         case "history": history
+        case "migrate": migrate
         case "ping": ping
         case "chat": chat
         default: nil
@@ -20,6 +21,7 @@ enum Help {
           broadcast subscribe [options] CHANNEL…      print what is published
           broadcast publish [options] CHANNEL [TEXT]  publish a text, or each line of standard input
           broadcast history [options] CHANNEL         print what a server has kept of a channel
+          broadcast migrate [options]                 what a history needs on a Postgres server
           broadcast ping [options]                    who answers there, and how fast
 
         broadcast COMMAND --help says more; broadcast --version names the version.
@@ -98,6 +100,19 @@ enum Help {
           --oldest              from the oldest message on
           --limit N             messages (default 100, at most 1000)
           --format text|json    json prints one object a message, with its position
+          --trace               print the bytes sent and received to standard error
+
+        \(url)
+        """
+
+    private static let migrate = """
+        broadcast migrate [options]
+
+        Prints the SQL that makes the tables of a history and the function that publishes into them; with --apply
+        carries it out. Nothing else of this command or the library makes or changes a table.
+
+          --url URL             the server: postgres://…?history=TABLE
+          --apply               carry it out, in one transaction
           --trace               print the bytes sent and received to standard error
 
         \(url)

@@ -18,6 +18,8 @@ internal import Synchronization
 public final class Broadcast: Sendable {
     let backend: any Backend
     private let makeDriver: DriverMaker
+    /// Makes the driver that carries out `migration`.
+    let makeMigrator: DriverMaker?
     let publishTimeout: Duration
     let options: BroadcastOptions
     private let board = StatusBoard()
@@ -52,6 +54,7 @@ public final class Broadcast: Sendable {
             let common: CommonOptions
             (backend, common) = try StandardBackends.backend(for: url, options: options)
             makeDriver = driverMaker(for: backend, common, options)
+            makeMigrator = backend.migrating.map { driverMaker(for: $0, common, options) }
             publishTimeout = common.publishTimeout
         } catch {
             throw .invalidURL(error.description)
@@ -68,6 +71,7 @@ public final class Broadcast: Sendable {
         self.options = options
         publishTimeout = common.publishTimeout
         makeDriver = driverMaker(for: backend, common, options)
+        makeMigrator = nil
     }
 
     /// A broadcast on `memory://`, run by a driver of the caller's choice.
@@ -84,6 +88,7 @@ public final class Broadcast: Sendable {
         self.backend = backend
         self.options = options.clamped()
         publishTimeout = options.publishTimeout
+        makeMigrator = nil
         self.makeDriver = { (hub, observers) throws(ConnectionFailure) in
             try makeDriver(backend, limits, hub, observers)
         }
@@ -93,7 +98,7 @@ public final class Broadcast: Sendable {
 
     /// Connects and logs in. Returns at once if that has been done.
     ///
-    /// - Throws: `.unreachable`, `.connectionLost`, `.authenticationFailed`, `.permissionDenied`, `.refused`,
+    /// - Throws: `.unreachable`, `.insecure`, `.connectionLost`, `.authenticationFailed`, `.permissionDenied`, `.refused`,
     ///   `.temporarilyRefused`, `.protocolViolation`, or `.timedOut` with the last reason; `.cancelled` with its task;
     ///   `.notConnected` if `disconnect()` is called meanwhile. After a first success nothing of that is thrown any
     ///   more: it is retried, and told in `status`.

@@ -174,3 +174,36 @@ extension HistoryPage {
         next = place.flatMap { $0 == .origin ? nil : MessagePosition($0) }
     }
 }
+
+extension Broadcast {
+    /// The statements that make what the history needs on the server, for whoever runs such by other means; nil where it needs
+    /// nothing.
+    public var migration: String? { backend.migration }
+
+    /// Carries out `migration`, over a connection of its own. What is there already stays; the rules of retention are those of
+    /// the URL.
+    ///
+    /// - Throws: as `connect()`, and `.historyUnsupported` where there is nothing to make.
+    public func migrate() async throws(BroadcastError) {
+        guard let makeMigrator else {
+            throw .historyUnsupported("this URL names nothing to make: postgres://…?history=TABLE does")
+        }
+        let hub = Hub()
+        do throws(ConnectionFailure) {
+            let observers = Observers(status: { _ in }, log: { _ in }, trace: options.trace)
+            let driver = try makeMigrator(hub, observers)
+            defer { withExtendedLifetime(driver) {} }
+            let result: Result<Void, ConnectionFailure>
+            do throws(ConnectionFailure) {
+                _ = try await driver.start()
+                result = .success(())
+            } catch {
+                result = .failure(error)
+            }
+            await driver.stop()
+            try result.get()
+        } catch {
+            throw BroadcastError(error)
+        }
+    }
+}

@@ -30,11 +30,23 @@ package protocol Backend: Sendable {
 
     /// The reason, in words, for which this is no position of a backend like this one; nil where it is.
     func refusal(of position: Position) -> String?
+
+    /// The statements that make what the history needs on the server; nil where it needs nothing.
+    var migration: String? { get }
+
+    /// The same backend, whose sessions carry these out: one is ready when it is done.
+    var migrating: (any Backend)? { get }
 }
 
 extension Backend {
     /// False.
     package var keepsHistory: Bool { false }
+
+    /// None.
+    package var migration: String? { nil }
+
+    /// None.
+    package var migrating: (any Backend)? { nil }
 
     /// Any: the server keeps none.
     package func refusal(of position: Position) -> String? { "the server keeps no history" }

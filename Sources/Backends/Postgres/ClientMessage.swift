@@ -15,7 +15,8 @@ package enum ClientMessage: Hashable, Sendable {
     case query(String)
     case parse(statement: String, query: String, types: [Int32])
     /// Binds values as text, or all of them in their types' binary form.
-    case bind(statement: String, values: [[UInt8]], areBinary: Bool = false)
+    case bind(
+        statement: String, values: [[UInt8]], areBinary: Bool = false, resultsAreBinary: Bool = false)
     /// Runs the unnamed portal to its end.
     case execute
     case sync
@@ -76,16 +77,17 @@ package enum ClientMessage: Hashable, Sendable {
                 body.appendInt16(types.count)
                 for type in types { body.appendInt32(type) }
             }
-        case .bind(let statement, let values, let areBinary):
+        case .bind(let statement, let values, let areBinary, let resultsAreBinary):
             PostgresFrame.append("B", to: &bytes) { body in
-                // The unnamed portal. No format code stands for text, one for all values; results are text.
+                // The unnamed portal. No format code stands for text, one for all values or columns.
                 body.append(0)
                 body.appendCString(statement)
                 body.appendInt16(areBinary ? 1 : 0)
                 if areBinary { body.appendInt16(1) }
                 body.appendInt16(values.count)
                 for value in values { body.appendValue(value) }
-                body.appendInt16(0)
+                body.appendInt16(resultsAreBinary ? 1 : 0)
+                if resultsAreBinary { body.appendInt16(1) }
             }
         case .execute:
             PostgresFrame.append("E", to: &bytes) { body in
@@ -149,8 +151,11 @@ package enum ClientMessage: Hashable, Sendable {
             for _ in 0..<formats { areBinary = try reader.count() == 1 }
             var values: [[UInt8]] = []
             for _ in 0..<(try reader.count()) { values.append(try reader.value() ?? []) }
-            for _ in 0..<(try reader.count()) { try reader.skip(2) }
-            self = .bind(statement: statement, values: values, areBinary: areBinary)
+            var results = false
+            for _ in 0..<(try reader.count()) { results = try reader.count() == 1 }
+            self = .bind(
+                statement: statement, values: values, areBinary: areBinary,
+                resultsAreBinary: results)
         case UInt8(ascii: "E"):
             _ = try reader.string()
             _ = try reader.int32()

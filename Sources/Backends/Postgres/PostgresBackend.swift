@@ -9,6 +9,8 @@ package struct PostgresBackend: URLBackend {
     private let url: PostgresURL
     private let options: CommonOptions
     private let environment: ServerEnvironment
+    /// Its sessions make the tables, and nothing else.
+    private var isMigrating = false
 
     package init(
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment
@@ -51,11 +53,35 @@ package struct PostgresBackend: URLBackend {
 
     /// - Parameter nonce: for the login, and for the names that only this session knows.
     package func makeSession(nonce: String) -> any Session {
-        NegotiatedSession(PostgresSession(url, options: options, nonce: nonce), url)
+        guard let table = url.history else {
+            return NegotiatedSession(PostgresSession(url, options: options, nonce: nonce), url)
+        }
+        return NegotiatedSession(
+            PostgresHistorySession(
+                url, table, options: options, nonce: nonce,
+                preparation: isMigrating ? table.migration : nil), url)
+    }
+
+    package var keepsHistory: Bool { url.history != nil }
+
+    package func refusal(of position: Position) -> String? {
+        position == .origin || position.triple != nil
+            ? nil : "it is no position of a Postgres history, as 5f0c19:17-1795586786732000 is one"
+    }
+
+    package var migration: String? { url.history?.migration }
+
+    package var migrating: (any Backend)? {
+        guard url.history != nil else { return nil }
+        var backend = self
+        backend.isMigrating = true
+        return backend
     }
 
     /// NAMEDATALEN less one. Postgres would cut a longer name, and then hear another channel's messages.
     private static let longestName = 63
+    /// An entry of an index has at most 2,704 bytes (BTMaxItemSize), with the number beside the name.
+    private static let longestKey = 2000
 
     package func refusal(of topic: TopicName) -> String? {
         switch topic {
@@ -72,7 +98,7 @@ package struct PostgresBackend: URLBackend {
             return "a message has at most \(limit) bytes (max_message_size), this one has"
                 + " \(payload.byteCount)"
         }
-        guard url.largePayloads == .refuse, PayloadCodec.encode(payload, id: 0).count > 1 else {
+        guard url.history == nil, url.largePayloads == .refuse, PayloadCodec.encode(payload, id: 0).count > 1 else {
             return nil
         }
         return
@@ -83,9 +109,11 @@ package struct PostgresBackend: URLBackend {
     private func refusal(ofChannel name: String) -> String? {
         let count = name.utf8.count
         if count == 0 { return "the channel's name is empty" }
-        if count > PostgresBackend.longestName {
+        // A history's channel is a value, and its bell a digest.
+        let longest = keepsHistory ? PostgresBackend.longestKey : PostgresBackend.longestName
+        if count > longest {
             return
-                "a channel's name has at most \(PostgresBackend.longestName) bytes in Postgres, this one"
+                "a channel's name has at most \(longest) bytes in Postgres, this one"
                 + " has \(count)"
         }
         return name.utf8.contains(0) ? "a channel's name holds no NUL in Postgres" : nil

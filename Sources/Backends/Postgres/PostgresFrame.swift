@@ -55,7 +55,7 @@ package enum PostgresFrame {
 
     /// Returns the next whole frame, or nil if more bytes are needed. It checks a length before the body has come.
     package static func next(
-        in bytes: Span<UInt8>, at start: Int
+        in bytes: Span<UInt8>, at start: Int, limit: Int = limit
     ) throws(ProtocolError) -> Header? {
         guard bytes.count - start >= 5 else { return nil }
         var length = 0

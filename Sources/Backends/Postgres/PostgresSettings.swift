@@ -13,7 +13,7 @@ struct PostgresSettings {
         fileprivate let isVariable: Bool
     }
 
-    private(set) var options: URLOptions
+    var options: URLOptions
     private let environment: ServerEnvironment
 
     init(_ options: URLOptions, _ environment: ServerEnvironment) {

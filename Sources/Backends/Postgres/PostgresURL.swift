@@ -27,6 +27,8 @@ package struct PostgresURL: Sendable {
     /// The logins that the server may ask for.
     package let logins: LoginPolicy
     package let security: PostgresSecurity
+    /// The tables that keep the channels' messages; nil: plain NOTIFY.
+    package let history: HistoryTable?
 
     package var endpoints: [Endpoint] { hosts.map(\.endpoint) }
 
@@ -56,6 +58,7 @@ package struct PostgresURL: Sendable {
         allowsCleartext =
             try settings.choice("allow_cleartext", ["true": true, "false": false]) ?? false
         logins = try PostgresURL.logins(&settings)
+        history = try settings.takeHistory()
         let isLocal = hosts.allSatisfy(\.isLocal)
         security = try PostgresSecurity(&settings, isLocal: isLocal)
         self.hosts = try PostgresURL.order(hosts, &settings, environment)
@@ -130,6 +133,23 @@ private func given(_ text: String?) -> String? {
 }
 
 extension PostgresSettings {
+    /// The tables of a history, which these options are about.
+    fileprivate mutating func takeHistory() throws(URLError) -> HistoryTable? {
+        let name = try options.take("history")
+        // The words of Redis Streams; 0 is no limit.
+        let length = try options.takeInteger("max_length", in: 0...Int(Int32.max))
+        let age = try options.takeDuration("max_age")
+        guard let name else {
+            guard length == nil, age == nil else {
+                throw URLError("max_length and max_age bound a history: name its table by history=TABLE")
+            }
+            return nil
+        }
+        if let refusal = HistoryTable.refusal(of: name) { throw URLError(refusal) }
+        let kept = length ?? 10_000
+        return HistoryTable(name, length: kept == 0 ? nil : kept, age: age)
+    }
+
     /// One of a few words, which are ours alone: no variable.
     fileprivate mutating func choice<Value>(
         _ name: String, _ values: [String: Value]
