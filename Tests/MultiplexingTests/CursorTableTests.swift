@@ -1,0 +1,200 @@
+@testable import BroadcasterMultiplexing
+import BroadcasterTestSupport
+import BroadcasterWire
+import Testing
+
+/// Subscribers with cursors against a model of a server: whatever comes between, each sees every message once and in order,
+/// or a gap in its place.
+@Suite struct CursorTableTests {
+    /// A channel's history on a server that answers when it is told to.
+    private struct Server {
+        var messages: [Int] = []
+        /// The number of the first that is kept.
+        var first = 1
+        var requests: [HistoryRequest] = []
+
+        var last: Int { first + messages.count - 1 }
+        var tail: Position { last == 0 ? .origin : Position(0, UInt64(last)) }
+
+        mutating func publish() {
+            messages.append(last + 1)
+        }
+
+        mutating func trim(keeping count: Int) {
+            let gone = max(messages.count - count, 0)
+            messages.removeFirst(gone)
+            first += gone
+        }
+
+        mutating func answer() -> HistoryPage? {
+            if requests.isEmpty { return nil }
+            let request = requests.removeFirst()
+            switch request.kind {
+            case .start(.last(let count)) where !messages.isEmpty && count > 0:
+                let number = max(first, last - count + 1)
+                return page(request, next: .from(Position(0, UInt64(number))))
+            case .start(.all) where !messages.isEmpty:
+                return page(request, next: .from(Position(0, UInt64(first))))
+            case .start, .backwards: return page(request, next: .after(tail))
+            case .forwards(let wanted): return forwards(wanted, request)
+            }
+        }
+
+        private func forwards(_ wanted: PageRequest, _ request: HistoryRequest) -> HistoryPage {
+            let place = Int(wanted.cursor.position.pair?.minor ?? 0)
+            let begin = wanted.cursor.isInclusive ? place : place + 1
+            if begin < first {
+                return page(
+                    request, .trimmed(lost: first - begin),
+                    next: messages.isEmpty ? .after(tail) : .from(Position(0, UInt64(first))))
+            }
+            let end = min(wanted.end.flatMap { $0.pair.map { Int($0.minor) } } ?? last, last)
+            let numbers = (begin...max(begin, end)).filter { $0 <= end }.prefix(wanted.count)
+            var collector = MessageCollector()
+            for number in numbers {
+                _ = collector.add(
+                    .text("\(number)"), position: Position(0, UInt64(number)),
+                    topic: request.channel.id, origin: Origin(channel: "c"))
+            }
+            let next = numbers.last.map { Cursor.after(Position(0, UInt64($0))) } ?? wanted.cursor
+            return HistoryPage(
+                ticket: request.ticket, messages: collector.finish(), next: next,
+                isEnd: (numbers.last ?? end) >= end)
+        }
+
+        private func page(
+            _ request: HistoryRequest, _ verdict: HistoryPage.Verdict = .kept, next: Cursor
+        ) -> HistoryPage {
+            HistoryPage(ticket: request.ticket, verdict: verdict, next: next, isEnd: false)
+        }
+    }
+
+    /// A subscriber, and what it has read.
+    private struct Reader {
+        let id: Int
+        let mailbox: Mailbox
+        var last: Int?
+        var mayHaveMissed = false
+
+        mutating func read(_ count: Int, seed: UInt64) {
+            for _ in 0..<count {
+                switch mailbox.poll() {
+                case .message(let message):
+                    let number = Int(String(decoding: message.bytes, as: UTF8.self)) ?? -1
+                    if let last {
+                        let isNext = mayHaveMissed ? number > last : number == last + 1
+                        #expect(isNext, "seed \(seed): \(number) after \(last)")
+                    }
+                    (last, mayHaveMissed) = (number, false)
+                case .gap(.trimmed): mayHaveMissed = true
+                case .gap(let gap): Issue.record("seed \(seed): \(gap)")
+                case .end, nil: return
+                }
+            }
+        }
+    }
+
+    private let topic = Topic(id: 0, name: .channel("c"))
+
+    private func carryOut(_ handOuts: [HandOut], _ table: inout CursorTable) {
+        var handOuts = handOuts
+        while !handOuts.isEmpty {
+            handOuts = table.handed(handOuts.map { ($0, $0.carryOut()) })
+        }
+    }
+
+    @Test(arguments: 0..<40 as Range<UInt64>)
+    func everybodySeesEverythingOnceAndInOrder(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        var (server, table) = (Server(), CursorTable())
+        var readers: [Reader] = []
+        var isConnected = false
+        for step in 0..<2000 {
+            switch Int.random(in: 0..<12, using: &random) {
+            case 0 where readers.count < 12:
+                let start: HistoryStart =
+                    [.new, .all, .last(5), .after(server.tail)][
+                        Int.random(in: 0..<4, using: &random)]
+                let size = Int.random(in: 1...20, using: &random)
+                let mailbox = Mailbox(
+                    limits: MailboxLimits(messages: size, bytes: .max, overflow: .refill))
+                table.add(mailbox, as: step, to: [topic], start)
+                readers.append(Reader(id: step, mailbox: mailbox))
+                // The first is what the server is asked for.
+                if isConnected, readers.count == 1 {
+                    _ = table.confirmed(topic.id, at: server.tail)
+                }
+            case 1 where !readers.isEmpty && Int.random(in: 0..<4, using: &random) == 0:
+                table.remove(readers.remove(at: 0).id)
+            case 2 where seed % 3 == 0: server.trim(keeping: Int.random(in: 0...40, using: &random))
+            case 3 where isConnected && Int.random(in: 0..<10, using: &random) == 0:
+                isConnected = false
+                server.requests = []
+                table.disconnected()
+            case 4 where !isConnected:
+                isConnected = true
+                _ = table.confirmed(topic.id, at: server.tail)
+            case 5, 6:
+                for _ in 0..<Int.random(in: 1...8, using: &random) { server.publish() }
+                if isConnected { table.rang(topic.id) }
+            case 7, 8:
+                for index in readers.indices {
+                    let wasStarved = readers[index].mailbox.isStarved
+                    readers[index].read(Int.random(in: 0...15, using: &random), seed: seed)
+                    if wasStarved, !readers[index].mailbox.isStarved {
+                        table.roomMade(readers[index].id)
+                    }
+                }
+            default:
+                if isConnected { server.requests += table.takeRequests() }
+                if let page = server.answer() { carryOut(table.answered(page).handOuts, &table) }
+            }
+        }
+        finish(&server, &table, &readers, isConnected: isConnected, seed: seed)
+    }
+
+    /// Lets everything come to rest: all have read to the end.
+    private func finish(
+        _ server: inout Server, _ table: inout CursorTable, _ readers: inout [Reader],
+        isConnected: Bool, seed: UInt64
+    ) {
+        if !isConnected { _ = table.confirmed(topic.id, at: server.tail) }
+        server.publish()
+        table.rang(topic.id)
+        for _ in 0..<5000 {
+            server.requests += table.takeRequests()
+            if let page = server.answer() { carryOut(table.answered(page).handOuts, &table) }
+            for index in readers.indices {
+                let wasStarved = readers[index].mailbox.isStarved
+                readers[index].read(1000, seed: seed)
+                if wasStarved { table.roomMade(readers[index].id) }
+            }
+        }
+        for reader in readers { #expect(reader.last == server.last, "seed \(seed)") }
+    }
+
+    /// The number of a topic that was refused is another's next.
+    @Test func aNumberThatIsGivenAgainIsAnotherChannel() {
+        var table = CursorTable()
+        let mailbox = Mailbox(
+            limits: MailboxLimits(messages: 1, bytes: .max, overflow: .refill))
+        table.add(mailbox, as: 1, to: [topic], .all)
+        #expect(table.takeRequests().map(\.channel) == [topic])
+        table.remove(1)
+        let other = Topic(id: 0, name: .channel("other"))
+        table.add(mailbox, as: 2, to: [other], .all)
+        #expect(table.takeRequests().map(\.channel) == [other])
+    }
+
+    @Test func manyAtOnePlaceReadOnePage() {
+        var table = CursorTable()
+        for id in 0..<1000 {
+            let mailbox = Mailbox(
+                limits: MailboxLimits(messages: 10, bytes: .max, overflow: .refill))
+            table.add(mailbox, as: id, to: [topic], .after(Position(0, UInt64(1 + id % 5))))
+        }
+        _ = table.confirmed(topic.id, at: Position(0, 100))
+        #expect(table.takeRequests().count == 5)
+        #expect(table.takeRequests().isEmpty)
+    }
+}
