@@ -37,7 +37,7 @@ func tests(_ name: String, uses: [String], programs: [String] = []) -> Target {
 }
 
 /// A new backend is a folder under Sources/Backends, a word here, and a line in StandardBackends.
-let backends = ["Memory", "Redis", "Postgres", "RabbitMQ"]
+let backends = ["Memory", "Redis", "Postgres", "RabbitMQ", "Kafka"]
 
 let facade = Target.target(
     name: "Broadcaster",
@@ -121,7 +121,7 @@ let testTargets = [
 let fuzzer = Target.executableTarget(
     name: "fuzz",
     dependencies: [
-        "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterMemory",
+        "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterKafka", "BroadcasterMemory",
         "BroadcasterPostgres", "BroadcasterRabbitMQ", "BroadcasterRedis", "BroadcasterTestSupport",
         "BroadcasterWire",
     ],

@@ -8,7 +8,7 @@ package struct SCRAMError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), and of SCRAM-SHA-256-PLUS. A value: the caller gives the
+/// The client's side of SCRAM-SHA-256 and SCRAM-SHA-512 (RFC 5802, RFC 7677), and of SCRAM-SHA-256-PLUS. A value: the caller gives the
 /// nonce, and does the costly part in slices.
 ///
 /// Its life: `firstMessage` → `receiveFirst` → the work of `derivation` → `finalMessage` → `receiveFinal`. The
@@ -21,21 +21,36 @@ package struct SCRAM: Sendable {
     private let binding: ChannelBinding
     private let nonce: String
     private let password: [UInt8]
+    private let hash: SCRAMHash
+    /// Escaped, as it stands in the first message.
+    private let user: String
     private var firstExchange = ""
     private var serverNonce = ""
     private var serverSignature: [UInt8] = []
 
-    /// - Parameter nonce: printable ASCII without a comma, from a source that no one can guess.
-    package init(password: String, nonce: String, binding: ChannelBinding = .none) {
+    /// - Parameters:
+    ///   - user: empty where the server knows the user from elsewhere, as Postgres does.
+    ///   - nonce: printable ASCII without a comma, from a source that no one can guess.
+    package init(
+        user: String = "", password: String, nonce: String, hash: SCRAMHash = .sha256,
+        binding: ChannelBinding = .none
+    ) {
         self.binding = binding
+        self.hash = hash
+        self.user = SCRAM.escaped(SASLprep.prepare(user) ?? user)
         // A password that SASLprep refuses is used as it is, as Postgres does (scram-common.c).
         self.password = Array((SASLprep.prepare(password) ?? password).utf8)
         self.nonce = nonce
     }
 
+    /// A comma and an equals sign have meanings of their own (RFC 5802 §5.1).
+    private static func escaped(_ user: String) -> String {
+        user.map { $0 == "," ? "=2C" : $0 == "=" ? "=3D" : String($0) }.joined()
+    }
+
     /// The first message without its header. Postgres takes the user from the startup message and wants this name
     /// empty.
-    private var bareFirstMessage: String { "n=,r=\(nonce)" }
+    private var bareFirstMessage: String { "n=\(user),r=\(nonce)" }
 
     package var firstMessage: String { binding.header + bareFirstMessage }
 
@@ -62,19 +77,18 @@ package struct SCRAM: Sendable {
         }
         serverNonce = String(theirs)
         firstExchange = "\(bareFirstMessage),\(message)"
-        return PBKDF2(password: password, salt: salt, iterations: iterations)
+        return PBKDF2(password: password, salt: salt, iterations: iterations, hash: hash)
     }
 
     /// Makes the client's proof that it knows the password.
     package mutating func finalMessage(saltedPassword: [UInt8]) -> String {
-        let key = HMAC(key: saltedPassword)
-        let clientKey = key.authenticate(Array("Client Key".utf8))
+        let clientKey = hash.authenticate(Array("Client Key".utf8), key: saltedPassword)
+        let serverKey = hash.authenticate(Array("Server Key".utf8), key: saltedPassword)
         let bound = Base64.encode(Array(binding.header.utf8) + binding.data)
         let bare = "c=\(bound),r=\(serverNonce)"
         let exchange = Array("\(firstExchange),\(bare)".utf8)
-        let signature = HMAC(key: SHA256.digest(clientKey)).authenticate(exchange)
-        serverSignature = HMAC(key: key.authenticate(Array("Server Key".utf8))).authenticate(
-            exchange)
+        let signature = hash.authenticate(exchange, key: hash.digest(clientKey))
+        serverSignature = hash.authenticate(exchange, key: serverKey)
         let proof = zip(clientKey, signature).map { $0 ^ $1 }
         return "\(bare),p=\(Base64.encode(proof))"
     }

@@ -98,7 +98,7 @@ public final class Broadcast: Sendable {
 
     /// Connects and logs in. Returns at once if that has been done.
     ///
-    /// - Throws: `.unreachable`, `.connectionLost`, `.authenticationFailed`, `.permissionDenied`, `.refused`,
+    /// - Throws: `.unreachable`, `.insecure`, `.connectionLost`, `.authenticationFailed`, `.permissionDenied`, `.refused`,
     ///   `.temporarilyRefused`, `.protocolViolation`, or `.timedOut` with the last reason; `.cancelled` with its task;
     ///   `.notConnected` if `disconnect()` is called meanwhile. After a first success nothing of that is thrown any
     ///   more: it is retried, and told in `status`.

@@ -72,7 +72,8 @@ extension BroadcastError {
     public var isRetryable: Bool {
         switch self {
         case .unreachable, .connectionLost, .temporarilyRefused, .timedOut, .disconnected: true
-        case .invalidURL, .invalid, .insecure, .authenticationFailed, .permissionDenied, .refused: false
+        case .invalidURL, .invalid, .insecure, .authenticationFailed, .permissionDenied, .refused:
+            false
         case .protocolViolation, .outcomeUnknown, .overflow, .incomplete, .cancelled: false
         case .historyUnsupported, .notConnected: false
         }

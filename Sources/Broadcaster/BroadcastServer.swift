@@ -23,16 +23,17 @@ public struct BroadcastServer: Sendable, CustomStringConvertible {
     ///   - user: nil is the user `default`.
     ///   - password: nil is no login.
     ///   - database: nil is 0.
+    ///   - tls: over TLS, as `rediss://`.
     ///   - options: those of a URL: `["protocol": "2"]`.
     public static func redis(
         host: String = "localhost", port: Int? = nil, user: String? = nil, password: String? = nil,
-        database: Int? = nil, options: [String: String] = [:]
+        database: Int? = nil, tls: Bool = false, options: [String: String] = [:]
     ) -> BroadcastServer {
         let isIPv6 = host.utf8.contains(UInt8(ascii: ":"))
         let name = isIPv6 ? "[\(Percent.encode(host, keeping: ":"))]" : Percent.encode(host)
         let address = name + (port.map { ":\($0)" } ?? "")
         return BroadcastServer(
-            scheme: "redis", login: login(user, password), address: address,
+            scheme: tls ? "rediss" : "redis", login: login(user, password), address: address,
             path: database.map { "/\($0)" } ?? "", options, place: address)
     }
 

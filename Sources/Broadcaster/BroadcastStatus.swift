@@ -41,11 +41,13 @@ public struct ServerInfo: Hashable, Sendable, CustomStringConvertible {
     public let security: SecurityInfo?
 
     /// A server of the caller's invention, for tests.
-    public init(product: String, version: String, protocol: String) {
+    public init(
+        product: String, version: String, protocol: String, security: SecurityInfo? = nil
+    ) {
         self.product = product
         self.version = version
         self.protocol = `protocol`
-        security = nil
+        self.security = security
     }
 
     init(_ identity: ServerIdentity) {

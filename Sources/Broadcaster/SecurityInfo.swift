@@ -14,6 +14,17 @@ public struct SecurityInfo: Hashable, Sendable {
     /// the URL asks for no verification.
     public let isVerified: Bool
 
+    /// A connection of the caller's invention, for tests.
+    public init(
+        version: String, cipher: String, subject: String, expiry: String, isVerified: Bool
+    ) {
+        self.version = version
+        self.cipher = cipher
+        self.subject = subject
+        self.expiry = expiry
+        self.isVerified = isVerified
+    }
+
     init(_ security: LaneSecurity) {
         version = security.version
         cipher = security.cipher

@@ -1,3 +1,4 @@
+internal import BroadcasterKafka
 internal import BroadcasterMemory
 internal import BroadcasterPostgres
 internal import BroadcasterRabbitMQ
@@ -9,7 +10,7 @@ internal import BroadcasterWire
 enum StandardBackends {
     private static let all: [any URLBackend.Type] = [
         MemoryBackend.self, RedisBackend.self, RedisStreamBackend.self, PostgresBackend.self,
-        RabbitMQBackend.self,
+        RabbitMQBackend.self, KafkaBackend.self,
     ]
 
     /// The backend of `memory://`.
@@ -22,7 +23,8 @@ enum StandardBackends {
             SystemFiles.read(path).map {
                 ServerEnvironment.File(text: $0.text, permissions: $0.permissions)
             }
-        }, userName: SystemFiles.userName, order: { (0..<$0).shuffled() })
+        }, userName: SystemFiles.userName, time: { SystemFiles.time },
+        order: { (0..<$0).shuffled() })
 
     /// The backend for a URL, and the options with what the URL says of them.
     static func backend(

@@ -292,7 +292,8 @@ package final class Hub: Sendable {
 
     package func refused(_ topic: Int, _ rejection: Rejection) {
         let outcomes = state.withLock { state in
-            state.taking(state.table.refused(topic, rejection))
+            defer { if keepsHistory { state.cursors.refused(topic) } }
+            return state.taking(state.table.refused(topic, rejection))
         }
         for (outcome, waiter) in outcomes {
             guard case .failed(_, let mailbox, let failure) = outcome else { continue }

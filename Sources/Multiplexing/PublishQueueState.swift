@@ -73,7 +73,9 @@ package struct PublishQueueState<Waiter: Sendable>: Sendable {
             let ticket = firstTicket + UInt64(sent.count)
             sent.append(Sent(id: entry.id, deadline: entry.deadline, waiter: entry.waiter))
             publications.append(
-                Publication(ticket: ticket, channel: entry.channel, payload: entry.payload))
+                Publication(
+                    ticket: ticket, channel: entry.channel, payload: entry.payload,
+                    deadline: entry.deadline))
             size += entry.payload.byteCount + entry.channel.utf8.count + Self.frameSize
         }
         return publications

@@ -16,6 +16,13 @@ package enum SystemFiles {
         return unsafe String(cString: entry.pointee.pw_name)
     }
 
+    /// Milliseconds since 1970, by the machine's clock.
+    package static var time: Int64 {
+        var now = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &now)
+        return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
+    }
+
     /// The time at which a file or folder was last changed, in nanoseconds; nil if there is none.
     package static func modified(_ path: String) -> Int? {
         var status = stat()

@@ -20,11 +20,17 @@ package struct Publication: Sendable {
     package let ticket: UInt64
     package let channel: String
     package let payload: Payload
+    /// The moment at which its publisher leaves; nil for none. What was not sent until then is better refused, since the
+    /// core takes it for sent.
+    package let deadline: Instant?
 
-    package init(ticket: UInt64, channel: String, payload: Payload) {
+    package init(
+        ticket: UInt64, channel: String, payload: Payload, deadline: Instant? = nil
+    ) {
         self.ticket = ticket
         self.channel = channel
         self.payload = payload
+        self.deadline = deadline
     }
 }
 

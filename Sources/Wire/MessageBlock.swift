@@ -190,6 +190,19 @@ package struct MessageCollector: Sendable {
         return finished
     }
 
+    /// The same, for a position that is there as its bytes: as many for each message of a page.
+    package mutating func add(
+        _ bytes: Span<UInt8>, _ range: Range<Int>, positionBytes: [UInt8], topic: Int,
+        origin: Origin
+    ) -> MessageBlock? {
+        let finished = makeRoom(range.count, topic, origin, positionSize: positionBytes.count)
+        storage.appendLittleEndian(UInt32(truncatingIfNeeded: range.count))
+        storage.append(positionBytes.span, 0..<positionBytes.count)
+        storage.append(bytes, range)
+        extendRun()
+        return finished
+    }
+
     /// The same, for a message that is not in a buffer and stands at `position` of its stream.
     package mutating func add(
         _ payload: Payload, position: Position, topic: Int, origin: Origin

@@ -1,21 +1,25 @@
-/// The place of a message in its channel's history: at most 24 bytes that only the backend understands.
+/// The place of a message in its channel's history: bytes that only the backend understands, 24 at most where the
+/// history is one stream, and more where it has several.
 ///
 /// Positions of one stream are ordered as their bytes are, so a backend writes its numbers with the highest byte first.
 /// Those of two streams, or of two backends, have no order that means anything.
 package struct Position: Hashable, Sendable, Comparable {
-    package static let longest = 24
+    package static let longest = 4096
 
     /// The bytes, the first in the highest place, zero beyond `count`.
     private(set) var words: InlineArray<3, UInt64> = [0, 0, 0]
+    /// Those beyond 24.
+    private var more: [UInt8] = []
     package let count: Int
 
-    /// A position of at most 24 bytes; nil for more.
+    /// A position of at most 4,096 bytes; nil for more.
     package init?(_ bytes: some Collection<UInt8>) {
         guard bytes.count <= Position.longest else { return nil }
         count = bytes.count
-        for (index, byte) in bytes.enumerated() {
+        for (index, byte) in bytes.prefix(24).enumerated() {
             words[index / 8] |= UInt64(byte) << (56 - 8 * (index % 8))
         }
+        if count > 24 { more = Array(bytes.dropFirst(24)) }
     }
 
     /// Before the first message of a channel that has none yet: no bytes.
@@ -48,23 +52,27 @@ package struct Position: Hashable, Sendable, Comparable {
     }
 
     package var bytes: [UInt8] {
-        (0..<count).map { UInt8(truncatingIfNeeded: words[$0 / 8] >> (56 - 8 * ($0 % 8))) }
+        (0..<min(count, 24)).map {
+            UInt8(truncatingIfNeeded: words[$0 / 8] >> (56 - 8 * ($0 % 8)))
+        } + more
     }
 
     package static func == (one: Position, other: Position) -> Bool {
         one.words[0] == other.words[0] && one.words[1] == other.words[1]
-            && one.words[2] == other.words[2] && one.count == other.count
+            && one.words[2] == other.words[2] && one.count == other.count && one.more == other.more
     }
 
     package static func < (one: Position, other: Position) -> Bool {
         for index in 0..<3 where one.words[index] != other.words[index] {
             return one.words[index] < other.words[index]
         }
+        if one.more != other.more { return one.more.lexicographicallyPrecedes(other.more) }
         return one.count < other.count
     }
 
     package func hash(into hasher: inout Hasher) {
         for index in 0..<3 { hasher.combine(words[index]) }
         hasher.combine(count)
+        hasher.combine(more)
     }
 }

@@ -17,17 +17,21 @@ package struct ServerEnvironment: Sendable {
     package let file: @Sendable (String) -> File?
     /// The name of the user that this process runs as.
     package let userName: String?
+    /// Milliseconds since 1970: for protocols whose messages carry the time.
+    package let time: @Sendable () -> Int64
     /// The numbers from zero to below another one, in an order by chance.
     package let order: @Sendable (Int) -> [Int]
 
     package init(
         variable: @escaping @Sendable (String) -> String?,
         file: @escaping @Sendable (String) -> File?, userName: String?,
+        time: @escaping @Sendable () -> Int64 = { 0 },
         order: @escaping @Sendable (Int) -> [Int] = { Array(0..<$0) }
     ) {
         self.variable = variable
         self.file = file
         self.userName = userName
+        self.time = time
         self.order = order
     }
 

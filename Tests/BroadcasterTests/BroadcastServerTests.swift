@@ -34,6 +34,7 @@ struct BroadcastServerTests {
         #expect(plain.password == nil)
         #expect(try redis(.redis(host: "::1")).endpoint == .tcp(host: "::1", port: 6379))
         #expect(try redis(.redis(password: "x")).user == nil)
+        #expect(BroadcastServer.redis(host: "h", tls: true).url == "rediss://h")
     }
 
     @Test func aSocketIsAPath() throws {

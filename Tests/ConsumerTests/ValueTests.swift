@@ -64,7 +64,7 @@ struct ValueTests {
         (.invalid(""), false), (.authenticationFailed(""), false), (.permissionDenied(""), false),
         (.refused(""), false), (.protocolViolation(""), false), (.outcomeUnknown(""), false),
         (.overflow(lost: 1), false), (.incomplete([]), false), (.cancelled, false),
-        (.notConnected, false),
+        (.notConnected, false), (.insecure(""), false), (.historyUnsupported(""), false),
     ])
     func anErrorSaysWhetherTheSameCallMayBeTriedAgain(error: BroadcastError, isRetryable: Bool) {
         #expect(error.isRetryable == isRetryable)

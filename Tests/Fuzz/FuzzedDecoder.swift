@@ -5,7 +5,7 @@ import Glibc
 /// A fuzzer calls `run` with millions of inputs. It must come back from each: a trap, a hang, too much memory, or two
 /// feeds of the same bytes that do not agree is a bug, and libFuzzer keeps the input.
 enum FuzzedDecoder: String, CaseIterable {
-    case resp, redis, postgres, amqp, rabbitmq, scram, parts, url, secret, passfile, http,
+    case resp, redis, postgres, amqp, rabbitmq, kafka, scram, parts, url, secret, passfile, http,
         websocket, text
 
     func run(_ bytes: [UInt8]) {
@@ -15,6 +15,7 @@ enum FuzzedDecoder: String, CaseIterable {
         case .postgres: SessionFuzz.postgres.run(bytes)
         case .amqp: AMQPFuzz.run(bytes)
         case .rabbitmq: SessionFuzz.rabbitmq.run(bytes)
+        case .kafka: SessionFuzz.kafka.run(bytes)
         case .scram: AuthenticationFuzz.scram(bytes)
         case .parts: PartsFuzz.run(bytes)
         case .url: URLFuzz.url(bytes)
@@ -34,6 +35,7 @@ enum FuzzedDecoder: String, CaseIterable {
         case .postgres: SessionFuzz.postgres.seeds
         case .amqp: AMQPFuzz.seeds
         case .rabbitmq: SessionFuzz.rabbitmq.seeds
+        case .kafka: SessionFuzz.kafka.seeds
         case .scram: AuthenticationFuzz.scramSeeds
         case .parts: PartsFuzz.seeds
         case .url: URLFuzz.seeds

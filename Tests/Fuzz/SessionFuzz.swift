@@ -1,3 +1,4 @@
+import BroadcasterKafka
 import BroadcasterPostgres
 import BroadcasterRabbitMQ
 import BroadcasterRedis
@@ -46,6 +47,13 @@ struct SessionFuzz {
     ) { url in
         (try? ServerURL(url)).flatMap { try? RabbitMQBackend($0, options: options) }?
             .makeSession(nonce: nonce)
+    }
+
+    static let kafka = SessionFuzz(
+        folder: "kafka", urls: ["kafka://127.0.0.1", "kafka://u:secret@h?sasl_mechanism=PLAIN"]
+    ) { url in
+        (try? ServerURL(url)).flatMap { try? KafkaBackend($0, options: options) }?
+            .makeSession(nonce: nonce, time: 0)
     }
 
     // MARK: Seeds

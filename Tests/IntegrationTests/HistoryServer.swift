@@ -6,6 +6,7 @@ import Testing
 enum HistoryServer: CaseIterable, CustomTestStringConvertible {
     case memory
     case redis
+    case postgres
 
     var testDescription: String { "\(self)" }
 
@@ -19,6 +20,13 @@ enum HistoryServer: CaseIterable, CustomTestStringConvertible {
             guard Programs.areAvailable(Programs.redis, Programs.redisCLI) else { return }
             let server = try await RedisServer()
             try await run(server.streamURL + "?max_length=100000", body)
+            withExtendedLifetime(server) {}
+        case .postgres:
+            guard Programs.areAvailable(Programs.postgres) else { return }
+            let server = try await PostgresServer()
+            let url = server.historyURL + "&max_length=100000"
+            try await Broadcast(url).migrate()
+            try await run(url, body)
             withExtendedLifetime(server) {}
         }
     }
@@ -34,4 +42,9 @@ enum HistoryServer: CaseIterable, CustomTestStringConvertible {
 extension RedisServer {
     /// The URL of its streams.
     var streamURL: String { "redis-stream://127.0.0.1:\(port)" }
+}
+
+extension PostgresServer {
+    /// The URL of a history in its tables.
+    var historyURL: String { url("admin", "?history=messages") }
 }

@@ -5,6 +5,8 @@ package enum Fixtures {
     private static let folder =
         #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/Fixtures/"
 
+    package static func path(_ name: String) -> String { folder + name }
+
     package static func text(_ name: String) -> String {
         guard let file = fopen(folder + name, "r") else {
             preconditionFailure("no fixture \(folder)\(name)")

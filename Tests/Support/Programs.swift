@@ -108,7 +108,7 @@ package enum Programs {
         paths.allSatisfy(exists) || isRequired
     }
 
-    private static var isRequired: Bool {
+    package static var isRequired: Bool {
         getenv("BROADCASTER_REQUIRE_SERVERS").map { String(cString: $0) } == "1"
     }
 

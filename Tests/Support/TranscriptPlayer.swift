@@ -11,8 +11,12 @@ package struct TranscriptPlayer {
     private var sent: [Int: [UInt8]] = [:]
     private var told: [String] = []
 
-    package init(_ session: any Session) {
+    private let peer: PeerInfo
+
+    /// - Parameter peer: the server of the main lane, for sessions that compare its address with others.
+    package init(_ session: any Session, to peer: PeerInfo = .test) {
         self.session = session
+        self.peer = peer
     }
 
     /// Plays all steps, and compares the session's output with the recorded one.
@@ -33,9 +37,30 @@ package struct TranscriptPlayer {
         }
     }
 
+    /// Plays all steps, and compares what was sent on each lane, and what was told, as a whole: a session that opens lanes by
+    /// itself sends the first bytes on them when they are open, which is no step of the recording.
+    package mutating func playAsWhole(
+        _ transcript: Transcript, feed: Feed, _ location: SourceLocation = #_sourceLocation
+    ) {
+        sent = [:]
+        told = []
+        for step in transcript.steps { perform(step.input, feed: feed) }
+        let place = "\(transcript.name), \(feed)"
+        #expect(told == transcript.steps.flatMap(\.told), "\(place)", sourceLocation: location)
+        let expected = transcript.steps.reduce(into: [Int: [UInt8]]()) { all, step in
+            all.merge(step.sent) { $0 + $1 }
+        }
+        for lane in Set(sent.keys).union(expected.keys) {
+            let (was, should) = (sent[lane] ?? [], expected[lane] ?? [])
+            #expect(
+                TranscriptLine.escape(was) == TranscriptLine.escape(should),
+                "\(place), lane \(lane)", sourceLocation: location)
+        }
+    }
+
     private mutating func perform(_ input: Transcript.Step.Input, feed: Feed) {
         switch input {
-        case .opened: session.opened(.main, to: .test, at: .now, into: &output)
+        case .opened: session.opened(.main, to: peer, at: .now, into: &output)
         case .commands(let lines):
             for command in commands(lines) { session.perform(command, at: .now, into: &output) }
         case .received(let lane, let bytes):
@@ -108,9 +133,21 @@ package struct TranscriptPlayer {
                         channel: String(decoding: Transcript.unescape(words[1]), as: UTF8.self),
                         payload: .bytes(Transcript.unescape(words[2])))
                 ])
+        case "read": return read(text)
         case "ping": return .ping
         default: return .close
         }
+    }
+
+    /// `read TICKET CHANNEL …`
+    private mutating func read(_ text: String) -> Command {
+        let words = text.split(separator: " ").map(String.init)
+        guard words.count > 3, let ticket = UInt64(words[1]),
+            let kind = TranscriptLine.requestKind(Array(words[3...]))
+        else { return .close }
+        let name = TopicName.channel(bytes: Transcript.unescape(words[2]))
+        let topic = topics[name] ?? Topic(id: -1, name: name)
+        return .read([HistoryRequest(ticket: ticket, channel: topic, kind: kind)])
     }
 
     private mutating func topicList(_ text: String) -> [Topic] {

@@ -3,13 +3,13 @@ import BroadcasterWire
 import Testing
 
 struct PositionTests {
-    @Test func twentyFourBytesAreThere() throws {
-        for count in 0...24 {
-            let bytes = (0..<count).map { UInt8($0 * 9 + 1) }
+    @Test func fourThousandBytesAreThere() throws {
+        for count in [Int](0...60) + [4096] {
+            let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 * 9 + 1) }
             let position = try #require(Position(bytes))
             #expect(position.bytes == bytes && position.count == count)
         }
-        #expect(Position([UInt8](repeating: 0, count: 25)) == nil)
+        #expect(Position([UInt8](repeating: 0, count: 4097)) == nil)
     }
 
     @Test(arguments: 0..<20 as Range<UInt64>)
@@ -17,8 +17,8 @@ struct PositionTests {
         var random = SeededRandom(seed: seed)
         for _ in 0..<200 {
             let pair = (0..<2).map { _ in
-                (0..<Int.random(in: 0...24, using: &random)).map { _ in
-                    UInt8.random(in: 0...2, using: &random)
+                (0..<Int.random(in: 0...40, using: &random)).map { _ in
+                    UInt8.random(in: 0...1, using: &random)
                 }
             }
             let (one, other) = (try #require(Position(pair[0])), try #require(Position(pair[1])))

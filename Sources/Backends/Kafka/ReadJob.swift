@@ -1,0 +1,418 @@
+import BroadcasterWire
+
+/// A request of the core to read from a topic's history, and what is still to be asked of brokers for it.
+///
+/// First the bounds of partitions, where they are needed; then, to find the newest messages, their times and sizes; then
+/// the messages themselves. What lies at the end and has been fetched already comes from the topic's watch.
+struct ReadJob: Sendable {
+    /// One partition's share.
+    struct Part: Sendable {
+        enum Need: Hashable, Sendable {
+            case nothing
+            case ask(ListOffsetsMessage.Question)
+            case fetch
+        }
+
+        var need = Need.nothing
+        var isAsked = false
+        var retry = Retry()
+        var earliest: Int64?
+        var latest: Int64?
+        /// The next offset to fetch.
+        var from: Int64 = 0
+        /// The next offset to fetch of a page that one answer does not fill; nil: `from`.
+        var next: Int64?
+        /// The offset of the first message that is not read.
+        var end: Int64?
+        /// What was fetched, one answer behind the other.
+        var records: [FetchedRecords] = []
+        /// The checksum of a batch was wrong once.
+        var isSuspect = false
+        /// Messages at the end, from `first` on: their offsets, times and sizes.
+        var newest: [(offset: Int64, time: Int64, size: Int)] = []
+        var first: Int64 = 0
+        /// The log does not hold the place: it begins behind it, or ends before it.
+        var isOutside = false
+        var doubts = 0
+        /// The page has not all of the records.
+        var isPartlyTaken = false
+    }
+
+    enum Goal: Sendable {
+        /// The place of a start.
+        case place(HistoryStart)
+        /// The newest messages before a place.
+        case newest(before: PlaceVector?, count: Int)
+        /// Messages from a place on.
+        case page(from: PlaceVector, to: PlaceVector?, count: Int)
+    }
+
+    let request: HistoryRequest
+    private(set) var goal: Goal
+    var parts: [Part] = []
+    private let options: ReadOptions
+    /// Milliseconds since 1970.
+    private let time: Int64
+    /// A page that is read backwards: its end, and whether there is something before it.
+    private var backwards: (isFirst: Bool, place: PlaceVector)?
+
+    /// Messages that are looked at to find the newest, at most.
+    private static let mostNewest = 100_000
+
+    var topic: String { request.channel.name.text }
+
+    init(_ request: HistoryRequest, _ options: ReadOptions, time: Int64) {
+        self.request = request
+        self.options = options
+        self.time = time
+        switch request.kind {
+        case .start(.last(let count)): goal = .newest(before: nil, count: count)
+        case .start(let start): goal = .place(start)
+        case .forwards(let page):
+            var end = page.end.flatMap { PlaceVector($0) }
+            if let last = page.end, last < page.cursor.position { end = nil }
+            let place = PlaceVector(page.cursor.position) ?? PlaceVector([])
+            goal = .page(
+                from: page.cursor.isInclusive ? place.before : place, to: end, count: page.count)
+        case .backwards(let position, let count):
+            goal = .newest(
+                before: position.flatMap { PlaceVector($0) }?.before, count: count)
+        }
+    }
+
+    // MARK: Beginning
+
+    /// Begins, now that the number of partitions is known.
+    mutating func begin(partitions count: Int, watch: TopicWatch?) {
+        parts = Array(repeating: Part(), count: count)
+        for index in parts.indices { begin(index, watch) }
+    }
+
+    private mutating func begin(_ index: Int, _ watch: TopicWatch?) {
+        switch goal {
+        case .place(.since(let age)):
+            parts[index].need = .ask(.time(time - age.wholeMilliseconds))
+        case .place(.all): parts[index].need = .ask(.earliest)
+        case .place: parts[index].need = .ask(.latest)
+        case .newest: parts[index].need = .ask(.earliest)
+        case .page(let place, let end, _):
+            parts[index].from = place[index]
+            parts[index].end = end.map { $0[index] }
+            if let end = parts[index].end, end <= place[index] { return }
+            guard let known = watch?.partitions[index], known.place == place[index],
+                known.step == .watch || known.step == .rung && known.records != nil
+            else {
+                parts[index].need = .fetch
+                return
+            }
+            parts[index].records = [known.records].compactMap { $0 }
+        }
+    }
+
+    var isDone: Bool { !parts.isEmpty && parts.allSatisfy { $0.need == .nothing } }
+
+    // MARK: Answers
+
+    mutating func answered(_ index: Int, offset: Int64, timestamp: Int64, at now: Instant) {
+        guard case .ask(let question) = parts[index].need else { return }
+        parts[index].retry.succeeded()
+        parts[index].need = .nothing
+        switch question {
+        case .earliest:
+            parts[index].earliest = max(offset, 0)
+            if case .place = goal { return }
+            parts[index].need = .ask(.latest)
+        case .latest:
+            parts[index].latest = max(offset, parts[index].earliest ?? 0)
+            switch goal {
+            case .newest(let place, let count): look(index, place, count)
+            case .page(let place, _, _): bounded(index, isOrigin: place.next.isEmpty, at: now)
+            case .place:
+                // Tansu's answer may lie within the last batch: the high watermark of a fetch is the end.
+                parts[index].from = parts[index].latest ?? 0
+                parts[index].need = .fetch
+            }
+        case .time:
+            // Tansu says offset 0 where nothing is newer.
+            if offset >= 0, timestamp >= 0 {
+                parts[index].latest = offset
+            } else {
+                parts[index].need = .ask(.latest)
+            }
+        }
+    }
+
+    /// Decides what a place is that a fetch did not find: a leader that has just taken over may lag for a moment.
+    private mutating func bounded(_ index: Int, isOrigin: Bool, at now: Instant) {
+        let part = parts[index]
+        guard let earliest = part.earliest, let latest = part.latest else { return }
+        if isOrigin {
+            parts[index].from = max(part.from, earliest)
+        } else if part.from < earliest || part.from > latest && part.doubts > 0 {
+            return
+        } else {
+            parts[index].doubts += 1
+            parts[index].retry.wait(at: now, atLeast: .milliseconds(200))
+        }
+        parts[index].isOutside = false
+        parts[index].need = .fetch
+    }
+
+    /// Begins to look for the newest messages of a partition: the last so many offsets, or twice as many where those have
+    /// holes.
+    private mutating func look(_ index: Int, _ place: PlaceVector?, _ count: Int) {
+        let earliest = parts[index].earliest ?? 0
+        let latest = parts[index].latest ?? 0
+        let end = min(place.map { $0[index] } ?? latest, latest)
+        parts[index].end = end
+        parts[index].first = max(earliest, end - Int64(min(count, ReadJob.mostNewest)))
+        parts[index].from = parts[index].first
+        if parts[index].from < end { parts[index].need = .fetch }
+    }
+
+    /// Takes what a fetch has brought.
+    mutating func fetched(
+        _ partition: FetchMessage.Partition, in bytes: [UInt8]
+    ) throws(ProtocolError) {
+        let index = Int(partition.index)
+        parts[index].retry.succeeded()
+        let place = parts[index].next ?? parts[index].from
+        if case .page = goal, partition.highWatermark < place, partition.highWatermark >= 0 {
+            return outside(index)
+        }
+        var records = try FetchedRecords(bytes, partition, from: place)
+        switch goal {
+        case .page(_, _, let count):
+            parts[index].records.append(records)
+            parts[index].next = max(place, records.lastOffset + 1)
+            if isFull(parts[index], count) || parts[index].next == place {
+                parts[index].need = .nothing
+            }
+            return
+        case .place:
+            parts[index].latest = max(place, partition.highWatermark)
+            parts[index].need = .nothing
+            return
+        case .newest(before: nil, let count) where partition.highWatermark > parts[index].end ?? 0:
+            let end = partition.highWatermark
+            parts[index].end = end
+            parts[index].first = max(
+                parts[index].earliest ?? 0, end - Int64(min(count, ReadJob.mostNewest)),
+                parts[index].newest.first?.offset ?? 0)
+        case .newest: break
+        }
+        let contents = records.read(
+            from: place, before: parts[index].end, count: ReadJob.mostNewest,
+            passesCorrupt: parts[index].isSuspect, options)
+        parts[index].isSuspect = contents.isCorrupt
+        parts[index].newest += contents.entries.map { ($0.offset, $0.time, $0.value.count) }
+        parts[index].from = contents.next
+        let isStuck = contents.next == place && !contents.isCorrupt
+        if contents.next >= (parts[index].end ?? 0) || isStuck { parts[index].need = .nothing }
+    }
+
+    /// True if what was fetched of a partition is enough for a page, or all there is. A page that is read backwards has to
+    /// have all up to its end.
+    private func isFull(_ part: Part, _ count: Int) -> Bool {
+        guard let next = part.next, let last = part.records.last else { return false }
+        if next >= last.highWatermark || next >= part.end ?? .max { return true }
+        return backwards == nil && next - part.from >= count
+    }
+
+    /// The messages of a partition for a page.
+    private mutating func contents(of index: Int, count: Int) -> FetchedRecords.Contents? {
+        var all = FetchedRecords.Contents(next: parts[index].from)
+        all.isWhole = true
+        for number in parts[index].records.indices where all.isWhole {
+            let contents = parts[index].records[number].read(
+                from: all.next, before: parts[index].end, count: count - all.entries.count,
+                passesCorrupt: parts[index].isSuspect, options)
+            if contents.isCorrupt { return nil }
+            all.append(contents)
+        }
+        return all
+    }
+
+    /// The log does not hold the place: its bounds tell how.
+    mutating func outside(_ index: Int) {
+        parts[index].isOutside = true
+        parts[index].need = .ask(.earliest)
+    }
+
+    // MARK: The end
+
+    /// Begins the next step, once nothing is to be asked. False where the request is answered by `page`.
+    mutating func goOn(watch: TopicWatch?) -> Bool {
+        guard case .newest(_, let count) = goal else { return false }
+        let found = parts.reduce(0) { $0 + $1.newest.count }
+        if found < count, widen(count) { return true }
+        let begin = newest(count)
+        guard case .backwards = request.kind else {
+            goal = .place(.all)
+            for index in parts.indices { parts[index].earliest = begin[index] }
+            return false
+        }
+        let isFirst = parts.indices.allSatisfy { begin[$0] <= parts[$0].earliest ?? 0 }
+        let end = PlaceVector(parts.map { $0.end ?? 0 })
+        backwards = (isFirst, begin)
+        goal = .page(from: begin, to: end, count: count)
+        self.begin(partitions: parts.count, watch: watch)
+        return true
+    }
+
+    /// Looks at twice as many offsets of the partitions that have more. False where none has.
+    private mutating func widen(_ count: Int) -> Bool {
+        var isWider = false
+        for index in parts.indices {
+            guard let end = parts[index].end, let earliest = parts[index].earliest,
+                parts[index].first > earliest, parts[index].first < end
+            else { continue }
+            let width = min((end - parts[index].first) * 2, Int64(ReadJob.mostNewest))
+            guard end - width < parts[index].first else { continue }
+            parts[index].first = max(earliest, end - width)
+            parts[index].from = parts[index].first
+            parts[index].newest = []
+            parts[index].need = .fetch
+            isWider = true
+        }
+        return isWider
+    }
+
+    /// The place before the newest messages, by time, so many, and within a page's bytes.
+    private func newest(_ count: Int) -> PlaceVector {
+        var place = PlaceVector(parts.map { $0.end ?? 0 })
+        var left = parts.map(\.newest.count)
+        let isPage = if case .backwards = request.kind { true } else { false }
+        var size = 0
+        for number in 0..<max(count, 0) {
+            var best: Int?
+            for index in parts.indices where left[index] > 0 {
+                let time = parts[index].newest[left[index] - 1].time
+                if best.map({ time > parts[$0].newest[left[$0] - 1].time }) ?? true {
+                    best = index
+                }
+            }
+            guard let index = best else { break }
+            let entry = parts[index].newest[left[index] - 1]
+            size += entry.size
+            if isPage, number > 0, size > PageBuilder.longest { break }
+            place[index] = entry.offset
+            left[index] -= 1
+        }
+        // Before the first message of a partition lie only holes: so a page that has all begins at the beginning.
+        for index in parts.indices where left[index] == 0 { place[index] = parts[index].first }
+        return place
+    }
+
+    /// Answers the request.
+    ///
+    /// - Parameter losses: gets what cannot be read, in words.
+    /// - Returns: the page, and the place behind it; nil where something is to be asked once more.
+    mutating func page(
+        _ origin: Origin, at now: Instant, losses: inout [String]
+    ) -> (page: HistoryPage, place: PlaceVector)? {
+        guard case .page(let begin, let end, let count) = goal else {
+            let place = PlaceVector(parts.map { $0.latest ?? $0.earliest ?? 0 })
+            let start = startPlace(place)
+            return (answer(next: start.position, isEnd: false), start)
+        }
+        if let gap = gap(from: begin) { return gap }
+        var start = begin
+        for index in parts.indices { start[index] = parts[index].from }
+        var builder = PageBuilder(from: start)
+        var isEnd = true
+        for index in parts.indices {
+            guard let last = parts[index].records.last else { continue }
+            guard let contents = contents(of: index, count: count) else {
+                parts[index].isSuspect = true
+                parts[index].need = .fetch
+                parts[index].next = nil
+                parts[index].records = []
+                return nil
+            }
+            losses += contents.losses
+            let isAllRead = contents.isWhole && contents.next >= last.highWatermark
+            if !isAllRead, contents.next < parts[index].end ?? .max { isEnd = false }
+            parts[index].isPartlyTaken = !contents.isWhole
+            builder.add(contents, of: index)
+        }
+        let block = builder.build(
+            topic: request.channel.id, origin: origin, count: count, at: now)
+        for index in parts.indices where !builder.isTaken(index) {
+            isEnd = false
+            parts[index].isPartlyTaken = true
+        }
+        var place = builder.place
+        if let backwards {
+            return (
+                HistoryPage(
+                    ticket: request.ticket, messages: block,
+                    next: .after(backwards.place.position), isEnd: backwards.isFirst), place
+            )
+        }
+        // The same place has one position, however it was reached.
+        if let end, end.isPlace(of: place) { place = end }
+        if block == nil, place.isPlace(of: begin), case .forwards(let asked) = request.kind {
+            return (
+                HistoryPage(
+                    ticket: request.ticket,
+                    next: end == place ? .after(place.position) : asked.cursor, isEnd: isEnd),
+                place
+            )
+        }
+        return (
+            HistoryPage(
+                ticket: request.ticket, messages: block, next: .after(place.position),
+                isEnd: isEnd), place
+        )
+    }
+
+    private func startPlace(_ place: PlaceVector) -> PlaceVector {
+        if case .place(.all) = goal {
+            return PlaceVector(parts.map { $0.earliest ?? 0 })
+        }
+        return place
+    }
+
+    private func answer(
+        _ verdict: HistoryPage.Verdict = .kept, next: Position, isEnd: Bool
+    ) -> HistoryPage {
+        HistoryPage(ticket: request.ticket, verdict: verdict, next: .after(next), isEnd: isEnd)
+    }
+
+    /// The answer where partitions do not hold the place any more; nil where all do.
+    private func gap(from begin: PlaceVector) -> (page: HistoryPage, place: PlaceVector)? {
+        var next = begin
+        var lost: Int64 = 0
+        var isReset = false
+        for index in parts.indices where parts[index].isOutside {
+            let earliest = parts[index].earliest ?? 0
+            let latest = parts[index].latest ?? 0
+            if begin[index] < earliest {
+                lost += earliest - begin[index]
+                next[index] = earliest
+            } else if begin[index] > latest {
+                // It was made anew, or has lost its end: hearing some twice is better than passing over some.
+                isReset = true
+                next[index] = earliest
+            }
+        }
+        next.last = nil
+        if isReset { return (answer(.reset, next: next.position, isEnd: false), next) }
+        if lost == 0 { return nil }
+        return (
+            answer(.trimmed(lost: Int(clamping: lost)), next: next.position, isEnd: false), next
+        )
+    }
+}
+
+extension ReadJob {
+    /// True for what the core's own reader asks for at the end of a topic that is subscribed to.
+    var isAtTail: Bool {
+        if case .forwards(let page) = request.kind {
+            page.end == nil && request.channel.id >= 0
+        } else {
+            false
+        }
+    }
+}
