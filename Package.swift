@@ -37,7 +37,7 @@ func tests(_ name: String, uses: [String], programs: [String] = []) -> Target {
 }
 
 /// A new backend is a folder under Sources/Backends, a word here, and a line in StandardBackends.
-let backends = ["Memory", "Redis", "Postgres", "Kafka"]
+let backends = ["Memory", "Redis", "Postgres", "RabbitMQ", "Kafka"]
 
 let facade = Target.target(
     name: "Broadcaster",
@@ -122,7 +122,8 @@ let fuzzer = Target.executableTarget(
     name: "fuzz",
     dependencies: [
         "BroadcasterAuthentication", "BroadcasterChatDemo", "BroadcasterKafka", "BroadcasterMemory",
-        "BroadcasterPostgres", "BroadcasterRedis", "BroadcasterTestSupport", "BroadcasterWire",
+        "BroadcasterPostgres", "BroadcasterRabbitMQ", "BroadcasterRedis", "BroadcasterTestSupport",
+        "BroadcasterWire",
     ],
     path: "Tests/Fuzz", swiftSettings: settings)
 let isFuzzing = Context.environment["BROADCASTER_FUZZ"] != nil

@@ -16,7 +16,9 @@ final class PeerPrograms: Sendable {
     let secure: Availability
     let hiredis: Availability
     let libpq: Availability
+    let librabbitmq: Availability
     private let python: Availability
+    private let pika: Availability
     static let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
     private static let source = root + "/Benchmarks/Peers"
     private static let folder = root + "/.build/peers"
@@ -31,6 +33,14 @@ final class PeerPrograms: Sendable {
             "redis", flags: "-lhiredis", library: "libhiredis-dev")
         libpq = try await PeerPrograms.build(
             "postgres", flags: "-I/usr/include/postgresql -lpq", library: "libpq-dev")
+        librabbitmq = try await PeerPrograms.build(
+            "rabbitmq", flags: "-lrabbitmq", library: "librabbitmq-dev")
+        let hasPika = try await PeerPrograms.shell(
+            "'\(Programs.python)' -c 'import pika, aio_pika' 2>/dev/null")
+        pika =
+            hasPika
+            ? .program(Programs.python)
+            : .missing("no python with pika and aio-pika in $BROADCASTER_PYTHON")
         let check = "import asyncpg, broadcaster, redis; assert int(redis.VERSION[0]) < 8"
         let works = try await PeerPrograms.shell("'\(Programs.python)' -c '\(check)' 2>/dev/null")
         python =
@@ -83,6 +93,25 @@ final class PeerPrograms: Sendable {
         let count = max(count / 10, 1)
         let script = "\(PeerPrograms.source)/peers.py"
         return subject(name, python, count: count, [script] + words(count))
+    }
+
+    /// The same for RabbitMQ's clients.
+    func rabbitPython(
+        _ name: String, count: Int, words: (Int) -> [String]
+    ) -> Measurement.Subject {
+        let count = max(count / 10, 1)
+        let script = "\(PeerPrograms.source)/rabbitmq.py"
+        return subject(name, pika, count: count, [script] + words(count))
+    }
+
+    /// Publishes `count` messages to RabbitMQ, as fast as that goes.
+    func feedRabbit(_ port: String, _ count: Int) async throws {
+        guard case .program(let path) = librabbitmq else {
+            throw BenchmarkError("no librabbitmq-dev: nothing to feed with")
+        }
+        let process = try Children.start([path, "feed", port, "\(count)", "64"])
+        defer { Children.forget(process) }
+        guard await process.waitForExit() == 0 else { throw BenchmarkError("the feed failed") }
     }
 
     private func subject(

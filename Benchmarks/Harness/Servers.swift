@@ -9,6 +9,7 @@ final class Servers: Sendable {
     private struct State {
         var redis: Task<RedisServer, any Error>?
         var postgres: Task<PostgresServer, any Error>?
+        var rabbitmq: Task<RabbitMQServer, any Error>?
         var isEnding = false
     }
 
@@ -39,11 +40,26 @@ final class Servers: Sendable {
         return try await starting?.value
     }
 
+    func rabbitmq() async throws -> RabbitMQServer? {
+        guard Programs.exists(Programs.rabbitmq) else { return nil }
+        let starting = state.withLock { state in
+            if state.rabbitmq == nil, !state.isEnding {
+                state.rabbitmq = Task { try await RabbitMQServer() }
+            }
+            return state.rabbitmq
+        }
+        return try await starting?.value
+    }
+
     /// Ends the servers, even those in use, and removes their folders. No other starts after that.
     func end() async {
-        let (redis, postgres) = state.withLock { state in
+        let (redis, postgres, rabbitmq) = state.withLock { state in
             state.isEnding = true
-            return (state.redis, state.postgres)
+            return (state.redis, state.postgres, state.rabbitmq)
+        }
+        // It ends with this process, whose watcher removes its folder.
+        if let rabbitmq = try? await rabbitmq?.value {
+            await rabbitmq.signal(SIGKILL, waits: false)
         }
         if let redis = try? await redis?.value {
             await redis.kill()

@@ -16,6 +16,8 @@ enum WorkloadList {
         redis("w5") { try await $0.channels() },
         postgres("w6") { try await $0.receive() },
         postgres("w7") { try await $0.publish() },
+        rabbitmq("w11") { try await $0.receive() },
+        rabbitmq("w12") { try await $0.publish() },
         Workload(name: "w8") { bench, _ in try await MemoryWorkloads(bench).run() },
         Workload(name: "w9") { bench, servers in
             try await StartWorkloads(bench).start(try await servers.redis())
@@ -55,6 +57,18 @@ enum WorkloadList {
                 return
             }
             try await body(PostgresWorkloads(bench, server))
+        }
+    }
+
+    private static func rabbitmq(
+        _ name: String, _ body: @escaping @Sendable (RabbitMQWorkloads) async throws -> Void
+    ) -> Workload {
+        Workload(name: name) { bench, servers in
+            guard let server = try await servers.rabbitmq() else {
+                print("\n\(name): skipped, no RabbitMQ")
+                return
+            }
+            try await body(RabbitMQWorkloads(bench, server))
         }
     }
 

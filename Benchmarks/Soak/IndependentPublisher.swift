@@ -3,7 +3,7 @@ import BroadcasterTestSupport
 import Glibc
 import Synchronization
 
-/// Publishes consecutive numbers on every channel, straight to the server's Unix socket, and logs the numbers that
+/// Publishes consecutive numbers on every channel, straight to the server, and logs the numbers that
 /// the server acknowledged. It shares nothing with the library but the sockets.
 ///
 /// It never gives up on an answer: a connection ends when the server ends it. So the server cannot take messages of
@@ -29,12 +29,12 @@ final class IndependentPublisher: Sendable {
     private let (ended, endedContinuation) = AsyncStream<Never>.makeStream()
 
     init(
-        of channels: [String], rate: Int, to path: String, log: LogFile,
+        of channels: [String], rate: Int, to address: SocketAddress, log: LogFile,
         dialect: @escaping @Sendable () -> any PublisherDialect
     ) throws {
         self.channels = channels
         self.log = log
-        address = try SocketAddress(unixPath: path)
+        self.address = address
         makeDialect = dialect
         orders = Mutex(Orders(rate: rate, last: channels.map { _ in 0 }))
     }
@@ -106,10 +106,17 @@ final class IndependentPublisher: Sendable {
     }
 
     private func connected() -> Socket? {
-        guard let socket = try? Socket(family: address.family),
-            (try? socket.connect(to: address)) == .connected
-        else { return nil }
-        return socket
+        guard let socket = try? Socket(family: address.family) else { return nil }
+        switch try? socket.connect(to: address) {
+        case .connected: return socket
+        case .inProgress:
+            var wanted = pollfd(fd: socket.number, events: Int16(POLLOUT), revents: 0)
+            guard poll(&wanted, 1, 1000) > 0,
+                (try? socket.finishConnecting(to: address)) != nil
+            else { return nil }
+            return socket
+        case nil: return nil
+        }
     }
 
     /// The number of messages to send now. While the server is slow to answer, the rate waits.

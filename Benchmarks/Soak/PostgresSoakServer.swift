@@ -19,7 +19,9 @@ struct PostgresSoakServer: SoakServer {
     }
 
     var port: UInt16 { server.port }
-    var socketPath: String { "\(server.folder)/.s.PGSQL.\(server.port)" }
+    func publisherAddress() throws -> SocketAddress {
+        try SocketAddress(unixPath: "\(server.folder)/.s.PGSQL.\(server.port)")
+    }
     func makeDialect() -> any PublisherDialect { PostgresDialect() }
 
     func url(throughPort port: UInt16) -> String {

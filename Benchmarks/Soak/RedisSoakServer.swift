@@ -1,3 +1,4 @@
+import BroadcasterSockets
 import BroadcasterTestSupport
 import Glibc
 
@@ -15,7 +16,9 @@ struct RedisSoakServer: SoakServer {
     }
 
     var port: UInt16 { isSecure ? server.securePort : server.port }
-    var socketPath: String { server.socketPath }
+    func publisherAddress() throws -> SocketAddress {
+        try SocketAddress(unixPath: server.socketPath)
+    }
     func makeDialect() -> any PublisherDialect { RedisDialect() }
 
     func url(throughPort port: UInt16) -> String {

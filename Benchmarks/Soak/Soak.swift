@@ -22,7 +22,7 @@ struct Soak {
         proxy = try FaultyProxy(toPort: server.port)
         publisher = try IndependentPublisher(
             of: Audience.channels + [Audience.visited], rate: server.publisherRate,
-            to: server.socketPath, log: LogFile("\(folder)/published.log"),
+            to: server.publisherAddress(), log: LogFile("\(folder)/published.log"),
             dialect: { server.makeDialect() })
     }
 

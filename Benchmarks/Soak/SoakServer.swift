@@ -1,10 +1,11 @@
+import BroadcasterSockets
 import BroadcasterTestSupport
 
 /// A server that the soak started, and its faults.
 protocol SoakServer: Sendable {
     var port: UInt16 { get }
-    /// The socket of the independent publisher.
-    var socketPath: String { get }
+    /// Where the independent publisher connects to.
+    func publisherAddress() throws -> SocketAddress
     var publisherRate: Int { get }
     var hasPatterns: Bool { get }
     func makeDialect() -> any PublisherDialect
@@ -28,6 +29,7 @@ enum SoakBackend: String, CaseIterable, Sendable {
     case redis
     case redis2
     case postgres
+    case rabbitmq
     case redisTLS = "redis-tls"
     case postgresTLS = "postgres-tls"
 
@@ -37,6 +39,7 @@ enum SoakBackend: String, CaseIterable, Sendable {
             switch self {
             case .redis, .redis2, .redisTLS: [Programs.redis, Programs.redisCLI]
             case .postgres, .postgresTLS: [Programs.postgres, Programs.postgresFolder + "/psql"]
+            case .rabbitmq: [Programs.rabbitmq, Programs.rabbitmqctl]
             }
         if isSecure, !Certificates.areAvailable { return "openssl or no faketime" }
         return programs.first { !Programs.exists($0) }
@@ -49,6 +52,7 @@ enum SoakBackend: String, CaseIterable, Sendable {
         case .redis: try await RedisSoakServer(protocolVersion: 3)
         case .redis2: try await RedisSoakServer(protocolVersion: 2)
         case .postgres: try await PostgresSoakServer()
+        case .rabbitmq: try await RabbitMQSoakServer()
         case .redisTLS: try await RedisSoakServer(protocolVersion: 3, isSecure: true)
         case .postgresTLS: try await PostgresSoakServer(isSecure: true)
         }

@@ -35,6 +35,7 @@ enum Help {
           rediss://…             the same over TLS
           redis+unix:///path/to/socket[?database=1]
           postgres://[user[:password]@][host[:port]][/database]
+          amqp://[user[:password]@]host[:port][/virtual-host]    RabbitMQ; amqps:// over TLS
           kafka://[user[:password]@]host[:port][,host…]          also kafkas:// over TLS
           memory://[?history=1000]
                                  inside this process alone; the default. With history: that many
@@ -43,7 +44,8 @@ enum Help {
         max_message_size; of a redis URL: protocol=2|3, client_name, database, username, password;
         of a rediss URL: ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_password, ssl_cert_reqs,
         ssl_check_hostname, ssl_server_name, ssl_min_version; of a postgres URL: those of libpq
-        (sslmode, sslrootcert, channel_binding …), large_payloads=split|refuse, allow_cleartext=true; of a
+        (sslmode, sslrootcert, channel_binding …), large_payloads=split|refuse, allow_cleartext=true;
+        of an amqp URL: exchange, heartbeat, max_length, max_length_bytes, auth_mechanism; of a
         kafka URL: sasl_mechanism, partition=N|spread, isolation_level, acks, client_id,
         allow_auto_create_topics, fetch_max_wait; of a kafkas URL also ssl_…
 

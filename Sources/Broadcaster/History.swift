@@ -186,7 +186,8 @@ extension Broadcast {
     /// - Throws: as `connect()`, and `.historyUnsupported` where there is nothing to make.
     public func migrate() async throws(BroadcastError) {
         guard let makeMigrator else {
-            throw .historyUnsupported("this URL names nothing to make: postgres://…?history=TABLE does")
+            throw .historyUnsupported(
+                "this URL names nothing to make: postgres://…?history=TABLE does")
         }
         let hub = Hub()
         do throws(ConnectionFailure) {

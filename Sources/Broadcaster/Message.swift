@@ -146,6 +146,9 @@ public struct Gap: Hashable, Sendable {
         case .undeliverable(let description):
             reason = .incomplete(description: description)
             lost = nil
+        case .dropped(let number, let description):
+            reason = .incomplete(description: description)
+            lost = number
         case .trimmed(let number):
             reason = .trimmed
             lost = number

@@ -1,6 +1,7 @@
 internal import BroadcasterKafka
 internal import BroadcasterMemory
 internal import BroadcasterPostgres
+internal import BroadcasterRabbitMQ
 internal import BroadcasterRedis
 internal import BroadcasterSockets
 internal import BroadcasterWire
@@ -9,7 +10,7 @@ internal import BroadcasterWire
 enum StandardBackends {
     private static let all: [any URLBackend.Type] = [
         MemoryBackend.self, RedisBackend.self, RedisStreamBackend.self, PostgresBackend.self,
-        KafkaBackend.self,
+        RabbitMQBackend.self, KafkaBackend.self,
     ]
 
     /// The backend of `memory://`.
@@ -36,6 +37,7 @@ enum StandardBackends {
         }
         var common = CommonOptions(options, messageSize: backend.messageSize)
         try backend.adjust(&common, by: environment)
+        try backend.adjust(&common, by: &url.options)
         try common.take(from: &url.options)
         return (try backend.init(url, options: common, environment: environment), common)
     }

@@ -23,6 +23,7 @@ final class Conversation {
     }
 
     var intake: PublishIntake { session.intake }
+    var hold: String? { session.hold }
     var deadline: Instant? { session.deadline }
 
     /// Servers see the secrets in a handshake, and some repeat them in an error. All lanes but the main one may log in

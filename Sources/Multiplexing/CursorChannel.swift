@@ -104,7 +104,8 @@ struct CursorChannel: Sendable {
 
     /// The next request to the server.
     mutating func takeRequest() -> (HistoryRequest.Kind, Purpose)? {
-        if let (start, ids) = unasked.first {
+        // Those that begin with what is new begin where the server first delivers the channel.
+        if let (start, ids) = unasked.first(where: { tail != nil || $0.key != .new }) {
             unasked[start] = nil
             let staying = ids.filter { readers[$0]?.place == .starting(start) }
             return staying.isEmpty ? takeRequest() : (.start(start), .start(staying))
@@ -139,7 +140,8 @@ struct CursorChannel: Sendable {
     }
 
     var hasRequest: Bool {
-        !unasked.isEmpty || (tail != nil && (!waiting.isEmpty || wantsTail))
+        guard tail != nil else { return unasked.contains { $0.key != .new } }
+        return !unasked.isEmpty || !waiting.isEmpty || wantsTail
     }
 
     // MARK: The server
@@ -222,6 +224,7 @@ struct CursorChannel: Sendable {
             // Nothing is missing between the page's last message and the end that was asked for.
             next = max(next, .after(end))
         }
+        if let block = page.messages { recent.note(block) }
         return ids.compactMap { id in
             guard readers[id]?.place == .behind(request.cursor) else { return nil }
             guard page.verdict == .kept else {

@@ -65,7 +65,8 @@ struct CursorTable: Sendable {
     }
 
     private mutating func change(_ topic: Topic, _ body: (inout CursorChannel) -> Void) {
-        if channels[topic.id] == nil {
+        // A number may be another topic's by now.
+        if channels[topic.id]?.channel.topic != topic {
             lastLife += 1
             channels[topic.id] = (lastLife, CursorChannel(topic))
         }
@@ -142,6 +143,11 @@ struct CursorTable: Sendable {
     /// The server has forgotten the topic.
     mutating func unsubscribed(_ topic: Int) {
         if channels[topic]?.channel.isEmpty == true { channels[topic] = nil }
+    }
+
+    /// The server refuses the topic, whose number may be another's next.
+    mutating func refused(_ topic: Int) {
+        unsubscribed(topic)
     }
 
     mutating func disconnected() {

@@ -8,6 +8,8 @@ package enum DeliveryGap: Hashable, Sendable {
     case overflow(lost: Int)
     /// Something came from the server that could not be made a message of.
     case undeliverable(String)
+    /// The server has dropped `lost` messages, for this reason.
+    case dropped(lost: Int, String)
     /// The server has dropped messages before they were read: so many, where it can tell.
     case trimmed(lost: Int?)
     /// The channel's history was made anew, or has lost its end.

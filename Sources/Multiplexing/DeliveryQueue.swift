@@ -118,6 +118,8 @@ struct DeliveryQueue: Sendable {
             .connectionLost(reason: reason, for: one + two)
         case (.undeliverable, .undeliverable): first
         case (.overflow(let one), .overflow(let two)): .overflow(lost: one + two)
+        case (.dropped(let one, let reason), .dropped(let two, _)):
+            .dropped(lost: one + two, reason)
         case (.trimmed(let one), .trimmed(let two)):
             if let one, let two { .trimmed(lost: one + two) } else { .trimmed(lost: nil) }
         case (.reset, .reset): first

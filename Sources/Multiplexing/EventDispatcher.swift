@@ -36,7 +36,9 @@ struct EventDispatcher {
         switch event {
         case .ready, .rejected, .redirected: return false
         case .messages(let block): hub.deliver(block)
-        case .undeliverable(let topic, let reason): hub.undeliverable(topic, reason)
+        case .undeliverable(let topic, let reason): hub.miss(topic, .undeliverable(reason))
+        case .dropped(let topic, let count, let reason):
+            hub.miss(topic, .dropped(lost: count, reason))
         case .published(let acceptance):
             requests.progressed(at: now)
             publishes.accepted(acceptance)

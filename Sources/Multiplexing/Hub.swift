@@ -276,10 +276,10 @@ package final class Hub: Sendable {
         }
     }
 
-    /// Reports that something for this topic was lost on its way.
-    package func undeliverable(_ topic: Int, _ reason: String) {
+    /// Reports that something for this topic was lost on its way, or at the server.
+    package func miss(_ topic: Int, _ gap: DeliveryGap) {
         state.withLock { $0.table.subscribers(of: topic) }.forEach {
-            $0.mailbox.miss(topic, reason)
+            $0.mailbox.miss(topic, gap)
         }
     }
 
@@ -292,7 +292,8 @@ package final class Hub: Sendable {
 
     package func refused(_ topic: Int, _ rejection: Rejection) {
         let outcomes = state.withLock { state in
-            state.taking(state.table.refused(topic, rejection))
+            defer { if keepsHistory { state.cursors.refused(topic) } }
+            return state.taking(state.table.refused(topic, rejection))
         }
         for (outcome, waiter) in outcomes {
             guard case .failed(_, let mailbox, let failure) = outcome else { continue }

@@ -116,7 +116,9 @@ package final class LocalDriver: Driver {
                 hub.refused(topic, rejection)
             case .published(let acceptance): result = .success(acceptance[0])
             case .publishRefused(_, let rejection): result = .failure(.refused(rejection))
-            case .undeliverable(let topic, let reason): hub.undeliverable(topic, reason)
+            case .undeliverable(let topic, let reason): hub.miss(topic, .undeliverable(reason))
+            case .dropped(let topic, let count, let reason):
+                hub.miss(topic, .dropped(lost: count, reason))
             case .interrupted, .postponed, .publishLost, .redirected: break
             case .ready, .rejected, .answered, .warned: break
             }

@@ -64,8 +64,8 @@ package final class Mailbox: Sendable {
     var isStarved: Bool { state.withLock { $0.content.isStarved } }
     var room: Int { state.withLock { $0.content.room } }
 
-    func miss(_ topic: Int, _ reason: String) {
-        change { $0.miss(topic, reason) }
+    func miss(_ topic: Int, _ gap: DeliveryGap) {
+        change { $0.miss(topic, gap) }
     }
 
     func interrupt(_ topics: [Int], at now: Instant, reason: String) {

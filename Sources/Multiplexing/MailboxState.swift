@@ -90,10 +90,10 @@ package struct MailboxState: Sendable {
         return true
     }
 
-    /// Notes that something came for `topic` that is no message any more.
-    package mutating func miss(_ topic: Int, _ reason: String) {
+    /// Notes that something of `topic` was lost on its way, or at the server.
+    package mutating func miss(_ topic: Int, _ gap: DeliveryGap) {
         if hasEnded { return }
-        append(.undeliverable(reason), of: topic)
+        append(gap, of: topic)
     }
 
     /// Opens a gap: these topics have lost their source, together.

@@ -28,15 +28,16 @@ struct RecentMessages: Sendable {
         pages.append(Page(start: start, end: end, block: block))
     }
 
-    private mutating func note(_ block: MessageBlock) {
+    /// Notes what was read, by whomever.
+    mutating func note(_ block: MessageBlock) {
         let skipped = block.count - RecentMessages.positionLimit
-        let excess = positions.count + min(block.count, 64) - RecentMessages.positionLimit
-        positions.removeFirst(min(max(excess, 0), positions.count))
+        let last = positions.last
         var number = 0
         block.forEachPosition { position in
-            if number >= skipped { positions.append(position) }
+            if number >= skipped, last.map({ $0 < position }) ?? true { positions.append(position) }
             number += 1
         }
+        positions.removeFirst(max(positions.count - RecentMessages.positionLimit, 0))
     }
 
     mutating func forgetMessages() {

@@ -17,7 +17,8 @@ extension SessionRunner {
     private func timeReached() {
         timer.fired()
         let now = host.now
-        publishes.expire(at: now, state.unsent(since: now - limits.publishTimeout))
+        publishes.expire(
+            at: now, conversation?.hold ?? state.unsent(since: now - limits.publishTimeout))
         if let deadline = state.connectDeadline, now >= deadline { lose(state.lateFailure) }
         if let deadline = shutdown.deadline, now >= deadline { return end(.closed) }
         if let due = dispatcher.requests.deadline(oldestSent: publishes.deadlines.oldestSent),

@@ -135,6 +135,8 @@ actor SessionRunner {
         dialWishes()
         guard handleEvents() else { return }
         while sendPublishes() { guard handleEvents() else { return } }
+        // What was asked again may need a lane again.
+        dialWishes()
         send()
         finishLanes()
         sayGoodbyeIfDone()

@@ -71,6 +71,11 @@ package protocol URLBackend: Backend {
         _ options: inout CommonOptions, by environment: ServerEnvironment
     ) throws(URLError)
 
+    /// Takes from the URL what it says of them by names that are this backend's alone.
+    static func adjust(
+        _ options: inout CommonOptions, by urlOptions: inout URLOptions
+    ) throws(URLError)
+
     init(
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment
     ) throws(URLError)
@@ -82,6 +87,9 @@ extension URLBackend {
 
     /// Nothing.
     package static func adjust(_ options: inout CommonOptions, by environment: ServerEnvironment) {}
+
+    /// Nothing.
+    package static func adjust(_ options: inout CommonOptions, by urlOptions: inout URLOptions) {}
 }
 
 /// The address at which a server listens.

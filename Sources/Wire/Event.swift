@@ -26,6 +26,8 @@ package enum Event: Sendable {
     case rang(topic: Int)
     /// Something came for this topic that is no message: a part of one whose rest is missing.
     case undeliverable(topic: Int, String)
+    /// So many messages of this topic fell at the server before they could come, and why.
+    case dropped(topic: Int, count: Int, String)
     /// The server has accepted.
     case published(Acceptance)
     case publishRefused(ticket: UInt64, Rejection)

@@ -37,6 +37,9 @@ package protocol Session: Sendable {
     /// The messages to publish that the session takes now. Those that it does not take wait in the core, unsent.
     var intake: PublishIntake { get }
 
+    /// The reason for which `intake` is none, where the server has told one; nil where the connection alone is the reason.
+    var hold: String? { get }
+
     /// The moment of the next `timeReached`.
     var deadline: Instant? { get }
 }
@@ -53,6 +56,9 @@ package enum PublishIntake: Hashable, Sendable {
 extension Session {
     /// All, for protocols that pipeline.
     package var intake: PublishIntake { .pipelined }
+
+    /// None.
+    package var hold: String? { nil }
 
     /// Nothing, for sessions that count no signs of life.
     package mutating func wrote(on lane: Lane, at now: Instant) {}

@@ -76,6 +76,8 @@ package enum TranscriptLine {
             return ["! page refused \(ticket) \(rejection.message)"]
         case .rang(let topic): return ["! rang \(name(topic))"]
         case .undeliverable(let topic, let text): return ["! undeliverable \(name(topic)) \(text)"]
+        case .dropped(let topic, let count, let text):
+            return ["! dropped \(name(topic)) \(count) \(text)"]
         case .published(let acceptance):
             return (0..<acceptance.count).map { offset in
                 let ticket = acceptance.firstTicket + UInt64(offset)

@@ -29,7 +29,9 @@ struct GlobPatternTests {
             .publish([Publication(ticket: 0, channel: text, payload: .text("x"))]), at: .now,
             into: &output)
         var receivers: Int?
-        for case .published(let acceptance) in output.takeEvents() { receivers = acceptance[0].receivers }
+        for case .published(let acceptance) in output.takeEvents() {
+            receivers = acceptance[0].receivers
+        }
         #expect(receivers == (expected ? 1 : 0))
     }
 

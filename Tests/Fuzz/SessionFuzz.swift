@@ -1,5 +1,6 @@
 import BroadcasterKafka
 import BroadcasterPostgres
+import BroadcasterRabbitMQ
 import BroadcasterRedis
 import BroadcasterTestSupport
 import BroadcasterWire
@@ -39,6 +40,13 @@ struct SessionFuzz {
         (try? ServerURL(url)).flatMap {
             try? PostgresBackend($0, options: options, environment: .empty)
         }?.makeSession(nonce: nonce)
+    }
+
+    static let rabbitmq = SessionFuzz(
+        folder: "rabbitmq", urls: ["amqp://u:secret@h", "amqp://u:secret@h?exchange=amq.topic"]
+    ) { url in
+        (try? ServerURL(url)).flatMap { try? RabbitMQBackend($0, options: options) }?
+            .makeSession(nonce: nonce)
     }
 
     static let kafka = SessionFuzz(

@@ -1,5 +1,6 @@
 import BroadcasterMemory
 import BroadcasterPostgres
+import BroadcasterRabbitMQ
 import BroadcasterRedis
 import BroadcasterTestSupport
 import BroadcasterWire
@@ -39,6 +40,9 @@ enum URLFuzz {
             _ = try PostgresBackend(url, options: options, environment: .empty).makeSession()
         } catch { messages.append(error.description) }
         do throws(URLError) {
+            _ = try RabbitMQBackend(url, options: options).makeSession()
+        } catch { messages.append(error.description) }
+        do throws(URLError) {
             _ = try MemoryBackend(url, options: options, environment: .empty)
         } catch { messages.append(error.description) }
         return messages
@@ -66,11 +70,12 @@ enum URLFuzz {
     private static func hosts(_ url: ServerURL) -> [String] {
         let postgres = (try? PostgresURL(url, environment: .empty))?.endpoints ?? []
         let redis = (try? RedisURL(url)).map { [$0.endpoint] } ?? []
-        return (postgres + redis).map(\.description)
+        let rabbit = (try? RabbitMQURL(url))?.endpoints ?? []
+        return (postgres + redis + rabbit).map(\.description)
     }
 
     static let secretSeeds: [[UInt8]] =
-        (0..<10).map { [$0, $0 % 4, $0] } + (0..<42).map { [0, 0, 0, $0] }
+        (0..<12).map { [$0, $0 % 4, $0] } + (0..<42).map { [0, 0, 0, $0] }
 
     static func passwordFile(_ bytes: [UInt8]) {
         let text = String(decoding: bytes, as: UTF8.self)
@@ -87,6 +92,7 @@ enum URLFuzz {
         "redis://:secretsecret@[::1]:6379/3?protocol=2&ping=500ms", "redis+unix:///run/redis.sock",
         "postgres://u:p%40secretsecret@a:1,b:2/db?target_session_attrs=any&options=-c%20x%3dy",
         "postgresql:///db?host=/run/postgresql&sslmode=prefer&large_payloads=refuse", "memory://",
+        "amqp://u:secretsecret@a:1,[::1]:2/v%2Fh?heartbeat=5&frame_max=8192&exchange=amq.topic",
         "rediss://h?ssl_ca_certs=/a&ssl_cert_reqs=none&ssl_min_version=771",
         "postgres://h?sslmode=verify-full&sslrootcert=system&channel_binding=require",
     ].map { Array($0.utf8) }

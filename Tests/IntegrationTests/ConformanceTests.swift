@@ -46,4 +46,10 @@ struct ConformanceTests {
         let server = try await PostgresServer()
         try await checkAll(server.url())
     }
+
+    @Test(.enabled(if: Programs.areAvailable(Programs.rabbitmq), "needs rabbitmq-server"))
+    func rabbitMQ() async throws {
+        let server = try await RabbitMQServer.shared.value
+        try await checkAll(server.url("?exchange=conformance"))
+    }
 }

@@ -134,7 +134,8 @@ struct PostgresHistoryTests {
                 "BEGIN; SELECT messages_publish('c', ARRAY['A'::bytea]); SELECT pg_sleep(0.5); COMMIT"
             )
             // The second waits for the first, whose numbers are lower.
-            while try await server.sql("SELECT count(*) FROM pg_locks WHERE mode = 'RowExclusiveLock'")
+            while try await server.sql(
+                "SELECT count(*) FROM pg_locks WHERE mode = 'RowExclusiveLock'")
                 == ["0"]
             {}
             async let quick = server.sql("SELECT messages_publish('c', ARRAY['B'::bytea])")

@@ -58,7 +58,8 @@ struct RedisStreamTests {
             try await broadcast.publish("1", to: "c")
             let subscription = try await broadcast.subscribe(to: "c", history: .last(1))
             #expect(try await events(1, of: subscription) == ["1"])
-            let script = "for i = 2, 21 do redis.call('XADD', KEYS[1], 'MAXLEN', '=', '5', '*', 'message', i) end"
+            let script =
+                "for i = 2, 21 do redis.call('XADD', KEYS[1], 'MAXLEN', '=', '5', '*', 'message', i) end"
             _ = try await server.command("EVAL", script, "1", "c")
             #expect(
                 try await events(6, of: subscription) == ["trimmed", "17", "18", "19", "20", "21"])
@@ -111,7 +112,8 @@ struct RedisStreamTests {
             // What a replica that lacks the end would have: the first entry, and another second one.
             let first = try #require(
                 try await broadcast.history(of: "c", .oldest, limit: 1).messages.first?.position)
-            let commands = "redis.call('DEL', KEYS[1]); redis.call('XADD', KEYS[1], ARGV[1], 'message', '1');"
+            let commands =
+                "redis.call('DEL', KEYS[1]); redis.call('XADD', KEYS[1], ARGV[1], 'message', '1');"
                 + " redis.call('XADD', KEYS[1], '*', 'message', 'new')"
             _ = try await server.command("EVAL", commands, "1", "c", first.description)
             #expect(try await events(2, of: subscription) == ["reset", "new"])

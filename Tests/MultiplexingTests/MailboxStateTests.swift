@@ -31,6 +31,7 @@ private func drain(_ mailbox: inout MailboxState) -> [String] {
             seen.append("\(message.bytes.reversed().reduce(0) { $0 << 8 | Int($1) })")
         case .gap(.overflow(let lost)): seen.append("-\(lost)")
         case .gap(.undeliverable): seen.append("?")
+        case .gap(.dropped(let lost, _)): seen.append("~\(lost)")
         case .gap(.connectionLost(_, let duration)): seen.append("gap\(duration / .seconds(1))")
         case .gap(.trimmed(let lost)): seen.append("trimmed\(lost ?? -1)")
         case .gap(.reset): seen.append("reset")
@@ -43,6 +44,18 @@ private func drain(_ mailbox: inout MailboxState) -> [String] {
 
 struct MailboxStateTests {
     private let start = Instant.now
+
+    @Test func whatTheServerHasDroppedIsAGapWithItsCount() {
+        var mailbox = MailboxState(limits: limits(10))
+        mailbox.miss(0, .dropped(lost: 3, "full"))
+        mailbox.miss(0, .dropped(lost: 4, "full"))
+        #expect(drain(&mailbox) == ["~7"])
+        mailbox.interrupt([0], at: start, reason: "lost")
+        mailbox.miss(0, .dropped(lost: 2, "full"))
+        #expect(drain(&mailbox) == [])
+        mailbox.restore(0, isResumed: false, at: start + .seconds(1))
+        #expect(drain(&mailbox) == ["gap1.0", "~2"])
+    }
 
     @Test func deliversInOrder() {
         var mailbox = MailboxState(limits: limits(100))

@@ -6,6 +6,13 @@ package enum Programs {
     package static var redisCLI: String { path("redis-cli", variable: "BROADCASTER_REDIS_CLI") }
     package static var python: String { path("python3", variable: "BROADCASTER_PYTHON") }
 
+    /// The programs themselves: those on the path change the user first.
+    package static var rabbitmq: String { rabbitmqFolder + "/rabbitmq-server" }
+    package static var rabbitmqctl: String { rabbitmqFolder + "/rabbitmqctl" }
+    private static var rabbitmqFolder: String {
+        getenv("BROADCASTER_RABBITMQ").map { String(cString: $0) } ?? "/usr/lib/rabbitmq/bin"
+    }
+
     package static var pgbouncer: String {
         let path = path("pgbouncer", variable: "BROADCASTER_PGBOUNCER")
         return exists(path) ? path : "/usr/sbin/pgbouncer"
@@ -23,6 +30,10 @@ package enum Programs {
     /// True if Python can import the modules of the tests with Postgres.
     package static let pythonHasAsyncpg: Bool =
         system("'\(python)' -c 'import broadcaster, asyncpg' 2>/dev/null") == 0 || isRequired
+
+    /// True if Python can import aio-pika.
+    package static let pythonHasAioPika: Bool =
+        system("'\(python)' -c 'import aio_pika' 2>/dev/null") == 0 || isRequired
 
     /// True if strace is there, and this process may use it.
     package static let canTrace: Bool =

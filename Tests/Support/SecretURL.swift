@@ -10,8 +10,7 @@ package struct SecretURL: Sendable {
 
     private static let schemes = [
         "redis", "valkey", "rediss", "unix", "redis+unix", "postgres", "postgresql", "memory",
-        "http",
-        "",
+        "http", "", "amqp", "rabbitmq",
     ]
     private static let separators = [
         "@", "/", "?", "#", ":", "%", "&", "=", ",", "[", "]", "\\", " ", "\n", "\0", ";", "+",
@@ -24,7 +23,7 @@ package struct SecretURL: Sendable {
     private static let tails = [
         "", ":6379", ":port", "/0", "/x", "/0/", "?db=x", "?ping=never", "?a=b", "?a", "?a=b&a=c",
         "/%zz", ",h", ":1,h:2/d?port=x", "?sslmode=maybe", "?client_name=a@b", "#f",
-        "/d?hostaddr=h",
+        "/d?hostaddr=h", "?heartbeat=x", "/v?exchange=",
     ]
 
     /// - Parameter bytes: each decides one thing; those that are missing count as zero.

@@ -61,11 +61,11 @@ package struct Transcript: Sendable, CustomTestStringConvertible {
         self.steps = steps
     }
 
-    /// The client's nonce of a Postgres conversation: in its SCRAM message, or in its probe's channel.
+    /// The client's nonce: in Postgres's SCRAM message, in a probe's channel, or in the name of a publisher to RabbitMQ.
     package var nonce: String? {
         for bytes in steps.compactMap({ $0.sent[0] }) {
             let text = String(decoding: bytes, as: UTF8.self)
-            for mark in ["n,,n=,r=", "broadcaster_probe_"] {
+            for mark in ["n,,n=,r=", "broadcaster_probe_", "broadcaster-publisherS\0\0\0\u{c}"] {
                 guard let start = text.firstRange(of: mark)?.upperBound else { continue }
                 return String(text[start...].prefix(24))
             }

@@ -16,7 +16,8 @@ package enum ClientMessage: Hashable, Sendable {
     case parse(statement: String, query: String, types: [Int32])
     /// Binds values as text, or all of them in their types' binary form.
     case bind(
-        statement: String, values: [[UInt8]], areBinary: Bool = false, resultsAreBinary: Bool = false)
+        statement: String, values: [[UInt8]], areBinary: Bool = false,
+        resultsAreBinary: Bool = false)
     /// Runs the unnamed portal to its end.
     case execute
     case sync

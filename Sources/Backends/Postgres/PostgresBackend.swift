@@ -98,7 +98,9 @@ package struct PostgresBackend: URLBackend {
             return "a message has at most \(limit) bytes (max_message_size), this one has"
                 + " \(payload.byteCount)"
         }
-        guard url.history == nil, url.largePayloads == .refuse, PayloadCodec.encode(payload, id: 0).count > 1 else {
+        guard url.history == nil, url.largePayloads == .refuse,
+            PayloadCodec.encode(payload, id: 0).count > 1
+        else {
             return nil
         }
         return

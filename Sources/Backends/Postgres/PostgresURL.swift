@@ -141,7 +141,8 @@ extension PostgresSettings {
         let age = try options.takeDuration("max_age")
         guard let name else {
             guard length == nil, age == nil else {
-                throw URLError("max_length and max_age bound a history: name its table by history=TABLE")
+                throw URLError(
+                    "max_length and max_age bound a history: name its table by history=TABLE")
             }
             return nil
         }

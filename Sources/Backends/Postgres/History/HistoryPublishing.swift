@@ -21,7 +21,9 @@ struct HistoryPublishing: Sendable {
     /// Channels in one order everywhere, so that two transactions never wait for each other.
     mutating func append(_ publications: [Publication]) {
         var calls: [String: [Publication]] = [:]
-        for publication in publications { calls[publication.channel, default: []].append(publication) }
+        for publication in publications {
+            calls[publication.channel, default: []].append(publication)
+        }
         waiting.append(
             calls.map { Call(channel: $0.key, publications: $0.value) }
                 .sorted { $0.channel.utf8.lexicographicallyPrecedes($1.channel.utf8) })
@@ -56,7 +58,9 @@ struct HistoryPublishing: Sendable {
     }
 
     /// The transaction has ended.
-    mutating func finish(_ rejection: Rejection?, into output: inout SessionOutput) throws(ProtocolError) {
+    mutating func finish(_ rejection: Rejection?, into output: inout SessionOutput)
+        throws(ProtocolError)
+    {
         isBusy = false
         let calls = current
         current = []

@@ -86,13 +86,17 @@ struct HistoryReading: Sendable {
             let first = max(oldest, channel.top - min(count, channel.top) + 1)
             return gap(.kept, .from(channel.position(first)))
         case .since:
-            let first = rows.first?.message.map { Cursor.from(channel.position($0.number, $0.time)) }
+            let first = rows.first?.message.map {
+                Cursor.from(channel.position($0.number, $0.time))
+            }
             return gap(.kept, first ?? channel.tail)
         }
     }
 
     private func backwards(_ position: Position?) -> Progress {
-        guard let channel = rows.first?.channel else { return gap(.kept, .after(.origin), isEnd: true) }
+        guard let channel = rows.first?.channel else {
+            return gap(.kept, .after(.origin), isEnd: true)
+        }
         if let epoch = position?.triple?.epoch, epoch != channel.epoch {
             return gap(.reset, .after(.origin), isEnd: true)
         }
@@ -115,7 +119,8 @@ struct HistoryReading: Sendable {
         case .kept(let hasAnchor):
             let messages = Array(rows.dropFirst(hasAnchor ? 1 : 0).prefix(page.count))
             let last = messages.last?.message
-            let next = last.map { Cursor.after(channel.position($0.number, $0.time)) } ?? page.cursor
+            let next =
+                last.map { Cursor.after(channel.position($0.number, $0.time)) } ?? page.cursor
             let end = min(page.end.map { $0.number } ?? channel.top, channel.top)
             return self.page(
                 messages, next: next, isEnd: (last?.number ?? channel.top) >= end)

@@ -28,7 +28,8 @@ enum BinaryValue {
         guard let column else { return nil }
         guard column.count == 8 else {
             throw ProtocolError(
-                reading: "Postgres row", expected: "eight bytes of a bigint", found: "\(column.count)")
+                reading: "Postgres row", expected: "eight bytes of a bigint",
+                found: "\(column.count)")
         }
         return Int(Int64(bitPattern: column.reduce(0) { $0 << 8 | UInt64($1) }))
     }

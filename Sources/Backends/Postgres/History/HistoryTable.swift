@@ -45,7 +45,9 @@ package struct HistoryTable: Hashable, Sendable {
     // MARK: Statements
 
     /// For `$1` a channel and `$2` an array of messages: their epoch, the number of the first, and the time of all.
-    var publish: String { "SELECT a, b, c FROM \(publishFunction)($1::text, $2::bytea[]) AS p(a, b, c)" }
+    var publish: String {
+        "SELECT a, b, c FROM \(publishFunction)($1::text, $2::bytea[]) AS p(a, b, c)"
+    }
 
     /// The columns of each row of a reading: of the channel its epoch, its newest number, that message's time, and its
     /// oldest number; of a message its number, its time and its content. A channel without messages has one row.

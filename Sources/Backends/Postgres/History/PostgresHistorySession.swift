@@ -323,7 +323,9 @@ struct PostgresHistorySession: Session {
         _ rows: [[[UInt8]?]], into output: inout SessionOutput
     ) throws(ProtocolError) {
         for columns in rows where columns.count == 2 {
-            guard let name = columns[0], let top = try BinaryValue.number(columns[1]) else { continue }
+            guard let name = columns[0], let top = try BinaryValue.number(columns[1]) else {
+                continue
+            }
             let bell = table.bell(of: String(decoding: name, as: UTF8.self))
             guard let known = topics[bell], known.top != top else { continue }
             topics[bell]?.top = top

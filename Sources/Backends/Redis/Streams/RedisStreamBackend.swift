@@ -42,7 +42,8 @@ package struct RedisStreamBackend: URLBackend {
 
     package func refusal(of topic: TopicName) -> String? {
         if topic.isPattern {
-            return "Redis Streams have no patterns: subscribe to channels by their names, or use redis://"
+            return
+                "Redis Streams have no patterns: subscribe to channels by their names, or use redis://"
         }
         return refusal(ofChannel: topic.bytes.count)
     }
@@ -51,7 +52,8 @@ package struct RedisStreamBackend: URLBackend {
         if let refusal = refusal(ofChannel: channel.utf8.count) { return refusal }
         let limit = options.maximumMessageSize
         guard payload.byteCount > limit else { return nil }
-        return "a message has at most \(limit) bytes (max_message_size; Redis itself takes 512 MiB),"
+        return
+            "a message has at most \(limit) bytes (max_message_size; Redis itself takes 512 MiB),"
             + " this one has \(payload.byteCount)"
     }
 

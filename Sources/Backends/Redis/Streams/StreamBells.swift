@@ -81,7 +81,9 @@ struct StreamBells: Sendable {
         guard !listening.isEmpty else { return nil }
         isWaiting = true
         let time = cannotWake ? min(block, StreamBells.shortBlock) : block
-        let head = ["XREAD", "COUNT", "1", "BLOCK", String(Int(time / .milliseconds(1))), "STREAMS"]
+        let head = [
+            "XREAD", "COUNT", "1", "BLOCK", String(Int(time / .milliseconds(1))), "STREAMS",
+        ]
         var words = head.map { Array($0.utf8) }
         words.reserveCapacity(head.count + 2 * listening.count)
         for key in listening.keys { words.append(key) }

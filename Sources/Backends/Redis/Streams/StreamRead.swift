@@ -117,7 +117,9 @@ struct StreamRead: Sendable {
 
     private mutating func receiveTime(_ reply: RESPValue) throws(ProtocolError) -> Progress {
         guard case .array(let parts) = reply, case .start(.since(let time)) = request.kind,
-            let seconds = parts.first?.plain.text.flatMap({ Int(String(decoding: $0, as: UTF8.self)) })
+            let seconds = parts.first?.plain.text.flatMap({
+                Int(String(decoding: $0, as: UTF8.self))
+            })
         else {
             throw ProtocolError(
                 reading: "Redis TIME", expected: "seconds", found: "a value of type \(reply.kind)")

@@ -3,7 +3,7 @@
 ///
 /// Matching takes time proportional to pattern × name at worst: it abandons a `*` when it reaches the next one,
 /// instead of trying all combinations.
-struct GlobPattern: Hashable, Sendable {
+package struct GlobPattern: Hashable, Sendable {
     private enum Element: Hashable {
         case byte(UInt8)
         case any
@@ -23,7 +23,7 @@ struct GlobPattern: Hashable, Sendable {
 
     private let elements: [Element]
 
-    init(_ pattern: String) {
+    package init(_ pattern: String) {
         var elements: [Element] = []
         var rest = Array(pattern.utf8)[...]
         while let byte = rest.popFirst() {
@@ -58,8 +58,11 @@ struct GlobPattern: Hashable, Sendable {
         return .oneOf(ranges, isNegated: isNegated)
     }
 
-    func matches(_ text: String) -> Bool {
-        let text = Array(text.utf8)
+    package func matches(_ text: String) -> Bool {
+        matches(Array(text.utf8))
+    }
+
+    package func matches(_ text: [UInt8]) -> Bool {
         var element = 0
         var position = 0
         /// The place to go on from when the last `*` has to take one byte more.
