@@ -3,8 +3,8 @@ internal import BroadcasterWire
 
 /// The place of a message in its channel's history, where the server keeps one.
 ///
-/// Its text is ASCII without blanks, at most 80 characters: good as the id of a server-sent event, in a URL's query, and as
-/// an argument. It holds across restarts of the program and of the server, as long as the server keeps the message. What
+/// Its text is ASCII without blanks, at most 80 characters, or over Kafka 21 and 16 for each partition: good as the id of a
+/// server-sent event, in a URL's query, and as an argument. It holds across restarts of the program and of the server, as long as the server keeps the message. What
 /// it means is the server's affair: compare positions, keep them, give them back; do not compute with them.
 public struct MessagePosition: Hashable, Sendable, LosslessStringConvertible {
     let position: Position

@@ -133,7 +133,7 @@ struct KafkaSession: Session {
                 output.append(.warned(words))
             }
             connections.failed(broker, words, at: now)
-            failures.append(words)
+            if phase == .reaching { failures.append(words) }
         }
         if phase == .reaching {
             return reachNext(at: now, into: &output)

@@ -76,7 +76,10 @@ extension KafkaSession {
         for lane in connections.follow(cluster) {
             guard let connection = connections.remove(lane) else { continue }
             output.finish(lane)
-            _ = drop(connection, "the broker has another address now", at: now, into: &output)
+            let words = "the broker has another address now"
+            if drop(connection, words, at: now, into: &output) == .ended {
+                return end(Rejection(kind: .temporary, message: words), into: &output)
+            }
         }
         watches.follow(cluster, into: &output)
         if phase == .greeting { greet(lane, at: now, into: &output) }
