@@ -1,7 +1,8 @@
-@testable import BroadcasterMultiplexing
 import BroadcasterTestSupport
 import BroadcasterWire
 import Testing
+
+@testable import BroadcasterMultiplexing
 
 /// Subscribers with cursors against a model of a server: whatever comes between, each sees every message once and in order,
 /// or a gap in its place.
