@@ -64,4 +64,39 @@ struct PythonTests {
         }
         #expect(await python.remainingLines() == ["chat room 'grüße'", "chat room \"a'b\""])
     }
+
+    // MARK: Streams
+
+    @Test func whatPythonAddsToAStreamIsReceived() async throws {
+        let server = try await RedisServer()
+        try await withBroadcast(server.streamURL) { broadcast in
+            let subscription = try await broadcast.subscribe(to: "chat room")
+            let python = try ServerProcess([
+                Programs.python, "-c", Self.publisher, server.streamURL,
+            ])
+            _ = await python.remainingLines()
+            var seen: [String] = []
+            for try await message in subscription {
+                seen.append(message.text)
+                if seen.count == 3 { break }
+            }
+            #expect(seen == ["plain", "ünïcödé 🎉", "line\nline"])
+            let page = try await broadcast.history(of: "chat room")
+            #expect(page.messages.map(\.text) == seen)
+        }
+    }
+
+    /// Python's backend fails in its own way after its last `unsubscribe`: what it says then does not count.
+    @Test func pythonReadsTheStream() async throws {
+        let server = try await RedisServer()
+        let python = try ServerProcess([Programs.python, "-c", Self.subscriber, server.streamURL])
+        let greeting = await python.line(containing: "")
+        try #require(greeting == "ready")
+        try await withBroadcast(server.streamURL) { broadcast in
+            try await broadcast.publish("grüße", to: "chat room")
+            try await broadcast.publish(contentsOf: ["a'b"], to: "chat room")
+        }
+        #expect(await python.line(containing: "chat room") == "chat room 'grüße'")
+        #expect(await python.line(containing: "chat room") == "chat room \"a'b\"")
+    }
 }

@@ -9,6 +9,7 @@ import Testing
 @Suite struct CursorTableTests {
     /// A channel's history on a server that answers when it is told to.
     private struct Server {
+        private static let origin = Origin(channel: "c")
         var messages: [Int] = []
         /// The number of the first that is kept.
         var first = 1
@@ -55,7 +56,7 @@ import Testing
             for number in numbers {
                 _ = collector.add(
                     .text("\(number)"), position: Position(0, UInt64(number)),
-                    topic: request.channel.id, origin: Origin(channel: "c"))
+                    topic: request.channel.id, origin: Server.origin)
             }
             let next = numbers.last.map { Cursor.after(Position(0, UInt64($0))) } ?? wanted.cursor
             return HistoryPage(
@@ -160,9 +161,18 @@ import Testing
         isConnected: Bool, seed: UInt64
     ) {
         if !isConnected { _ = table.confirmed(topic.id, at: server.tail) }
+        settle(&server, &table, &readers, seed: seed)
+        // Everybody has begun by now.
         server.publish()
         table.rang(topic.id)
-        for _ in 0..<5000 {
+        settle(&server, &table, &readers, seed: seed)
+        for reader in readers { #expect(reader.last == server.last, "seed \(seed)") }
+    }
+
+    private func settle(
+        _ server: inout Server, _ table: inout CursorTable, _ readers: inout [Reader], seed: UInt64
+    ) {
+        for _ in 0..<2000 {
             server.requests += table.takeRequests()
             if let page = server.answer() { carryOut(table.answered(page).handOuts, &table) }
             for index in readers.indices {
@@ -171,7 +181,6 @@ import Testing
                 if wasStarved { table.roomMade(readers[index].id) }
             }
         }
-        for reader in readers { #expect(reader.last == server.last, "seed \(seed)") }
     }
 
     /// The number of a topic that was refused is another's next.

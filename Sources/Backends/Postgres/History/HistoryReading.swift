@@ -172,7 +172,7 @@ struct HistoryReading: Sendable {
 
 extension Position {
     /// The message's number in its channel; 0 before all.
-    fileprivate var number: Int { Int(clamping: triple?.major ?? 0) }
+    var number: Int { min(Int(clamping: triple?.major ?? 0), HistoryRow.largestNumber) }
 }
 
 /// The state of a cursor, from the first message that is at it or behind it.
@@ -187,7 +187,7 @@ enum HistoryVerdict: Hashable, Sendable {
         _ channel: HistoryRow.Channel
     ) {
         let place = cursor.position
-        let (number, time) = (Int(clamping: place.triple?.major ?? 0), place.triple?.minor ?? 0)
+        let (number, time) = (place.number, place.triple?.minor ?? 0)
         let next = cursor.isInclusive ? number : number + 1
         let oldest = channel.oldest ?? channel.top + 1
         if number > 0, let first, first.number == number {

@@ -57,6 +57,14 @@ struct HistoryRow: Sendable {
         var start: Cursor { oldest.map { .from(position($0)) } ?? tail }
     }
 
+    /// One less than would do, so that there is a next one to each.
+    static let largestNumber = Int.max - 1
+
+    /// A number that a server of ours could have given.
+    private static func number(_ number: Int) -> Int {
+        min(max(number, 0), largestNumber)
+    }
+
     let channel: Channel
     /// nil in the one row of a channel without messages to show.
     let message: (number: Int, time: Int, payload: [UInt8])?
@@ -71,9 +79,9 @@ struct HistoryRow: Sendable {
                 found: "\(columns.count)")
         }
         channel = Channel(
-            epoch: UInt64(bitPattern: Int64(epoch)), top: top, topTime: time,
-            oldest: try BinaryValue.number(columns[3]))
-        if let number = try BinaryValue.number(columns[4]),
+            epoch: UInt64(bitPattern: Int64(epoch)), top: HistoryRow.number(top), topTime: time,
+            oldest: try BinaryValue.number(columns[3]).map(HistoryRow.number))
+        if let number = try BinaryValue.number(columns[4]).map(HistoryRow.number),
             let time = try BinaryValue.number(columns[5])
         {
             message = (number, time, columns[6] ?? [])

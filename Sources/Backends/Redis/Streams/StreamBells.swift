@@ -27,6 +27,8 @@ struct StreamBells: Sendable {
     /// The time that XREAD takes the server for each stream, each time it is woken (Redis 7.0: 1 µs); the pause after it keeps
     /// this below a tenth of its time.
     private static let pausePerStream: Duration = .microseconds(10)
+    /// A pause that is not worth a timer.
+    private static let shortPause: Duration = .milliseconds(1)
     /// The longest wait where XREAD cannot be woken for a new stream.
     private static let shortBlock: Duration = .milliseconds(250)
 
@@ -95,7 +97,8 @@ struct StreamBells: Sendable {
     mutating func rang(_ reply: RESPValue, at now: Instant) throws(ProtocolError) -> [Int] {
         isWaiting = false
         // With all bells muted, the next call comes with the first that is listened to again.
-        nextCall = now + StreamBells.pausePerStream * bells.count
+        let pause = StreamBells.pausePerStream * bells.count
+        nextCall = pause > StreamBells.shortPause ? now + pause : now
         var rung: [Int] = []
         for key in try StreamBells.keys(in: reply) {
             guard let topic = bells[key]?.topic else { continue }

@@ -20,6 +20,8 @@ struct StreamConnection: Sendable {
         self.handshake = handshake
         let length = max(options.maximumMessageSize, 1 << 20)
         var limits = RESPDecoder.Limits(stringLength: length)
+        // A thousand entries with many fields, or a bell for each of a hundred thousand streams.
+        limits.elements = 1 << 21
         limits.valueSize = max(limits.valueSize, StreamConnection.pageLimit)
         decoder = RESPDecoder(limits: limits)
         heartbeat = Heartbeat(interval: options.pingInterval)

@@ -57,7 +57,7 @@ struct StreamPublisher: Sendable {
         if let last = trimmed[channel], now - last < StreamPublisher.trimInterval { return nil }
         if trimmed.count >= StreamPublisher.trimmedLimit { trimmed = [:] }
         trimmed[channel] = now
-        let oldest = Int(time) - Int(age / .milliseconds(1))
+        let oldest = Int(clamping: time) - Int(age / .milliseconds(1))
         return ["XTRIM", StreamRead.key, "MINID", "~", String(max(oldest, 0))]
     }
 }

@@ -115,16 +115,21 @@ struct StreamRead: Sendable {
         if case .information = step { true } else { false }
     }
 
+    /// Seconds, as of a date or between two: more than there ever are.
+    private static let longestTime = 1 << 40
+
     private mutating func receiveTime(_ reply: RESPValue) throws(ProtocolError) -> Progress {
         guard case .array(let parts) = reply, case .start(.since(let time)) = request.kind,
             let seconds = parts.first?.plain.text.flatMap({
                 Int(String(decoding: $0, as: UTF8.self))
-            })
+            }), (0...StreamRead.longestTime).contains(seconds)
         else {
             throw ProtocolError(
                 reading: "Redis TIME", expected: "seconds", found: "a value of type \(reply.kind)")
         }
-        let begin = max(seconds * 1000 - Int(time / .milliseconds(1)), 0)
+        let back = min(Int(time.components.seconds), StreamRead.longestTime)
+        let rest = Int(time.components.attoseconds / 1_000_000_000_000_000)
+        let begin = max((seconds - back) * 1000 - rest, 0)
         step = .entries
         return .send([["XRANGE", StreamRead.key, String(begin), "+", "COUNT", "1"]])
     }
