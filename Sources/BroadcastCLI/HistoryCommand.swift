@@ -39,11 +39,8 @@ struct HistoryCommand {
     func run() async throws {
         let broadcast = try arguments.broadcast()
         let work = Task {
-            guard broadcast.keepsHistory else {
-                // Asked before anything is connected.
-                return try await broadcast.history(of: channel, part, limit: limit)
-            }
-            try await broadcast.connect()
+            // Without a history the next call says so, and needs no server for that.
+            if broadcast.keepsHistory { try await broadcast.connect() }
             return try await broadcast.history(of: channel, part, limit: limit)
         }
         Interruption.handle { work.cancel() }

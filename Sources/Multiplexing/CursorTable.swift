@@ -140,14 +140,9 @@ struct CursorTable: Sendable {
         return outcome
     }
 
-    /// The server has forgotten the topic.
+    /// The server has forgotten the topic, or refused it: its number may be another's next.
     mutating func unsubscribed(_ topic: Int) {
         if channels[topic]?.channel.isEmpty == true { channels[topic] = nil }
-    }
-
-    /// The server refuses the topic, whose number may be another's next.
-    mutating func refused(_ topic: Int) {
-        unsubscribed(topic)
     }
 
     mutating func disconnected() {

@@ -292,7 +292,7 @@ package final class Hub: Sendable {
 
     package func refused(_ topic: Int, _ rejection: Rejection) {
         let outcomes = state.withLock { state in
-            defer { if keepsHistory { state.cursors.refused(topic) } }
+            defer { if keepsHistory { state.cursors.unsubscribed(topic) } }
             return state.taking(state.table.refused(topic, rejection))
         }
         for (outcome, waiter) in outcomes {

@@ -112,7 +112,11 @@ struct PostgresSession: Session {
         if lane == .main { heartbeat.heard() }
         let received = buffer.bytes
         if lane == .main { takeNotifications(&buffer, into: &output) }
-        while phase != .closing, let message = try next(in: received, &buffer, on: lane) {
+        while phase != .closing,
+            let message = try ServerMessage.next(
+                in: received, &buffer,
+                isFirst: lane == .main ? handshake.isUnanswered : probe.isUnanswered)
+        {
             if lane == .main {
                 try receive(message, at: now, into: &output)
                 takeNotifications(&buffer, into: &output)
@@ -121,27 +125,6 @@ struct PostgresSession: Session {
             }
         }
         if phase == .closing { buffer.consume(upTo: buffer.bytes.count) }
-    }
-
-    /// Takes the next whole message out of the buffer.
-    private func next(
-        in received: [UInt8], _ buffer: inout ReceiveBuffer, on lane: Lane
-    ) throws(ProtocolError) -> ServerMessage? {
-        if lane == .main ? handshake.isUnanswered : probe.isUnanswered {
-            switch PostgresFrame.plainError(in: received.span, at: buffer.start) {
-            case .none: break
-            case .incomplete: return nil
-            case .text(let range, let end):
-                buffer.consume(upTo: end)
-                let text = String(decoding: received[range], as: UTF8.self)
-                return .errorResponse(ServerError(beforeProtocol: text))
-            }
-        }
-        guard let frame = try PostgresFrame.next(in: received.span, at: buffer.start) else {
-            return nil
-        }
-        buffer.consume(upTo: frame.body.upperBound)
-        return try ServerMessage(type: frame.type, body: received[frame.body])
     }
 
     mutating func wrote(on lane: Lane, at now: Instant) {

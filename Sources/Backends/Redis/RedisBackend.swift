@@ -34,8 +34,8 @@ package struct RedisBackend: URLBackend {
 
     package func refusal(of topic: TopicName) -> String? {
         switch topic {
-        case .channel(let name): refusal(ofChannel: name.utf8.count)
-        case .binaryChannel(let name): refusal(ofChannel: name.count)
+        case .channel(let name): RedisRefusal.ofChannel(name.utf8.count, options)
+        case .binaryChannel(let name): RedisRefusal.ofChannel(name.count, options)
         case .pattern(let pattern) where pattern.utf8.count > RedisBackend.longestPattern:
             "a pattern has at most \(RedisBackend.longestPattern) bytes,"
                 + " this one has \(pattern.utf8.count)"
@@ -44,18 +44,6 @@ package struct RedisBackend: URLBackend {
     }
 
     package func refusal(ofPublishing payload: Payload, to channel: String) -> String? {
-        if let refusal = refusal(ofChannel: channel.utf8.count) { return refusal }
-        let limit = options.maximumMessageSize
-        guard payload.byteCount > limit else { return nil }
-        return
-            "a message has at most \(limit) bytes (max_message_size; Redis itself takes 512 MiB),"
-            + " this one has \(payload.byteCount)"
-    }
-
-    /// Redis would take an empty name; nobody means one.
-    private func refusal(ofChannel length: Int) -> String? {
-        if length == 0 { return "the channel's name is empty" }
-        guard length > options.maximumMessageSize else { return nil }
-        return "the channel's name has \(length) bytes"
+        RedisRefusal.ofPublishing(payload, to: channel, options)
     }
 }

@@ -157,31 +157,13 @@ struct PostgresHistorySession: Session {
     ) throws(ProtocolError) {
         heartbeat.heard()
         let received = buffer.bytes
-        while phase != .closing, let message = try next(in: received, &buffer) {
+        while phase != .closing,
+            let message = try ServerMessage.next(
+                in: received, &buffer, isFirst: handshake.isUnanswered, limit: frameLimit)
+        {
             try receive(message, at: now, into: &output)
         }
         if phase == .closing { buffer.consume(upTo: buffer.bytes.count) }
-    }
-
-    private func next(
-        in received: [UInt8], _ buffer: inout ReceiveBuffer
-    ) throws(ProtocolError) -> ServerMessage? {
-        if handshake.isUnanswered {
-            switch PostgresFrame.plainError(in: received.span, at: buffer.start) {
-            case .none: break
-            case .incomplete: return nil
-            case .text(let range, let end):
-                buffer.consume(upTo: end)
-                let text = String(decoding: received[range], as: UTF8.self)
-                return .errorResponse(ServerError(beforeProtocol: text))
-            }
-        }
-        guard
-            let frame = try PostgresFrame.next(
-                in: received.span, at: buffer.start, limit: frameLimit)
-        else { return nil }
-        buffer.consume(upTo: frame.body.upperBound)
-        return try ServerMessage(type: frame.type, body: received[frame.body])
     }
 
     private mutating func receive(

@@ -45,22 +45,11 @@ package struct RedisStreamBackend: URLBackend {
             return
                 "Redis Streams have no patterns: subscribe to channels by their names, or use redis://"
         }
-        return refusal(ofChannel: topic.bytes.count)
+        return RedisRefusal.ofChannel(topic.bytes.count, options)
     }
 
     package func refusal(ofPublishing payload: Payload, to channel: String) -> String? {
-        if let refusal = refusal(ofChannel: channel.utf8.count) { return refusal }
-        let limit = options.maximumMessageSize
-        guard payload.byteCount > limit else { return nil }
-        return
-            "a message has at most \(limit) bytes (max_message_size; Redis itself takes 512 MiB),"
-            + " this one has \(payload.byteCount)"
-    }
-
-    private func refusal(ofChannel length: Int) -> String? {
-        if length == 0 { return "the channel's name is empty" }
-        guard length > options.maximumMessageSize else { return nil }
-        return "the channel's name has \(length) bytes"
+        RedisRefusal.ofPublishing(payload, to: channel, options)
     }
 
     package func refusal(of position: Position) -> String? {
