@@ -1,0 +1,62 @@
+import Broadcaster
+import Testing
+
+/// A publisher that never stops and a subscriber that reads all, while the server dies again and again.
+struct HistoryLoad {
+    let broadcast: Broadcast
+    /// A server that is coming back may refuse for a moment.
+    let isRefusedAtTimes: Bool
+
+    /// Expects that what was accepted is read once and in order, and no gap is told.
+    ///
+    /// - Parameter crash: ends the server and starts it again.
+    func losesNothing(crashes: Int, crash: () async throws -> Void) async throws {
+        let subscription = try await broadcast.subscribe(to: "c")
+        let publisher = Task { try await publish() }
+        let reader = Task { try await read(subscription) }
+        for _ in 0..<crashes {
+            let before = broadcast.statistics.received
+            while broadcast.statistics.received < before + 200 { await Task.yield() }
+            try await crash()
+        }
+        publisher.cancel()
+        let accepted = try await publisher.value
+        try await broadcast.publish("end", to: "c", retry: .atLeastOnce)
+        let received = try await reader.value
+        #expect(zip(received, received.dropFirst()).allSatisfy { $0 < $1 })
+        #expect(Set(accepted).isSubset(of: received))
+    }
+
+    /// The numbers that were accepted.
+    private func publish() async throws -> [Int] {
+        var number = 0
+        var accepted: [Int] = []
+        while !Task.isCancelled {
+            do throws(BroadcastError) {
+                try await broadcast.publish("\(number)", to: "c")
+                accepted.append(number)
+            } catch {
+                switch error {
+                case .outcomeUnknown, .disconnected, .cancelled: break
+                case .temporarilyRefused where isRefusedAtTimes: break
+                default: throw error
+                }
+            }
+            number += 1
+        }
+        return accepted
+    }
+
+    private func read(_ subscription: Subscription) async throws -> [Int] {
+        var numbers: [Int] = []
+        for try await event in subscription.events {
+            switch event {
+            case .gap(let gap): Issue.record("a gap: \(gap)")
+            case .message(let message):
+                if message.text == "end" { return numbers }
+                numbers.append(Int(message.text) ?? -1)
+            }
+        }
+        return numbers
+    }
+}
