@@ -31,10 +31,20 @@ enum Console {
 
     /// Ends the command, since its output is lost: the status tells that, and standard error why.
     private static func giveUp(_ descriptor: Int32, _ code: Int32) -> Never {
+        if code == EPIPE { takeBrokenPipe() }
         // The reader has gone, as head(1) does: usual, and without words.
         if descriptor == STDOUT_FILENO, code != EPIPE {
             error("broadcast: \(SocketError("write", "standard output", code: code))")
         }
         exit(Failure.Status.other.rawValue)
+    }
+
+    /// Lets SIGPIPE end the program, unless it is ignored. Threads of the pool that were made by the event loop's block all
+    /// signals, as that does: there the signal of the write is still waiting.
+    private static func takeBrokenPipe() {
+        var signals = sigset_t()
+        unsafe sigemptyset(&signals)
+        unsafe sigaddset(&signals, SIGPIPE)
+        unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 }

@@ -5,19 +5,20 @@ internal import BroadcasterWire
 public struct PublishReceipt: Hashable, Sendable {
     /// The number of the server's clients that received it, where the server says so. All subscribers of one `Broadcast` are
     /// one client.
-    public let receivers: Int?
+    public var receivers: Int? { receipt.receivers }
     /// The message's place in its channel's history, where the server keeps one.
-    public let position: MessagePosition?
+    public var position: MessagePosition? { receipt.position.map { MessagePosition($0) } }
+
+    /// The core's, which is small where there is no position.
+    private let receipt: Receipt
 
     /// An answer of the caller's invention, for tests.
     public init(receivers: Int? = nil, position: MessagePosition? = nil) {
-        self.receivers = receivers
-        self.position = position
+        receipt = Receipt(receivers: receivers, position: position?.position)
     }
 
     init(_ receipt: Receipt) {
-        receivers = receipt.receivers
-        position = receipt.position.map { MessagePosition($0) }
+        self.receipt = receipt
     }
 }
 

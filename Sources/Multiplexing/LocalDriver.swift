@@ -11,7 +11,8 @@ package final class LocalDriver: Driver {
         var output = SessionOutput()
         var published = 0
         var identity: ServerIdentity?
-        var isOpen: Bool { identity != nil }
+        /// Stored, since each message asks: a look at the identity would copy it.
+        var isOpen = false
     }
 
     package let hub: Hub
@@ -30,7 +31,9 @@ package final class LocalDriver: Driver {
         var state = State(session: session)
         // Open from the beginning: there is nothing to wait for.
         state.session.opened(.main, to: LocalDriver.peer, at: clock(), into: &state.output)
-        for case .ready(let identity) in state.output.takeEvents() { state.identity = identity }
+        for case .ready(let identity) in state.output.takeEvents() {
+            (state.identity, state.isOpen) = (identity, true)
+        }
         self.state = Mutex(state)
         hub.open { [weak self] in self?.reconcile() }
         hub.connected()
@@ -141,7 +144,7 @@ package final class LocalDriver: Driver {
     }
 
     package func stop() async {
-        state.withLock { $0.identity = nil }
+        state.withLock { ($0.identity, $0.isOpen) = (nil, false) }
         hub.close()
         observers.status(.closed(.closed))
     }

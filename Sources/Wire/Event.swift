@@ -1,7 +1,8 @@
 /// A report of a session to the core. They come in the order in which things happened.
 package enum Event: Sendable {
-    /// The handshake is over; commands may come.
-    case ready(ServerIdentity)
+    /// The handshake is over; commands may come. Apart, as are pages: an event that has room for one takes
+    /// longer to move, also for each message.
+    indirect case ready(ServerIdentity)
     /// The server refuses this client, or does so for now. The core closes the connections.
     case rejected(Rejection)
     /// The server is not the one to talk to: these are, in the order to try. The core closes the connections, and begins
@@ -20,7 +21,7 @@ package enum Event: Sendable {
     case postponed(topics: [Int])
     case messages(MessageBlock)
     /// The answer to a request to read.
-    case page(HistoryPage)
+    indirect case page(HistoryPage)
     case pageRefused(ticket: UInt64, Rejection)
     /// There may be messages in this topic's history behind those that were read. Promises nothing: the core reads.
     case rang(topic: Int)
