@@ -16,7 +16,7 @@ struct ConformanceTests {
     }()
 
     private func checkAll(_ url: String) async throws {
-        try await Conformance.checkAll { try Broadcast(url, options: Self.options) }
+        try await Conformance.checkAll { try Broadcast(url.patient, options: Self.options) }
     }
 
     @Test func memory() async throws {

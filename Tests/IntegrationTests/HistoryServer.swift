@@ -25,14 +25,14 @@ enum HistoryServer: CaseIterable, CustomTestStringConvertible {
             guard Programs.areAvailable(Programs.postgres) else { return }
             let server = try await PostgresServer()
             let url = server.historyURL + "&max_length=100000"
-            try await Broadcast(url).migrate()
+            try await Broadcast(url.patient).migrate()
             try await run(url, body)
             withExtendedLifetime(server) {}
         }
     }
 
     private func run(_ url: String, _ body: (Broadcast) async throws -> Void) async throws {
-        let broadcast = try Broadcast(url)
+        let broadcast = try Broadcast(url.patient)
         try await broadcast.connect()
         try await body(broadcast)
         await broadcast.disconnect()

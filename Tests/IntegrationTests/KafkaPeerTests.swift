@@ -41,7 +41,7 @@ struct KafkaPeerTests {
 
     @Test func whatPythonPublishesIsReceived() async throws {
         let server = try await KafkaPeerTests.tansu.value
-        try await withBroadcast(server.url) { broadcast in
+        try await withBroadcast(server.url.patient) { broadcast in
             let subscription = try await broadcast.subscribe(to: "from-python")
             let python = try ServerProcess([Programs.python, "-c", Self.publisher, server.url])
             let complaints = await python.remainingLines()
@@ -61,7 +61,7 @@ struct KafkaPeerTests {
         let python = try ServerProcess(
             [Programs.python, "-c", Self.subscriber, server.url], mergesErrors: false)
         try #require(await python.line(containing: "ready") != nil)
-        try await withBroadcast(server.url) { broadcast in
+        try await withBroadcast(server.url.patient) { broadcast in
             let trying = Task {
                 while !Task.isCancelled { try await broadcast.publish("try", to: "to-python") }
             }
@@ -88,7 +88,7 @@ struct KafkaPeerTests {
     @Test(arguments: ["none", "gzip", "snappy", "lz4"])
     func compressedBatchesAreRead(codec: String) async throws {
         let server = try await KafkaPeerTests.tansu.value
-        try await withBroadcast(server.url) { broadcast in
+        try await withBroadcast(server.url.patient) { broadcast in
             let subscription = try await broadcast.subscribe(to: "codec-\(codec)")
             let python = try ServerProcess(
                 [Programs.python, "-c", Self.compressor, "127.0.0.1:\(server.port)", codec])

@@ -38,7 +38,7 @@ struct KafkaTests {
     /// Nothing that is published after `subscribe` has returned is missed, also on a topic that it has just made.
     @Test(arguments: Broker.allCases)
     func whatIsPublishedIsHeardInOrder(broker: Broker) async throws {
-        try await withBroadcast(try await broker.url) { broadcast in
+        try await withBroadcast(try await broker.url.patient) { broadcast in
             let subscription = try await broadcast.subscribe(to: "order")
             let sent = (0..<500).map { "message \($0)" }
             try await broadcast.publish(contentsOf: sent.prefix(300), to: "order")
@@ -49,7 +49,7 @@ struct KafkaTests {
 
     @Test(arguments: Broker.allCases)
     func bytesArriveAsTheyWere(broker: Broker) async throws {
-        try await withBroadcast(try await broker.url) { broadcast in
+        try await withBroadcast(try await broker.url.patient) { broadcast in
             let subscription = try await broadcast.subscribe(to: "bytes")
             let payloads: [[UInt8]] = [
                 [], [0], Array(0...255), Array(repeating: 7, count: 300_000),
@@ -62,7 +62,7 @@ struct KafkaTests {
 
     @Test(arguments: Broker.allCases)
     func historyBeginsWhereItIsAskedTo(broker: Broker) async throws {
-        try await withBroadcast(try await broker.url) { broadcast in
+        try await withBroadcast(try await broker.url.patient) { broadcast in
             try await broadcast.publish(contentsOf: ["1", "2", "3"], to: "history")
             try await broadcast.publish(contentsOf: ["4", "5"], to: "history")
             let last = try await broadcast.subscribe(to: "history", history: .last(2))
@@ -83,7 +83,7 @@ struct KafkaTests {
 
     @Test(arguments: Broker.allCases)
     func pagesGoBackwardsAndForwards(broker: Broker) async throws {
-        try await withBroadcast(try await broker.url) { broadcast in
+        try await withBroadcast(try await broker.url.patient) { broadcast in
             for number in 1...7 { try await broadcast.publish("\(number)", to: "pages") }
             let newest = try await broadcast.history(of: "pages", .newest, limit: 3)
             #expect(newest.messages.map(\.text) == ["5", "6", "7"])
@@ -99,7 +99,7 @@ struct KafkaTests {
     }
 
     @Test func namesAreThoseOfTopics() async throws {
-        try await withBroadcast(try await Broker.tansu.url) { broadcast in
+        try await withBroadcast(try await Broker.tansu.url.patient) { broadcast in
             for name in ["two words", "ünïcödé", "..", "a/b", String(repeating: "x", count: 250)] {
                 await #expect(throws: BroadcastError.self) {
                     try await broadcast.publish("x", to: name)
@@ -115,7 +115,7 @@ struct KafkaTests {
     @Test func aLeaderThatMovesLosesNothing() async throws {
         let mock = try await KafkaTests.mock.value
         await mock.tell("create moves 1 3")
-        let subscriber = try Broadcast(mock.url)
+        let subscriber = try Broadcast(mock.url.patient)
         let publisher = try Broadcast(mock.url + "?publish_timeout=30s")
         try await subscriber.connect()
         try await publisher.connect()
@@ -143,7 +143,7 @@ struct KafkaTests {
     func anErrorThatPassesIsNoLoss(code: String) async throws {
         let mock = try await KafkaTests.mock.value
         await mock.tell("create errors\(code) 1 3")
-        try await withBroadcast(mock.url) { broadcast in
+        try await withBroadcast(mock.url.patient) { broadcast in
             let subscription = try await broadcast.subscribe(to: "errors\(code)")
             try await broadcast.publish("1", to: "errors\(code)")
             await mock.tell("errors 0 \(code)")
@@ -174,7 +174,7 @@ struct KafkaTests {
     func aRefusalIsToldInWords(code: String, words: String) async throws {
         let mock = try await KafkaTests.mock.value
         await mock.tell("create refusals\(code) 1 3")
-        try await withBroadcast(mock.url) { broadcast in
+        try await withBroadcast(mock.url.patient) { broadcast in
             await mock.tell("errors 0 \(code)")
             await #expect {
                 try await broadcast.publish("x", to: "refusals\(code)")
@@ -187,7 +187,7 @@ struct KafkaTests {
     @Test func whatIsTrimmedIsAGapWithItsNumber() async throws {
         let mock = try await KafkaTests.mock.value
         await mock.tell("create trimmed 1 3")
-        try await withBroadcast(mock.url) { broadcast in
+        try await withBroadcast(mock.url.patient) { broadcast in
             for number in 0..<10 { try await broadcast.publish("\(number)", to: "trimmed") }
             let first = try await broadcast.history(of: "trimmed", .oldest, limit: 1)
             let place = try #require(first.messages.first?.position)
@@ -213,7 +213,7 @@ struct KafkaTests {
         for line in ["version 1 4 6", "version 3 0 5", "version 2 0 2", "version 22 -1 -1"] {
             await mock.tell(line)
         }
-        try await withBroadcast(mock.url) { broadcast in
+        try await withBroadcast(mock.url.patient) { broadcast in
             let subscription = try await broadcast.subscribe(to: "old")
             try await broadcast.publish("x", to: "old")
             #expect(try await texts(subscription, count: 1) == ["x"])
@@ -223,7 +223,7 @@ struct KafkaTests {
     @Test func addressesThatCannotBeReachedAreNamed() async throws {
         let nowhere = try FreePort.find()
         let server = try await TansuServer(advertised: nowhere)
-        let broadcast = try Broadcast(server.url)
+        let broadcast = try Broadcast(server.url.patient)
         await #expect {
             try await broadcast.connect()
         } throws: { error in
@@ -234,7 +234,7 @@ struct KafkaTests {
     /// Tansu keeps all in memory: the topic begins anew, which is a gap, and what comes then is heard.
     @Test func aBrokerThatLosesItsMemoryIsOneGap() async throws {
         let server = try await TansuServer()
-        let broadcast = try Broadcast(server.url)
+        let broadcast = try Broadcast(server.url.patient)
         try await broadcast.connect()
         let subscription = try await broadcast.subscribe(to: "room")
         var events = subscription.events.makeAsyncIterator()

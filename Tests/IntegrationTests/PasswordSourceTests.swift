@@ -43,7 +43,7 @@ struct PasswordSourceTests {
         let server = try await PostgresServer()
         let vault = Vault("secret")
         let url = "postgres://scram:old@127.0.0.1:\(server.port)/postgres?application_name=victim"
-        let broadcast = try Broadcast(url, options: options(vault))
+        let broadcast = try Broadcast(url.patient, options: options(vault))
         try await broadcast.connect()
         var sight = Sight(try await broadcast.subscribe(to: "c"))
         try await server.sql("ALTER ROLE scram PASSWORD 'token-two'")
@@ -61,7 +61,7 @@ struct PasswordSourceTests {
     func overRedisTooAndTheTraceShowsNone() async throws {
         let server = try await RedisServer(["--requirepass", "word-one"])
         let vault = Vault("word-one")
-        let broadcast = try Broadcast(server.url, options: options(vault))
+        let broadcast = try Broadcast(server.url.patient, options: options(vault))
         try await broadcast.connect()
         var sight = Sight(try await broadcast.subscribe(to: "c"))
         _ = try await server.command(

@@ -18,7 +18,7 @@ struct PostgresFaultTests {
         options.connectTimeout = .seconds(60)
         options.publishTimeout = .seconds(60)
         options.subscribeTimeout = .seconds(60)
-        let broadcast = try Broadcast(url, options: options)
+        let broadcast = try Broadcast(url.patient, options: options)
         try await broadcast.connect()
         return broadcast
     }
@@ -33,7 +33,7 @@ struct PostgresFaultTests {
         ).first
         let process = try #require(pid.flatMap { Int32($0) })
         // The one process that serves the client.
-        kill(process, SIGSTOP)
+        await send(SIGSTOP, to: process)
         let error = await #expect(throws: BroadcastError.self) {
             try await broadcast.publish("x", to: "other")
         }

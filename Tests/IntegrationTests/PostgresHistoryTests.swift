@@ -16,7 +16,7 @@ struct PostgresHistoryTests {
         limits.connectTimeout = .seconds(60)
         limits.publishTimeout = .seconds(60)
         limits.subscribeTimeout = .seconds(60)
-        let broadcast = try Broadcast(server.historyURL + options, options: limits)
+        let broadcast = try Broadcast((server.historyURL + options).patient, options: limits)
         try await broadcast.migrate()
         try await broadcast.connect()
         try await body(server, broadcast)
@@ -37,7 +37,7 @@ struct PostgresHistoryTests {
 
     @Test func withoutTablesTheAdviceIsToMakeThem() async throws {
         let server = try await PostgresServer()
-        let broadcast = try Broadcast(server.historyURL)
+        let broadcast = try Broadcast(server.historyURL.patient)
         try await broadcast.connect()
         for call in [
             { _ = try await broadcast.subscribe(to: "c") },

@@ -14,7 +14,7 @@ struct PostgresListenFaultTests {
         options.connectTimeout = .seconds(60)
         options.publishTimeout = .seconds(60)
         options.subscribeTimeout = .seconds(60)
-        let broadcast = try Broadcast(url, options: options)
+        let broadcast = try Broadcast(url.patient, options: options)
         try await broadcast.connect()
         return broadcast
     }

@@ -162,7 +162,7 @@ struct PostgresSecurityTests {
         }
         let url = "postgres://u:secret@localhost:\(server.port)/d?\(query)&\(Self.patience)"
         let error = await #expect(throws: BroadcastError.self) {
-            try await withBroadcast(url) { _ in }
+            try await withBroadcast(url.patient) { _ in }
         }
         #expect(error?.description.contains(says) == true, "\(String(describing: error))")
     }
@@ -175,7 +175,7 @@ struct PostgresSecurityTests {
         }
         let url = "postgres://u@localhost:\(server.port)/d?sslmode=require&\(Self.patience)"
         let error = await #expect(throws: BroadcastError.self) {
-            try await withBroadcast(url) { _ in }
+            try await withBroadcast(url.patient) { _ in }
         }
         #expect(error == .insecure("the server does not speak TLS"))
     }

@@ -14,7 +14,7 @@ struct PostgresTests {
         options.connectTimeout = .seconds(60)
         options.publishTimeout = .seconds(60)
         options.subscribeTimeout = .seconds(60)
-        let broadcast = try Broadcast(url, options: options)
+        let broadcast = try Broadcast(url.patient, options: options)
         try await broadcast.connect()
         return broadcast
     }
@@ -54,7 +54,7 @@ struct PostgresTests {
         ]
         for url in refused {
             let error = await #expect(throws: BroadcastError.self) {
-                try await Broadcast(url).connect()
+                try await Broadcast(url.patient).connect()
             }
             guard case .authenticationFailed(let text)? = error else {
                 Issue.record("\(String(describing: error))")
@@ -63,7 +63,8 @@ struct PostgresTests {
             #expect(!text.contains("wrong"))
         }
         await #expect(throws: BroadcastError.self) {
-            try await Broadcast("postgres://scram:secret@127.0.0.1:\(server.port)/nodb").connect()
+            try await Broadcast("postgres://scram:secret@127.0.0.1:\(server.port)/nodb".patient)
+                .connect()
         }
         let socket = try await connected(
             "postgres:///postgres?host=\(server.folder)&port=\(server.port)&user=admin")
@@ -285,7 +286,7 @@ struct PostgresTests {
         try await standby.becomeStandby()
         try await standby.start()
         let error = await #expect(throws: BroadcastError.self) {
-            try await Broadcast(standby.url()).connect()
+            try await Broadcast(standby.url().patient).connect()
         }
         #expect(error?.description.contains("standby") == true, "\(String(describing: error))")
         let broadcast = try await connected(

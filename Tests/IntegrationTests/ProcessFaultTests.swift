@@ -25,7 +25,7 @@ struct ProcessFaultTests {
     @Test func aStoppedProcessReadsFirstAndLosesNothing() async throws {
         let server = try await RedisServer()
         let process = try await subscriber(server, "ping=500ms")
-        process.signal(SIGSTOP)
+        await send(SIGSTOP, to: process.identifier)
         for number in 1...50 { _ = try await server.command("PUBLISH", "c", "m\(number)") }
         // The server's own clock: longer than the process may be silent.
         _ = try await server.command("BLPOP", "nothing", "2")

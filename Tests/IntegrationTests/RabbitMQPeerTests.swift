@@ -42,7 +42,7 @@ struct RabbitMQPeerTests {
     func whatPythonPublishesIsReceived() async throws {
         let server = try await RabbitMQServer.shared.value
         let url = server.url()
-        try await withBroadcast(url) { broadcast in
+        try await withBroadcast(url.patient) { broadcast in
             let subscription = try await broadcast.subscribe(to: "chat room")
             let python = try ServerProcess([Programs.python, "-c", Self.publisher, url])
             let complaints = await python.remainingLines()
@@ -62,7 +62,7 @@ struct RabbitMQPeerTests {
         let python = try ServerProcess([Programs.python, "-c", Self.subscriber, server.url()])
         let greeting = await python.line(containing: "")
         try #require(greeting == "ready")
-        try await withBroadcast(server.url()) { broadcast in
+        try await withBroadcast(server.url().patient) { broadcast in
             try await broadcast.publish("grüße", to: "peers.a")
             try await broadcast.publish(contentsOf: ["a'b"], to: "peers.b")
         }

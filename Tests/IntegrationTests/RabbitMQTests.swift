@@ -16,7 +16,7 @@ struct RabbitMQTests {
         options.subscribeTimeout = .seconds(60)
         options.connectTimeout = .seconds(60)
         options.publishTimeout = .seconds(60)
-        let broadcast = try Broadcast(server.url(rest), options: options)
+        let broadcast = try Broadcast(server.url(rest).patient, options: options)
         try await broadcast.connect()
         return broadcast
     }
@@ -167,7 +167,7 @@ struct RabbitMQTests {
             ("guest:wrong@", "", "authentication failed: ACCESS_REFUSED"),
             ("", "/nope", "the server refused: NOT_ALLOWED - vhost nope not found"),
         ] {
-            let broadcast = try Broadcast("amqp://\(login)127.0.0.1:\(server.port)\(path)")
+            let broadcast = try Broadcast("amqp://\(login)127.0.0.1:\(server.port)\(path)".patient)
             let error = await #expect(throws: BroadcastError.self) { try await broadcast.connect() }
             #expect(error?.description.hasPrefix(says) == true, "\(String(describing: error))")
         }
@@ -177,7 +177,7 @@ struct RabbitMQTests {
         let server = try await RabbitMQServer.shared.value
         try await server.control("add_user", "limited", "pw")
         try await server.control("set_permissions", "limited", "^$", "^$", "^$")
-        let broadcast = try Broadcast("amqp://limited:pw@127.0.0.1:\(server.port)")
+        let broadcast = try Broadcast("amqp://limited:pw@127.0.0.1:\(server.port)".patient)
         try await broadcast.connect()
         var error = await #expect(throws: BroadcastError.self) {
             try await broadcast.publish("x", to: "c")
@@ -230,7 +230,7 @@ struct RabbitMQTests {
             }
         }
         let error = await #expect(throws: BroadcastError.self) {
-            try await Broadcast(url).connect()
+            try await Broadcast(url.patient).connect()
         }
         #expect(error?.description.contains("certificate") == true, "\(String(describing: error))")
     }

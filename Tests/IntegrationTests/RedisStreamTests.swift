@@ -11,7 +11,7 @@ struct RedisStreamTests {
         _ options: String = "", _ body: (RedisServer, Broadcast) async throws -> Void
     ) async throws {
         let server = try await RedisServer()
-        let broadcast = try Broadcast(server.streamURL + options)
+        let broadcast = try Broadcast((server.streamURL + options).patient)
         try await broadcast.connect()
         try await body(server, broadcast)
         await broadcast.disconnect()

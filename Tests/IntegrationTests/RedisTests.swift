@@ -256,7 +256,7 @@ struct RedisTests {
         let server = try await RedisServer([
             "--requirepass", "pw", "--rename-command", "HELLO", "",
         ])
-        let broadcast = try Broadcast("redis://:pw@127.0.0.1:\(server.port)")
+        let broadcast = try Broadcast("redis://:pw@127.0.0.1:\(server.port)".patient)
         try await broadcast.connect()
         guard case .ready(let info) = broadcast.status else {
             Issue.record("\(broadcast.status)")
@@ -275,7 +275,7 @@ struct RedisTests {
         let server = try await RedisServer()
         _ = try await server.command(
             "ACL", "SETUSER", "web", "on", ">pw", "+@all", "resetchannels", "&chat", "&news.*")
-        let broadcast = try Broadcast("redis://web:pw@127.0.0.1:\(server.port)?\(query)")
+        let broadcast = try Broadcast("redis://web:pw@127.0.0.1:\(server.port)?\(query)".patient)
         try await broadcast.connect()
         let subscription = try await broadcast.subscribe(to: "chat")
         let attempts: [@Sendable () async throws -> Void] = [
@@ -331,7 +331,7 @@ struct RedisTests {
         let server = try await RedisServer()
         let proxy = try FaultyProxy(toPort: server.port)
         proxy.set { $0.slice = 1 }
-        let broadcast = try Broadcast("redis://127.0.0.1:\(proxy.port)")
+        let broadcast = try Broadcast("redis://127.0.0.1:\(proxy.port)".patient)
         try await broadcast.connect()
         let subscription = try await broadcast.subscribe(to: "c")
         try await broadcast.publish(contentsOf: (0..<200).map(String.init), to: "c")
@@ -351,7 +351,7 @@ struct RedisTests {
         let server = try await RedisServer()
         let proxy = try FaultyProxy(toPort: server.port)
         let publisher = try await connected(server, "")
-        let broadcast = try Broadcast("redis://127.0.0.1:\(proxy.port)?\(query)")
+        let broadcast = try Broadcast("redis://127.0.0.1:\(proxy.port)?\(query)".patient)
         try await broadcast.connect()
         let subscription = try await broadcast.subscribe(to: "c")
         let publishing = Task {

@@ -132,7 +132,7 @@ package final class RabbitMQServer: Sendable {
 
     /// Sends a signal to the node; for one that ends it, returns when it has ended.
     package func signal(_ number: Int32, waits: Bool) async {
-        if let identifier { Glibc.kill(identifier, number) }
+        if let identifier { await send(number, to: identifier) }
         if waits { _ = await process.withLock { $0 }?.waitForExit() }
     }
 

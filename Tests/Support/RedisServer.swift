@@ -84,7 +84,7 @@ package final class RedisServer: Sendable {
     /// Sends a signal; for one that ends it, returns when it has ended.
     package func signal(_ number: Int32, waits: Bool) async {
         let running = state.withLock { $0.process }
-        running?.signal(number)
+        if let running { await send(number, to: running.identifier) }
         if waits { _ = await running?.waitForExit() }
     }
 
