@@ -10,7 +10,7 @@ internal import BroadcasterWire
 enum StandardBackends {
     private static let all: [any URLBackend.Type] = [
         MemoryBackend.self, RedisBackend.self, RedisStreamBackend.self, SentinelBackend.self,
-        PostgresBackend.self, RabbitMQBackend.self, KafkaBackend.self,
+        ClusterBackend.self, PostgresBackend.self, RabbitMQBackend.self, KafkaBackend.self,
     ]
 
     /// The backend of `memory://`.
