@@ -9,8 +9,8 @@ internal import BroadcasterWire
 /// The backends that URLs lead to. A new backend is a word here.
 enum StandardBackends {
     private static let all: [any URLBackend.Type] = [
-        MemoryBackend.self, RedisBackend.self, RedisStreamBackend.self, PostgresBackend.self,
-        RabbitMQBackend.self, KafkaBackend.self,
+        MemoryBackend.self, RedisBackend.self, RedisStreamBackend.self, SentinelBackend.self,
+        ClusterBackend.self, PostgresBackend.self, RabbitMQBackend.self, KafkaBackend.self,
     ]
 
     /// The backend of `memory://`.

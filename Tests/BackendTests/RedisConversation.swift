@@ -12,14 +12,28 @@ struct RedisConversation {
 
     /// Opens the main lane.
     init(_ url: String = "redis://h") throws {
-        session = try redisSession(url)
-        open(.main)
+        self.init(try redisSession(url), to: .test)
     }
 
-    mutating func open(_ lane: Lane) {
+    /// Opens the main lane of another session, to this server.
+    init(_ session: any Session, to peer: PeerInfo) {
+        self.session = session
+        open(.main, to: peer)
+    }
+
+    mutating func open(_ lane: Lane, to peer: PeerInfo = .test) {
         buffers[lane] = ReceiveBuffer()
-        session.opened(lane, to: .test, at: now, into: &output)
+        session.opened(lane, to: peer, at: now, into: &output)
         collect()
+    }
+
+    /// Moves the clock, and does what is due then.
+    mutating func wait(_ time: Duration) throws {
+        now = now + time
+        if let due = session.deadline, now >= due {
+            try session.timeReached(now, into: &output)
+            collect()
+        }
     }
 
     mutating func answer(_ text: String, on lane: Lane = .main) throws {

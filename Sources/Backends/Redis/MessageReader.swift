@@ -4,7 +4,7 @@ import BroadcasterWire
 struct MessageReader: Sendable {
     private let limit: Int
     private let hidden: Topic
-    private var scanner = MessageScanner()
+    private var scanner: MessageScanner
     private var channels = TopicIndex()
     private var patterns = TopicIndex()
 
@@ -12,8 +12,11 @@ struct MessageReader: Sendable {
     /// its own in memory.
     private static let channelLength = 16_384
 
-    /// - Parameter limit: the most bytes of a message.
-    init(limit: Int, passingOver hidden: Topic) {
+    /// - Parameters:
+    ///   - limit: the most bytes of a message.
+    ///   - word: the first of a frame with a message.
+    init(limit: Int, passingOver hidden: Topic, word: String = "message") {
+        scanner = MessageScanner(word: word)
         self.limit = limit
         self.hidden = hidden
     }

@@ -7,10 +7,16 @@ import BroadcasterWire
 /// is one judge of the protocol. It remembers the head of the last frame, up to the payload's length, with its topic:
 /// on a busy channel the next one has the same.
 struct MessageScanner: Sendable {
-    private let resp2 = Array("*3\r\n$7\r\nmessage\r\n".utf8)
-    private let resp3 = Array(">3\r\n$7\r\nmessage\r\n".utf8)
+    private let resp2: [UInt8]
+    private let resp3: [UInt8]
     private var head: [UInt8] = []
     private var entry: TopicIndex.Entry?
+
+    /// - Parameter word: the first of a frame: `message`, or `smessage` of sharded PUB/SUB.
+    init(word: String = "message") {
+        resp2 = Array("*3\r\n$\(word.utf8.count)\r\n\(word)\r\n".utf8)
+        resp3 = Array(">3\r\n$\(word.utf8.count)\r\n\(word)\r\n".utf8)
+    }
 
     /// Forgets the last channel: the topics have changed.
     mutating func forget() {

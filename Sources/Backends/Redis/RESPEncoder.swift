@@ -42,13 +42,17 @@ package enum RESPEncoder {
 
     /// Writes a PUBLISH for each publication. The bytes before a payload are made once for publications of one
     /// channel that follow each other: making them each time was a fifth of the cost of publishing many.
-    package static func publish(_ publications: [Publication], to bytes: inout [UInt8]) {
+    ///
+    /// - Parameter verb: PUBLISH, or SPUBLISH.
+    package static func publish(
+        _ publications: [Publication], by verb: String = "PUBLISH", to bytes: inout [UInt8]
+    ) {
         var head: [UInt8] = []
         var channel = ""
         for publication in publications {
             if head.isEmpty || !publication.channel.utf8.span.isEqual(to: channel.utf8.span) {
                 channel = publication.channel
-                head = Array("*3\r\n$7\r\nPUBLISH\r\n".utf8)
+                head = Array("*3\r\n$\(verb.utf8.count)\r\n\(verb)\r\n".utf8)
                 bulkString(channel, to: &head)
             }
             bytes.append(contentsOf: head)

@@ -1,7 +1,7 @@
 package import BroadcasterWire
 
 /// Redis PUB/SUB, over RESP3 or RESP2.
-package struct RedisBackend: URLBackend {
+package struct RedisBackend: URLBackend, RedisService {
     package static let schemes = RedisURL.schemes
 
     private let url: RedisURL
@@ -10,7 +10,11 @@ package struct RedisBackend: URLBackend {
     package init(
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment = .empty
     ) throws(URLError) {
-        self.url = try RedisURL(url)
+        self.init(try RedisURL(url), options: options)
+    }
+
+    init(_ url: RedisURL, options: CommonOptions) {
+        self.url = url
         self.options = options
     }
 
@@ -27,6 +31,10 @@ package struct RedisBackend: URLBackend {
     /// - Parameter nonce: makes a channel of the probe this session's own.
     package func makeSession(nonce: String) -> any Session {
         RedisSession(url, options: options, nonce: nonce)
+    }
+
+    func makeSession(withMaster found: String, nonce: String) -> any Session {
+        RedisSession(url.demandingMaster(found), options: options, nonce: nonce)
     }
 
     /// Redis < 6.2.16, 7.2.6 and 7.4.1 crash on a long pattern (CVE-2024-31228).

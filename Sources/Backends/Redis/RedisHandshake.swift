@@ -192,6 +192,11 @@ struct RedisHandshake: Sendable {
             RESPEncoder.command(words, to: &output[lane])
             return .goOn
         }
+        if isMain, let role = url.role {
+            // It may become the master in a moment, or the sentinels name another one.
+            guard self.role.canPublish else { return .rejected(RedisRole.notMaster(role)) }
+            version += ", \(role)"
+        }
         return .done
     }
 

@@ -12,6 +12,13 @@ struct RedisLogin: Hashable, Sendable {
         self.password = password
     }
 
+    /// Returns nil where there is neither.
+    init?(user: String?, password: String?) {
+        if user == nil, password == nil { return nil }
+        self.user = user
+        self.password = password ?? ""
+    }
+
     /// The words to add to HELLO.
     var greeting: [String] { ["AUTH", user ?? "default", password] }
 

@@ -37,6 +37,13 @@ struct RedisRole: Sendable {
         kind: .unsuitable,
         message: "the server is a replica: what is published there reaches nobody else")
 
+    static func notMaster(_ role: String) -> Rejection {
+        Rejection(
+            kind: .temporary,
+            message: "the server is a replica, and should be the \(role): a failover is under way,"
+                + " or nobody is the master")
+    }
+
     static let sentinel = Rejection(
         kind: .unsuitable,
         message: "this is a sentinel, which passes no messages on; use the address of the server"

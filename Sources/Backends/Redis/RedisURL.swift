@@ -23,6 +23,8 @@ package struct RedisURL: Sendable {
     package let dialect: Dialect
     /// nil: no TLS.
     package let security: TLSOptions?
+    /// What the server is in words, where only the master is good enough; nil where any server is.
+    private(set) var role: String?
 
     package static let schemes =
         ["redis", "valkey"] + secureSchemes + ["redis+unix", "unix", "redis-socket"]
@@ -30,10 +32,21 @@ package struct RedisURL: Sendable {
     private static let defaultPort: UInt16 = 6379
 
     package init(_ url: ServerURL) throws(URLError) {
-        var options = url.options
         let isSecure = RedisURL.secureSchemes.contains(url.scheme)
         let isUnix = !isSecure && !["redis", "valkey"].contains(url.scheme)
-        endpoint = isUnix ? try RedisURL.socket(url) : try RedisURL.host(url)
+        try self.init(
+            url, at: isUnix ? try RedisURL.socket(url) : try RedisURL.host(url),
+            isSecure: isSecure, database: isUnix ? nil : try RedisURL.database(url))
+    }
+
+    /// All but the server and the path, which other kinds of URL have otherwise.
+    ///
+    /// - Parameter path: the database in the path; nil where there is none.
+    init(
+        _ url: ServerURL, at endpoint: Endpoint, isSecure: Bool, database path: Int?
+    ) throws(URLError) {
+        var options = url.options
+        self.endpoint = endpoint
         user = try RedisURL.given(
             options.take(
                 "username", beside: RedisURL.given(url.user).map { ("the user before the @", $0) }))
@@ -42,7 +55,6 @@ package struct RedisURL: Sendable {
                 "password",
                 beside: RedisURL.given(url.password).map { ("the password before the @", $0) }))
         self.password = password ?? user.map { _ in "" }
-        let path = isUnix ? nil : try RedisURL.database(url)
         database =
             try options.takeInteger(
                 "database", aliases: ["db"], in: 0...Int(Int32.max),
@@ -61,6 +73,13 @@ package struct RedisURL: Sendable {
     func using(password found: String?) -> RedisURL {
         var url = self
         url.password = found ?? password
+        return url
+    }
+
+    /// The same for a server that has to be the master, and is this in words.
+    func demandingMaster(_ role: String) -> RedisURL {
+        var url = self
+        url.role = role
         return url
     }
 
@@ -85,6 +104,15 @@ package struct RedisURL: Sendable {
                 "the URL has no host: expected something like \(url.scheme)://localhost:6379")
         }
         return .tcp(host: host.name, port: host.port ?? defaultPort)
+    }
+
+    /// The hosts of a URL that may have several; at least one.
+    static func hosts(_ url: ServerURL, defaultPort: UInt16) throws(URLError) -> [Endpoint] {
+        guard !url.hosts.isEmpty, url.hosts.allSatisfy({ !$0.name.isEmpty }) else {
+            throw URLError(
+                "a host is missing: expected something like \(url.scheme)://one:\(defaultPort),two")
+        }
+        return url.hosts.map { .tcp(host: $0.name, port: $0.port ?? defaultPort) }
     }
 
     /// The database in the path, with or without a `/` after it; nil where there is none.

@@ -1,7 +1,7 @@
 package import BroadcasterWire
 
 /// Redis Streams: each channel is a stream, whose entries are its messages.
-package struct RedisStreamBackend: URLBackend {
+package struct RedisStreamBackend: URLBackend, RedisService {
     /// The schemes, each with the one of a plain URL for the same server.
     private static let plainSchemes = [
         "redis-stream": "redis", "valkey-stream": "valkey", "rediss-stream": "rediss",
@@ -19,12 +19,14 @@ package struct RedisStreamBackend: URLBackend {
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment = .empty
     ) throws(URLError) {
         var url = url
-        // 0 is no limit: for those who trim by themselves.
-        let length = try url.options.takeInteger("max_length", in: 0...Int(Int32.max)) ?? 10_000
-        let age = try url.options.takeDuration("max_age")
-        retention = StreamRetention(length: length == 0 ? nil : length, age: age)
+        let retention = try StreamRetention(from: &url.options)
         url.scheme = RedisStreamBackend.plainSchemes[url.scheme] ?? "redis"
-        self.url = try RedisURL(url)
+        self.init(try RedisURL(url), retention, options: options)
+    }
+
+    init(_ url: RedisURL, _ retention: StreamRetention, options: CommonOptions) {
+        self.url = url
+        self.retention = retention
         self.options = options
     }
 
@@ -36,6 +38,10 @@ package struct RedisStreamBackend: URLBackend {
 
     package func makeSession() -> any Session {
         RedisStreamSession(url, retention, options: options)
+    }
+
+    func makeSession(withMaster found: String, nonce: String) -> any Session {
+        RedisStreamSession(url.demandingMaster(found), retention, options: options)
     }
 
     package var keepsHistory: Bool { true }

@@ -10,6 +10,14 @@ package struct StreamRetention: Hashable, Sendable {
         self.length = length
         self.age = age
     }
+
+    /// Takes `max_length` and `max_age` from a URL.
+    init(from options: inout URLOptions) throws(URLError) {
+        // 0 is no limit: for those who trim by themselves.
+        let length = try options.takeInteger("max_length", in: 0...Int(Int32.max)) ?? 10_000
+        let age = try options.takeDuration("max_age")
+        self.init(length: length == 0 ? nil : length, age: age)
+    }
 }
 
 /// Writes messages to streams, and sees to it that these do not grow for ever.

@@ -1,0 +1,82 @@
+import BroadcasterWire
+
+/// The lanes of a session, and the nodes that they lead to.
+struct NodeTable: Sendable {
+    private var entries: [Lane: ClusterLane] = [:]
+    private var byEndpoint: [Endpoint: Lane] = [:]
+    /// Nodes that could not be reached, or that ended a lane: when to try them again.
+    private var absent: [Endpoint: (failures: Int, until: Instant)] = [:]
+    private var lastLane = 0
+    private var turn = 0
+
+    subscript(lane: Lane) -> ClusterLane? {
+        get { entries[lane] }
+        _modify { yield &entries[lane] }
+    }
+
+    var lanes: [Lane] { entries.keys.sorted { $0.index < $1.index } }
+
+    var hasGreeted: Bool { entries.values.contains(where: \.isGreeted) }
+
+    func lane(to endpoint: Endpoint) -> Lane? { byEndpoint[endpoint] }
+
+    /// A lane that no connection had before: a number is not used again, so that none is asked for while it is closed.
+    mutating func newLane() -> Lane {
+        lastLane += 1
+        return Lane(index: lastLane)
+    }
+
+    mutating func add(_ node: ClusterLane) {
+        entries[node.lane] = node
+        byEndpoint[node.endpoint] = node.lane
+    }
+
+    mutating func remove(_ lane: Lane) -> ClusterLane? {
+        guard let node = entries.removeValue(forKey: lane) else { return nil }
+        if byEndpoint[node.endpoint] == lane { byEndpoint[node.endpoint] = nil }
+        return node
+    }
+
+    /// A lane for a request that any node answers, each in its turn.
+    mutating func anyLane() -> Lane? {
+        let usable = lanes.filter { entries[$0]?.isGreeted == true }
+        guard !usable.isEmpty else { return nil }
+        turn += 1
+        return usable[turn % usable.count]
+    }
+
+    // MARK: Nodes that are away
+
+    /// Returns true for the first failure in a row.
+    mutating func failed(_ endpoint: Endpoint, at now: Instant) -> Bool {
+        let failures = (absent[endpoint]?.failures ?? 0) + 1
+        let delay = min(.milliseconds(50) * (1 << min(failures, 6)), .seconds(1))
+        absent[endpoint] = (failures, now + delay)
+        return failures == 1
+    }
+
+    mutating func succeeded(_ endpoint: Endpoint) {
+        absent[endpoint] = nil
+    }
+
+    func mayDial(_ endpoint: Endpoint, at now: Instant) -> Bool {
+        absent[endpoint].map { now >= $0.until } ?? true
+    }
+
+    var deadline: Instant? {
+        entries.values.compactMap(\.heartbeat.deadline).min()
+    }
+}
+
+extension ClusterLane {
+    /// The sign of life that is due.
+    mutating func beat(at now: Instant) -> Heartbeat.Verdict {
+        isGreeted ? heartbeat.timeReached(now) : notGreeted(now)
+    }
+
+    /// A lane on its way is the core's to give up; one that is connected and is not answered in its login is given up here.
+    private mutating func notGreeted(_ now: Instant) -> Heartbeat.Verdict {
+        let verdict = heartbeat.timeReached(now)
+        return verdict == .ask ? .wait : verdict
+    }
+}
