@@ -165,6 +165,7 @@ extension BroadcastError {
         case .timedOut: self = .timedOut("the server did not confirm the subscription in time")
         case .down(let text): self = .disconnected(text)
         case .cancelled: self = .cancelled
+        case .ended: self = .invalid("the subscription is over: subscribe again")
         case .closed: self = .notConnected
         }
     }
