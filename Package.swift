@@ -50,6 +50,9 @@ let facade = Target.target(
 /// For the tests of whoever uses the library: a product of its own.
 let testing = module("Testing", uses: ["", "Multiplexing", "Sockets", "Wire"])
 
+/// Typed channels whose messages are JSON: a product of its own, since Foundation's coders come with it.
+let json = module("JSON", path: "BroadcasterJSON", uses: [""])
+
 /// Stands under the command, which alone uses it.
 let chatDemo = module(
     "ChatDemo", path: "BroadcastCLI/ChatDemo", uses: ["", "Authentication", "Sockets", "Wire"])
@@ -104,9 +107,9 @@ let testTargets = [
     tests("Sockets", uses: ["Sockets", "Testing"]),
     tests("Multiplexing", uses: ["Memory", "Multiplexing", "Sockets", "Testing", "Wire"]),
     tests("Backend", uses: ["Wire"] + backends),
-    tests("Broadcaster", uses: ["", "Testing", "Wire", "Redis", "Postgres"]),
+    tests("Broadcaster", uses: ["", "JSON", "Testing", "Wire", "Redis", "Postgres"]),
     tests("Chat", uses: ["", "ChatDemo", "Authentication", "Sockets"]),
-    tests("Integration", uses: ["", "Testing"], programs: ["broadcaster-service-program"]),
+    tests("Integration", uses: ["", "JSON", "Testing"], programs: ["broadcaster-service-program"]),
     // Compiled as the modules of most users are: without our settings.
     Target.testTarget(
         name: "ConsumerTests", dependencies: ["Broadcaster", "BroadcasterTesting"],
@@ -132,6 +135,7 @@ let package = Package(
     name: "Broadcaster",
     products: [
         .library(name: "Broadcaster", targets: ["Broadcaster"]),
+        .library(name: "BroadcasterJSON", targets: ["BroadcasterJSON"]),
         .library(name: "BroadcasterTesting", targets: ["BroadcasterTesting"]),
         .executable(name: "broadcast", targets: ["BroadcasterCLI"]),
     ],
@@ -145,7 +149,8 @@ let package = Package(
         module("TLS", uses: ["Wire"]),
         module("Multiplexing", uses: ["Sockets", "TLS", "Wire"]),
     ] + backends.map { module($0, path: "Backends/\($0)", uses: ["Authentication", "Wire"]) }
-        + [facade, testing, chatDemo, commandLine, benchmarks, benchmarkWorker, soak] + testTargets
+        + [facade, json, testing, chatDemo, commandLine, benchmarks, benchmarkWorker, soak]
+        + testTargets
         + (isFuzzing ? [fuzzer] : []),
     swiftLanguageModes: [.v6]
 )

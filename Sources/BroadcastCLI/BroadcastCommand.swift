@@ -115,7 +115,7 @@ struct Failure: Error {
             (outcomes.lazy.compactMap(firstFailure).first?.0 ?? .other, nil)
         case .overflow: (.other, "a larger --buffer holds more")
         case .historyUnsupported: (.usage, nil)
-        case .cancelled: (.other, nil)
+        case .undecodable, .cancelled: (.other, nil)
         }
     }
 

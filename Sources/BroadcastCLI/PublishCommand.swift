@@ -177,6 +177,7 @@ extension BroadcastError {
         case .overflow: "overflow"
         case .incomplete: "incomplete"
         case .historyUnsupported: "history-unsupported"
+        case .undecodable: "undecodable"
         case .cancelled: "cancelled"
         case .notConnected: "not-connected"
         }

@@ -57,6 +57,8 @@ public enum BroadcastError: Error, Hashable, Sendable {
     /// The server keeps no messages, so that there is nothing to read of the past; for patterns none does. The text says
     /// which servers do. Nothing was sent.
     case historyUnsupported(String)
+    /// A message of a typed channel is no value of its type, and the loop is one over values alone.
+    case undecodable(String)
     /// The task was cancelled before anything was sent. In place of `CancellationError`, which a call that throws this type
     /// alone cannot throw. Iterating over a subscription, and `run()`, end without an error instead.
     case cancelled
@@ -75,7 +77,7 @@ extension BroadcastError {
         case .invalidURL, .invalid, .insecure, .authenticationFailed, .permissionDenied, .refused:
             false
         case .protocolViolation, .outcomeUnknown, .overflow, .incomplete, .cancelled: false
-        case .historyUnsupported, .notConnected: false
+        case .historyUnsupported, .undecodable, .notConnected: false
         }
     }
 }
@@ -100,6 +102,7 @@ extension BroadcastError: CustomStringConvertible {
         case .overflow(let lost): "the subscriber was too slow: \(lost) messages were lost"
         case .incomplete(let outcomes): BroadcastError.summary(of: outcomes)
         case .historyUnsupported(let text): "no history: \(text)"
+        case .undecodable(let text): "undecodable: \(text)"
         case .cancelled: "cancelled"
         case .notConnected:
             "not connected: call connect() or run() first, and not after disconnect(); ready() waits for the connection"
@@ -165,6 +168,7 @@ extension BroadcastError {
         case .timedOut: self = .timedOut("the server did not confirm the subscription in time")
         case .down(let text): self = .disconnected(text)
         case .cancelled: self = .cancelled
+        case .ended: self = .invalid("the subscription is over: subscribe again")
         case .closed: self = .notConnected
         }
     }

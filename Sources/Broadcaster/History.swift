@@ -146,16 +146,23 @@ extension Broadcast {
     }
 
     /// The position, if it is one of this kind of server.
-    func checked(_ place: MessagePosition) throws(BroadcastError) -> Position {
-        if let refusal = backend.refusal(of: place.position) {
-            throw .invalid("the position \(place): \(refusal)")
-        }
-        return place.position
+    private func checked(_ place: MessagePosition) throws(BroadcastError) -> Position {
+        try backend.checked(place)
     }
 
     /// Why there is no history, and where there is one.
     static let noHistory =
         "this server keeps no messages: use redis-stream://, or postgres://…?history=TABLE, or memory://?history=1000"
+}
+
+extension Backend {
+    /// The position, if it is one of this kind of server.
+    func checked(_ place: MessagePosition) throws(BroadcastError) -> Position {
+        if let refusal = refusal(of: place.position) {
+            throw .invalid("the position \(place): \(refusal)")
+        }
+        return place.position
+    }
 }
 
 extension HistoryPage {

@@ -67,71 +67,20 @@ extension Broadcast {
         to topics: [TopicName], _ start: SubscriptionStart, _ buffer: SubscriptionBuffer?
     ) async throws(BroadcastError) -> Subscription {
         if topics.isEmpty { throw .invalid("no channel to subscribe to") }
-        for topic in topics {
-            if let refusal = backend.refusal(of: topic) { throw .invalid(refusal) }
-        }
         let buffer = buffer ?? options.buffer
-        let place = try place(of: start, in: topics, buffer)
+        let rules = SubscriptionRules(
+            backend: backend, timeout: options.subscribeTimeout,
+            isRefilled: buffer.overflow == .refill)
+        let place = try rules.place(of: start, in: topics)
         let driver = try connectedDriver()
         let hub = driver.hub
         let id = hub.newSubscriber()
         let limits = MailboxLimits(buffer, keepsHistory: backend.keepsHistory)
         let mailbox = Mailbox(limits: limits) { [weak hub] in hub?.roomMade(id) }
-        if let failure = await confirmation(
-            of: topics, place, mailbox, id, driver, isolation: #isolation)
-        {
-            throw BroadcastError(failure)
+        try await rules.confirmation(as: id, driver, isolation: #isolation) { waiter in
+            hub.add(mailbox, as: id, to: topics, from: place, waiter: waiter)
         }
-        let starts = hub.takeStarts(of: id).mapValues { MessagePosition($0) }
-        return Subscription(topics, mailbox: mailbox, starts: starts) { hub.remove(id) }
-    }
-
-    /// Where to begin, if that is possible for these topics.
-    private func place(
-        of start: SubscriptionStart, in topics: [TopicName], _ buffer: SubscriptionBuffer
-    ) throws(BroadcastError) -> HistoryStart {
-        if start != .new || buffer.overflow == .refill {
-            guard backend.keepsHistory else { throw .historyUnsupported(Broadcast.noHistory) }
-            if topics.contains(where: \.isPattern) {
-                throw .historyUnsupported(
-                    "patterns have none: subscribe to channels by their names")
-            }
-        }
-        return switch start {
-        case .new: .new
-        case .last(let count): count <= 0 ? .new : .last(count)
-        case .since(let time): time <= .zero ? .new : .since(time)
-        case .after(let place): .after(try checked(place))
-        case .all: .all
-        }
-    }
-
-    /// Waits for the server's word, the deadline, or the end of the task; nil is a confirmation.
-    private func confirmation(
-        of topics: [TopicName], _ place: HistoryStart, _ mailbox: Mailbox, _ id: Int,
-        _ driver: any Driver,
-        isolation: isolated (any Actor)?
-    ) async -> SubscriptionFailure? {
-        if Task.isCancelled { return .cancelled }
-        let hub = driver.hub
-        let start = driver.now
-        let deadline = start + options.subscribeTimeout
-        let disarm = driver.schedule(at: deadline) { [weak driver] in
-            driver?.expire(subscriber: id, waitingSince: start)
-        }
-        defer { disarm() }
-        return await withTaskCancellationHandler(
-            operation: {
-                _ = isolation
-                return await withCheckedContinuation(isolation: isolation) { continuation in
-                    hub.add(
-                        mailbox, as: id, to: topics, from: place, waiter: continuation)
-                    if Task.isCancelled { hub.cancelPending(id, .cancelled) }
-                    // Both may have come before there was anything to abandon.
-                    if driver.now >= deadline {
-                        driver.expire(subscriber: id, waitingSince: start)
-                    }
-                }
-            }, onCancel: { hub.cancelPending(id, .cancelled) }, isolation: isolation)
+        return Subscription(
+            topics, mailbox: mailbox, Membership(of: id, hub: hub, driver: driver, rules: rules))
     }
 }

@@ -16,35 +16,31 @@ public final class Subscription: AsyncSequence, Sendable {
     /// The only type of error that iterating throws.
     public typealias Failure = BroadcastError
 
-    /// The channels it was made for. Bytes of a name that are not UTF-8 are U+FFFD.
-    public let channels: [String]
-    /// The patterns it was made for.
-    public let patterns: [String]
-    /// The places at which it begins, by channel, where the server keeps the channels' messages: known before the first
-    /// message comes. `.after(…)` one of them begins there again. Without those channels whose first message is there already,
-    /// as with `.last(n)` and `.all`: it has a position itself.
-    public let startPositions: [String: MessagePosition]
+    /// The channels that it has. Bytes of a name that are not UTF-8 are U+FFFD. Changes with `add` and `remove`, and stays
+    /// as it is at the end.
+    public var channels: [String] { membership.names(arePatterns: false) }
+    /// The patterns that it has. Changes with `add` and `remove`, and stays as it is at the end.
+    public var patterns: [String] { membership.names(arePatterns: true) }
+    /// The places at which it began, by channel, where the server keeps the channels' messages: known before the first
+    /// message comes, and for channels that were added when `add` returns. `.after(…)` one of them begins there again. Without
+    /// those channels whose first message is there already, as with `.last(n)` and `.all`: it has a position itself.
+    public var startPositions: [String: MessagePosition] { membership.startPositions }
     private let mailbox: Mailbox
-    private let leave: @Sendable () -> Void
+    let membership: Membership
 
-    init(
-        _ topics: [TopicName], mailbox: Mailbox, starts: [String: MessagePosition],
-        leave: @escaping @Sendable () -> Void
-    ) {
-        startPositions = starts
-        channels = topics.filter { !$0.isPattern }.map(\.text)
-        patterns = topics.filter(\.isPattern).map(\.text)
+    init(_ topics: [TopicName], mailbox: Mailbox, _ membership: Membership) {
         self.mailbox = mailbox
-        self.leave = leave
+        self.membership = membership
+        membership.refresh(topics)
     }
 
     deinit {
-        leave()
+        membership.end()
     }
 
     /// Leaves the channels. What is in the buffer can still be read, then the sequence ends.
     public func cancel() {
-        leave()
+        membership.end()
     }
 
     /// There is something that the next call of an iterator's `next` gets without waiting.

@@ -8,7 +8,7 @@ package import BroadcasterWire
 /// that is left and wanted again meanwhile is asked for again after the answer.
 package struct ChannelTable: Sendable {
     /// The state of a topic on the server, as far as its answers tell.
-    private enum ServerSide {
+    enum ServerSide {
         /// Leads to: subscribing.
         case absent
         /// Leads to: confirmed, absent (refused, or its source was lost).
@@ -19,15 +19,15 @@ package struct ChannelTable: Sendable {
         case unsubscribing
     }
 
-    private struct Entry {
+    struct Entry {
         let topic: Topic
         var server = ServerSide.absent
         var subscribers = SubscriberList()
     }
 
-    private struct Membership {
+    struct Membership {
         let mailbox: Mailbox
-        let topics: [TopicName]
+        var topics: [TopicName]
         /// The number of `topics` that the server has not confirmed, and of starts in their histories that are not known, as
         /// long as `subscribe` waits for them.
         var unconfirmed: Int
@@ -37,17 +37,27 @@ package struct ChannelTable: Sendable {
 
     /// An action for outside of the lock that guards the table.
     package enum Outcome: Sendable {
-        /// All topics of a new subscriber are confirmed.
-        case established(subscriber: Int)
+        /// All topics of a new subscriber are confirmed, or of a call that adds some to one that runs.
+        case established(Int)
         /// A topic of an established subscriber is confirmed, again.
         case restored(Mailbox)
         case failed(subscriber: Int, Mailbox, SubscriptionFailure)
+        /// A call that adds topics to a subscriber that runs has failed, and these topics are its no more.
+        case abandoned(call: Int, subscriber: Int, topics: [Int], SubscriptionFailure)
     }
 
-    private var entries: [Entry?] = []
+    /// The topics that an established subscriber may miss messages of.
+    package struct Missed: Sendable {
+        let subscriber: Int
+        let mailbox: Mailbox
+        package var topics: [Int]
+    }
+
+    var entries: [Entry?] = []
     private var vacant: [Int] = []
-    private var ids: [TopicName: Int] = [:]
-    private var members: [Int: Membership] = [:]
+    var ids: [TopicName: Int] = [:]
+    var members: [Int: Membership] = [:]
+    var joins = JoinLedger()
     private(set) var isConnected = false
     /// Topics whose desired and confirmed sides may differ.
     private var changed: [Int] = []
@@ -115,7 +125,7 @@ package struct ChannelTable: Sendable {
         return entries[topic]?.subscribers ?? SubscriberList()
     }
 
-    private mutating func place(for name: TopicName) -> Int {
+    mutating func place(for name: TopicName) -> Int {
         if let id = ids[name] { return id }
         let id = vacant.popLast() ?? entries.count
         let entry = Entry(topic: Topic(id: id, name: name))
@@ -125,12 +135,12 @@ package struct ChannelTable: Sendable {
     }
 
     /// Without a connection there is nothing to ask for; the next one begins with all there is.
-    private mutating func mark(_ id: Int) {
+    mutating func mark(_ id: Int) {
         if isConnected { changed.append(id) }
     }
 
     /// Forgets a topic without subscribers, once the server does not know it either.
-    private mutating func releaseIfUnused(_ id: Int) {
+    mutating func releaseIfUnused(_ id: Int) {
         guard let entry = entries[id], entry.subscribers.isEmpty, entry.server == .absent else {
             return
         }
@@ -170,7 +180,15 @@ package struct ChannelTable: Sendable {
         guard entries.indices.contains(id), entries[id]?.server == .subscribing else { return [] }
         entries[id]?.server = .confirmed
         mark(id)
-        return subscribers(of: id).compactMap { confirmed(for: $0) }
+        var outcomes: [Outcome] = []
+        subscribers(of: id).forEach { subscriber in
+            if joins.isPending(id, of: subscriber.id) {
+                outcomes += joins.confirmed(id, of: subscriber.id).map { .established($0) }
+            } else if let outcome = confirmed(for: subscriber) {
+                outcomes.append(outcome)
+            }
+        }
+        return outcomes
     }
 
     private mutating func confirmed(for subscriber: Subscriber) -> Outcome? {
@@ -180,8 +198,11 @@ package struct ChannelTable: Sendable {
     }
 
     /// Notes that a subscriber's start in the history of one of its channels is known.
-    package mutating func begun(_ subscriber: Int) -> Outcome? {
-        members[subscriber]?.isEstablished == false ? fulfilled(for: subscriber) : nil
+    package mutating func begun(_ subscriber: Int, in topic: Int) -> [Outcome] {
+        if members[subscriber]?.isEstablished == false {
+            return fulfilled(for: subscriber).map { [$0] } ?? []
+        }
+        return joins.begun(topic, of: subscriber).map { .established($0) }
     }
 
     /// One of the things that `subscribe` waits for has come.
@@ -189,7 +210,7 @@ package struct ChannelTable: Sendable {
         members[subscriber]?.unconfirmed -= 1
         guard members[subscriber]?.unconfirmed == 0 else { return nil }
         members[subscriber]?.isEstablished = true
-        return .established(subscriber: subscriber)
+        return .established(subscriber)
     }
 
     /// The channels, and not the patterns, of a subscriber.
@@ -216,7 +237,9 @@ package struct ChannelTable: Sendable {
         if rejection.kind == .unsuitable {
             (ending, staying) = (SubscriberList(), SubscriberList())
             entry.subscribers.forEach { subscriber in
-                if members[subscriber.id]?.isEstablished == true {
+                if members[subscriber.id]?.isEstablished == true,
+                    !joins.isPending(id, of: subscriber.id)
+                {
                     staying.append(subscriber)
                 } else {
                     ending.append(subscriber)
@@ -226,11 +249,8 @@ package struct ChannelTable: Sendable {
         // At once: taken out one by one, each would be looked for among the others.
         entries[id]?.subscribers = staying
         let failure = SubscriptionFailure.refused(topic: entry.topic.name, rejection)
-        let outcomes = ending.compactMap { subscriber in
-            remove(subscriber.id).map {
-                Outcome.failed(subscriber: subscriber.id, $0, failure)
-            }
-        }
+        var outcomes: [Outcome] = []
+        ending.forEach { outcomes += ended($0.id, by: entry.topic, failure) }
         // Those that left have marked it; it is not asked for again on this connection.
         if !staying.isEmpty { changed.removeAll { $0 == id } }
         releaseIfUnused(id)
@@ -238,7 +258,7 @@ package struct ChannelTable: Sendable {
     }
 
     /// Forgets all that the server knew: the connection is gone. See `interrupted`.
-    package mutating func disconnected() -> [(mailbox: Mailbox, topics: [Int])] {
+    package mutating func disconnected() -> [Missed] {
         isConnected = false
         changed.removeAll()
         return interrupted(entries.indices)
@@ -248,14 +268,16 @@ package struct ChannelTable: Sendable {
     /// result is the established subscribers, each with the topics that it may miss messages of.
     package mutating func interrupted(
         _ topics: some Sequence<Int>
-    ) -> [(mailbox: Mailbox, topics: [Int])] {
+    ) -> [Missed] {
         var missed: [Int: [Int]] = [:]
         for id in topics where entries.indices.contains(id) {
             guard let entry = entries[id], entry.server != .absent else { continue }
             entries[id]?.server = .absent
             mark(id)
             entry.subscribers.forEach { subscriber in
-                if members[subscriber.id]?.isEstablished == true {
+                if joins.isPending(id, of: subscriber.id) {
+                    if entry.server == .confirmed { joins.lost(id, of: subscriber.id) }
+                } else if members[subscriber.id]?.isEstablished == true {
                     missed[subscriber.id, default: []].append(id)
                 } else if entry.server == .confirmed {
                     members[subscriber.id]?.unconfirmed += 1
@@ -264,7 +286,7 @@ package struct ChannelTable: Sendable {
             releaseIfUnused(id)
         }
         return missed.compactMap { id, topics in
-            members[id].map { (mailbox: $0.mailbox, topics: topics) }
+            members[id].map { Missed(subscriber: id, mailbox: $0.mailbox, topics: topics) }
         }
     }
 

@@ -80,6 +80,13 @@ struct CursorChannel: Sendable {
         readers[id] = nil
     }
 
+    /// Takes a subscriber out that may come again: nothing is asked for it twice.
+    mutating func leave(_ id: Int) {
+        for start in unasked.keys { unasked[start]?.removeAll { $0 == id } }
+        for cursor in waiting.keys { waiting[cursor]?.removeAll { $0 == id } }
+        remove(id)
+    }
+
     /// The mailbox of a subscriber has room again.
     mutating func roomMade(_ id: Int) {
         if case .full(let cursor)? = readers[id]?.place { move(id, to: .behind(cursor)) }

@@ -50,7 +50,7 @@ struct CursorTable: Sendable {
     // MARK: Subscribers
 
     mutating func add(_ mailbox: Mailbox, as id: Int, to topics: [Topic], _ start: HistoryStart) {
-        places[id] = topics.map(\.id)
+        places[id, default: []] += topics.map(\.id)
         for topic in topics {
             change(topic) { $0.add(mailbox, as: id, start) }
         }
@@ -58,6 +58,13 @@ struct CursorTable: Sendable {
 
     mutating func remove(_ id: Int) {
         for topic in places.removeValue(forKey: id) ?? [] { channels[topic]?.channel.remove(id) }
+    }
+
+    /// Takes a subscriber out of some of its channels.
+    mutating func leave(_ id: Int, _ topics: [Int]) {
+        guard places[id] != nil else { return }
+        for topic in topics { channels[topic]?.channel.leave(id) }
+        places[id]?.removeAll { topics.contains($0) }
     }
 
     mutating func roomMade(_ id: Int) {

@@ -71,15 +71,11 @@ package final class Hub: Sendable {
         let (failure, signal) = state.withLock {
             state -> (SubscriptionFailure??, (@Sendable () -> Void)?) in
             guard state.isOpen else { return (.some(.closed), nil) }
-            if state.table.topicCount + topics.count > maximumTopics,
-                state.table.topicCount + state.table.newTopics(among: topics) > maximumTopics
-            {
-                return (.some(.tooManyTopics(limit: maximumTopics)), nil)
-            }
+            if let failure = tooMany(topics, state) { return (.some(failure), nil) }
             let isEstablished = state.table.add(
                 mailbox, as: id, to: topics, startsInHistory: keepsHistory && start.isAsked)
             if keepsHistory {
-                state.begin(mailbox, as: id, at: start)
+                state.begin(mailbox, as: id, in: state.table.channels(of: id), at: start)
             }
             // It may be established and have pages to read.
             if isEstablished { return (.some(nil), keepsHistory ? state.takeSignal() : nil) }
@@ -90,15 +86,24 @@ package final class Hub: Sendable {
         signal?()
     }
 
+    func tooMany(_ topics: [TopicName], _ state: State) -> SubscriptionFailure? {
+        guard state.table.topicCount + topics.count > maximumTopics,
+            state.table.topicCount + state.table.newTopics(among: topics) > maximumTopics
+        else { return nil }
+        return .tooManyTopics(limit: maximumTopics)
+    }
+
     /// Takes a subscriber out. Its mailbox keeps what it has; a call that waits for it fails.
     package func remove(_ id: Int, _ failure: SubscriptionFailure? = nil) {
-        let (mailbox, waiter, signal) = state.withLock { state in
+        let (mailbox, waiters, signal) = state.withLock { state in
+            let waiting = [id] + state.table.takeCalls(of: id)
             let mailbox = state.takeOut(id)
             if let mailbox { state.retire(mailbox) }
-            return (mailbox, state.waiters.removeValue(forKey: id), state.takeSignal())
+            let waiters = waiting.compactMap { state.waiters.removeValue(forKey: $0) }
+            return (mailbox, waiters, state.takeSignal())
         }
         mailbox?.finish(failure)
-        waiter?.resume(returning: failure ?? .cancelled)
+        for waiter in waiters { waiter.resume(returning: failure ?? .cancelled) }
         signal?()
     }
 
@@ -107,7 +112,8 @@ package final class Hub: Sendable {
     package func cancelPending(_ id: Int, _ failure: SubscriptionFailure) {
         let cancelled = state.withLock { state in
             state.waiters.removeValue(forKey: id).map { waiter in
-                (mailbox: state.takeOut(id), waiter: waiter, signal: state.takeSignal())
+                state.abandon(id, failure)
+                return (mailbox: state.takeOut(id), waiter: waiter, signal: state.takeSignal())
             }
         }
         guard let cancelled else { return }
@@ -189,19 +195,30 @@ package final class Hub: Sendable {
 
     /// Leaves out the channels whose history the server keeps: nothing is missing there until a page says so.
     private func lossy(
-        _ subscribers: [(mailbox: Mailbox, topics: [Int])], _ state: State
-    ) -> [(mailbox: Mailbox, topics: [Int])] {
+        _ subscribers: [ChannelTable.Missed], _ state: State
+    ) -> [ChannelTable.Missed] {
         guard keepsHistory else { return subscribers }
-        return subscribers.map { mailbox, topics in
-            (mailbox, topics.filter { state.table.name(of: $0)?.isPattern ?? false })
+        return subscribers.map { missed in
+            var missed = missed
+            missed.topics.removeAll { state.table.name(of: $0)?.isPattern != true }
+            return missed
         }
     }
 
     private func interrupt(
-        _ subscribers: [(mailbox: Mailbox, topics: [Int])], at now: Instant, _ reason: String
+        _ subscribers: [ChannelTable.Missed], at now: Instant, _ reason: String
     ) {
-        for (mailbox, topics) in subscribers {
-            mailbox.interrupt(topics, at: now, reason: reason)
+        for missed in subscribers {
+            missed.mailbox.interrupt(missed.topics, at: now, reason: reason)
+        }
+        // A topic that was left since has nobody who closes its gap.
+        let left = state.withLock { state in
+            subscribers.map { missed in
+                missed.topics.filter { !state.table.has(missed.subscriber, $0) }
+            }
+        }
+        for (missed, left) in zip(subscribers, left) where !left.isEmpty {
+            missed.mailbox.leave(left, at: now)
         }
     }
 
@@ -269,7 +286,7 @@ package final class Hub: Sendable {
     ) {
         for (outcome, waiter) in outcomes {
             switch outcome {
-            case .established, .failed: waiter?.resume(returning: nil)
+            case .established, .failed, .abandoned: waiter?.resume(returning: nil)
             case .restored(let mailbox):
                 mailbox.restore(topic, isResumed: isResumed, at: now)
             }
@@ -296,9 +313,13 @@ package final class Hub: Sendable {
             return state.taking(state.table.refused(topic, rejection))
         }
         for (outcome, waiter) in outcomes {
-            guard case .failed(_, let mailbox, let failure) = outcome else { continue }
-            mailbox.finish(failure)
-            waiter?.resume(returning: failure)
+            switch outcome {
+            case .failed(_, let mailbox, let failure):
+                mailbox.finish(failure)
+                waiter?.resume(returning: failure)
+            case .abandoned(_, _, _, let failure): waiter?.resume(returning: failure)
+            case .established, .restored: break
+            }
         }
     }
 
@@ -337,8 +358,22 @@ extension Hub.State {
             case .restored: (outcome, nil)
             case .failed(let id, let mailbox, _):
                 (outcome, retiring(id, mailbox))
+            case .abandoned(let call, let subscriber, let topics, _):
+                (outcome, leaving(call, subscriber, topics))
             }
         }
+    }
+
+    private mutating func leaving(
+        _ call: Int, _ subscriber: Int, _ topics: [Int]
+    ) -> Hub.Waiter? {
+        cursors.leave(subscriber, topics)
+        return waiters.removeValue(forKey: call)
+    }
+
+    /// Ends a call that adds topics to a subscriber that runs, if this is one.
+    fileprivate mutating func abandon(_ call: Int, _ failure: SubscriptionFailure) {
+        if let outcome = table.abandon(call, failure) { _ = taking([outcome]) }
     }
 
     private mutating func retiring(_ id: Int, _ mailbox: Mailbox) -> Hub.Waiter? {

@@ -106,13 +106,14 @@ extension HistoryStart {
 }
 
 extension Hub.State {
-    /// Adds a subscriber to the readers of its channels.
-    mutating func begin(_ mailbox: Mailbox, as id: Int, at start: HistoryStart) {
-        let channels = table.channels(of: id)
+    /// Adds a subscriber to the readers of these topics, of which patterns have no history.
+    mutating func begin(
+        _ mailbox: Mailbox, as id: Int, in topics: [Topic], at start: HistoryStart
+    ) {
+        let channels = topics.filter { !$0.name.isPattern }
         cursors.add(mailbox, as: id, to: channels, start)
         if case .after(let position) = start {
-            starts[id] = Dictionary(
-                channels.map { ($0.name.text, position) }, uniquingKeysWith: { first, _ in first })
+            for channel in channels { starts[id, default: [:]][channel.name.text] = position }
         }
     }
 
@@ -120,11 +121,11 @@ extension Hub.State {
     fileprivate mutating func begin(
         _ begun: [(subscriber: Int, start: Position?)], _ topic: Int
     ) -> [ChannelTable.Outcome] {
-        begun.compactMap { subscriber, start in
+        begun.flatMap { subscriber, start in
             if let start, let name = table.name(of: topic)?.text {
                 starts[subscriber, default: [:]][name] = start
             }
-            return table.begun(subscriber)
+            return table.begun(subscriber, in: topic)
         }
     }
 

@@ -76,6 +76,10 @@ package final class Mailbox: Sendable {
         change { $0.restore(topic, isResumed: isResumed, at: now) }
     }
 
+    func leave(_ topics: [Int], at now: Instant) {
+        change { $0.leave(topics, at: now) }
+    }
+
     func finish(_ failure: SubscriptionFailure?) {
         change { $0.finish(failure) }
     }

@@ -115,6 +115,16 @@ package struct MailboxState: Sendable {
     /// - Parameter isResumed: where it stood, so that nothing is missing.
     package mutating func restore(_ topic: Int, isResumed: Bool, at now: Instant) {
         for index in openGaps.indices { openGaps[index].restore(topic, isResumed: isResumed) }
+        closeGaps(at: now)
+    }
+
+    /// Notes that the subscriber has left topics: no gap waits for them.
+    package mutating func leave(_ topics: [Int], at now: Instant) {
+        for index in openGaps.indices { for topic in topics { openGaps[index].leave(topic) } }
+        closeGaps(at: now)
+    }
+
+    private mutating func closeGaps(at now: Instant) {
         while let over = openGaps.firstIndex(where: \.isOver) {
             openGaps.remove(at: over).close(at: now, into: &queue)
         }

@@ -59,6 +59,13 @@ struct OpenGap: Sendable {
         }
     }
 
+    /// Notes that the subscriber has left a topic that had no source: what was published until then may be missing.
+    mutating func leave(_ topic: Int) {
+        if pending.remove(topic) != nil { mayMiss = true }
+        // With nothing of it behind the gap, its number may be another topic's next.
+        if held.isEmpty { topics.remove(topic) }
+    }
+
     /// Puts the gap, if it is one, and then all that waited behind it, at the end of `queue`.
     func close(at now: Instant, into queue: inout DeliveryQueue) {
         if mayMiss { queue.append(.connectionLost(reason: reason, for: now - since)) }

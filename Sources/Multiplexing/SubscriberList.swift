@@ -15,6 +15,9 @@ package struct SubscriberList: Sendable {
     package var isEmpty: Bool { first == nil }
     /// The number of the subscriber that came last.
     var last: Int? { others.last?.id ?? first?.id }
+    func contains(_ id: Int) -> Bool {
+        first?.id == id || others.contains { $0.id == id }
+    }
     package var count: Int { first == nil ? 0 : others.count + 1 }
 
     mutating func append(_ subscriber: Subscriber) {

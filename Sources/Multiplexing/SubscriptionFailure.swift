@@ -13,6 +13,8 @@ package enum SubscriptionFailure: Error, Hashable, Sendable {
     /// Not confirmed before the deadline, since there was no connection, or it ended meanwhile; and why.
     case down(String)
     case cancelled
+    /// A channel cannot be added to a subscription that is over.
+    case ended
     /// The broadcast is not connected, or no more.
     case closed
 }

@@ -14,7 +14,13 @@ struct Conformance: Sendable {
 
     /// Makes all checks, each on a `Broadcast` from `make`.
     static func checkAll(_ make: () throws -> Broadcast) async throws {
-        for conformance in life + cancellation + delivery {
+        try await check(life + cancellation + delivery + membership, make)
+    }
+
+    static func check(
+        _ conformances: [Conformance], _ make: () throws -> Broadcast
+    ) async throws {
+        for conformance in conformances {
             let broadcast = try make()
             do {
                 try await conformance.check(broadcast)
@@ -203,6 +209,52 @@ extension Conformance {
                 }
             }
             #expect(broadcast.statistics.subscribers == 0)
+        },
+    ]
+
+}
+
+// MARK: Channels that come and go
+
+extension Conformance {
+    static let membership = [
+        Conformance("a channel is added to a running subscription, and taken out of it") {
+            broadcast in
+            try await broadcast.connect()
+            let messages = try await broadcast.subscribe(to: "c")
+            var texts = messages.makeAsyncIterator()
+            try await messages.add("d", "c")
+            #expect(messages.channels == ["c", "d"])
+            try await broadcast.publish("1", to: "c")
+            #expect(try await texts.next()?.text == "1")
+            try await broadcast.publish("2", to: "d")
+            #expect(try await texts.next()?.text == "2")
+            messages.remove("c", "never added")
+            #expect(messages.channels == ["d"])
+            try await broadcast.publish("nobody's", to: "c")
+            try await broadcast.publish("3", to: "d")
+            #expect(try await texts.next()?.text == "3")
+            messages.remove("d")
+            #expect(broadcast.statistics.subscribers == 1)
+            try await messages.add("c")
+            try await broadcast.publish("4", to: "c")
+            #expect(try await texts.next()?.text == "4")
+        },
+        Conformance("a call that adds and fails leaves the subscription as it was") { broadcast in
+            try await broadcast.connect()
+            let messages = try await broadcast.subscribe(to: "c")
+            await expect(.cancelled) { try await cancelled { try await messages.add("d") } }
+            await #expect(throws: BroadcastError.self) { try await messages.add("d", "") }
+            #expect(messages.channels == ["c"] && broadcast.statistics.channels == 1)
+            try await broadcast.publish("1", to: "c")
+            try await broadcast.waitUntilReceived(1)
+            messages.cancel()
+            let error = await #expect(throws: BroadcastError.self) { try await messages.add("d") }
+            guard case .invalid? = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            #expect(try await messages.texts() == ["1"])
         },
     ]
 

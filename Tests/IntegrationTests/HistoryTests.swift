@@ -55,6 +55,30 @@ import Testing
         }
     }
 
+    /// The start of an added channel is its own: from the past, from now on, or behind what was read before it was left.
+    @Test(arguments: HistoryServer.allCases)
+    func aChannelIsAddedWithItsHistory(server: HistoryServer) async throws {
+        try await server.run { broadcast in
+            try await broadcast.publish(contentsOf: ["1", "2", "3"], to: "d")
+            let subscription = try await broadcast.subscribe(to: "c")
+            try await subscription.add("d", history: .last(2))
+            let two = try await subscription.take(2)
+            #expect(two.map(\.text) == ["2", "3"])
+            subscription.remove("d")
+            try await broadcast.publish("4", to: "d")
+            try await subscription.add("d", history: .after(try #require(two[1].position)))
+            #expect(subscription.startPositions["d"] == two[1].position)
+            #expect(subscription.startPositions["c"] != nil)
+            try await broadcast.publish("5", to: "d")
+            #expect(try await subscription.take(2).map(\.text) == ["4", "5"])
+            subscription.remove("d")
+            try await broadcast.publish("6", to: "d")
+            try await subscription.add("d")
+            try await broadcast.publish("7", to: "d")
+            #expect(try await subscription.take(1).map(\.text) == ["7"])
+        }
+    }
+
     @Test(arguments: HistoryServer.allCases)
     func allThatIsKeptComesInPages(server: HistoryServer) async throws {
         try await server.run { broadcast in

@@ -281,6 +281,8 @@ struct RedisTests {
         let attempts: [@Sendable () async throws -> Void] = [
             { _ = try await broadcast.subscribe(to: "chat", "secret") },
             { _ = try await broadcast.subscribe(toPatterns: "*") },
+            { try await subscription.add("secret") },
+            { try await subscription.add([], patterns: ["*"]) },
             { _ = try await broadcast.publish("x", to: "secret") },
         ]
         for attempt in attempts {
@@ -290,11 +292,13 @@ struct RedisTests {
                 continue
             }
         }
+        #expect(subscription.channels == ["chat"] && subscription.patterns.isEmpty)
+        try await subscription.add([], patterns: ["news.*"])
         #expect(try await broadcast.publish("x", to: "chat").receivers == 1)
-        for try await message in subscription {
-            #expect(message.text == "x")
-            break
-        }
+        #expect(try await broadcast.publish("y", to: "news.1").receivers == 1)
+        var messages = subscription.makeAsyncIterator()
+        #expect(try await messages.next()?.text == "x")
+        #expect(try await messages.next()?.pattern == "news.*")
         await broadcast.disconnect()
     }
 

@@ -77,6 +77,8 @@ import Testing
         let mailbox: Mailbox
         var last: Int?
         var mayHaveMissed = false
+        /// It was out of the channel, so that it may have missed something anywhere.
+        var hasLeft = false
 
         mutating func read(_ count: Int, seed: UInt64) {
             for _ in 0..<count {
@@ -84,7 +86,7 @@ import Testing
                 case .message(let message):
                     let number = Int(String(decoding: message.bytes, as: UTF8.self)) ?? -1
                     if let last {
-                        let isNext = mayHaveMissed ? number > last : number == last + 1
+                        let isNext = mayHaveMissed || hasLeft ? number > last : number == last + 1
                         #expect(isNext, "seed \(seed): \(number) after \(last)")
                     }
                     (last, mayHaveMissed) = (number, false)
@@ -112,7 +114,7 @@ import Testing
         var readers: [Reader] = []
         var isConnected = false
         for step in 0..<2000 {
-            switch Int.random(in: 0..<12, using: &random) {
+            switch Int.random(in: 0..<13, using: &random) {
             case 0 where readers.count < 12:
                 let start: HistoryStart =
                     [.new, .all, .last(5), .after(server.tail)][
@@ -128,6 +130,12 @@ import Testing
                 }
             case 1 where !readers.isEmpty && Int.random(in: 0..<4, using: &random) == 0:
                 table.remove(readers.remove(at: 0).id)
+            case 12 where !readers.isEmpty && Int.random(in: 0..<4, using: &random) == 0:
+                // Out of the channel, and in again where it is by then.
+                let index = Int.random(in: 0..<readers.count, using: &random)
+                table.leave(readers[index].id, [topic.id])
+                table.add(readers[index].mailbox, as: readers[index].id, to: [topic], .new)
+                readers[index].hasLeft = true
             case 2 where seed % 3 == 0: server.trim(keeping: Int.random(in: 0...40, using: &random))
             case 3 where isConnected && Int.random(in: 0..<10, using: &random) == 0:
                 isConnected = false
