@@ -25,9 +25,6 @@ final class Transport {
     /// beside the messages that it brings.
     private static let readSizes = 16_384...262_144
 
-    /// Bytes of a read that is one of a stream of them.
-    static let muchAtOnce = 16_384
-
     init(_ stream: any ByteStream, to peer: PeerInfo) {
         self.stream = stream
         self.peer = peer
