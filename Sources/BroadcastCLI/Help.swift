@@ -37,7 +37,8 @@ enum Help {
           redis-stream://host[:port][?max_length=10000&max_age=24h]   channels that are kept, as
                                  streams; also rediss-stream://, redis-stream+unix:///path
           postgres://[user[:password]@][host[:port]][/database]
-          amqp://[user[:password]@]host[:port][/virtual-host]    RabbitMQ; amqps:// over TLS
+          amqp://[user[:password]@]host[:port][/virtual-host]    RabbitMQ; amqps:// over TLS;
+                                 ?history=stream keeps channels in streams
           kafka://[user[:password]@]host[:port][,host…]          also kafkas:// over TLS
           memory://[?history=1000]
                                  inside this process alone; the default. With history: that many
@@ -47,9 +48,10 @@ enum Help {
         of a rediss URL: ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_password, ssl_cert_reqs,
         ssl_check_hostname, ssl_server_name, ssl_min_version; of a postgres URL: those of libpq
         (sslmode, sslrootcert, channel_binding …), large_payloads=split|refuse, allow_cleartext=true;
-        of an amqp URL: exchange, heartbeat, max_length, max_length_bytes, auth_mechanism; of a
-        kafka URL: sasl_mechanism, partition=N|spread, isolation_level, acks, client_id,
-        allow_auto_create_topics, fetch_max_wait; of a kafkas URL also ssl_…
+        of an amqp URL: exchange, heartbeat, max_length, max_length_bytes, auth_mechanism,
+        history=stream, stream_max_bytes, stream_max_age; of a kafka URL: sasl_mechanism,
+        partition=N|spread, isolation_level, acks, client_id, allow_auto_create_topics,
+        fetch_max_wait; of a kafkas URL also ssl_…
 
         Exit status: 0 done, also on SIGINT and SIGTERM; 64 usage or bad URL; 69 server not
         reachable; 70 the server broke the protocol; 75 a timeout ran out; 77 refused, by the server

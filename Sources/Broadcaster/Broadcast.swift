@@ -2,7 +2,7 @@ package import BroadcasterMultiplexing
 package import BroadcasterWire
 internal import Synchronization
 
-/// Publishes messages to named channels and subscribes to them, over Redis, Postgres, or in memory.
+/// Publishes messages to named channels and subscribes to them, over Redis, Postgres, RabbitMQ, Kafka, or in memory.
 ///
 /// Its life: `init` → `connect()` → publish and subscribe from any task → `disconnect()`. One `Broadcast` a
 /// process is enough: it shares one connection among all its subscribers and publishers. A lost

@@ -18,7 +18,7 @@ public struct BroadcastOptions: Sendable {
     /// is sent when the server is back. A call that waits brings the next attempt forward, once in each wait.
     public var longestRetryDelay: Duration = .seconds(2)
     /// The longest message, in bytes, sent or received; at most 512 MiB − 1. nil is the default: 64 MiB, and 16 MiB
-    /// over Postgres, which has to cut it into parts.
+    /// over Postgres, which has to cut it into parts, and over RabbitMQ.
     public var maximumMessageSize: Int?
     /// Channels and patterns that may be subscribed at the same time, by all subscribers together. Default 1,000,000;
     /// beyond it `subscribe` throws `.invalid`.

@@ -58,7 +58,9 @@ public struct Message: Sendable {
     /// The message as it was published. A copy is made at each call; `withBytes` makes none.
     public var bytes: [UInt8] { Array(delivered.bytes) }
 
-    /// Calls `body` with the message's bytes where they are, without a copy.
+    /// Calls `body` with the message's bytes where they are, without a copy. They must not be kept for after the call.
+    ///
+    /// - Throws: what `body` throws.
     public func withBytes<Result, Failure: Error>(
         _ body: (Span<UInt8>) throws(Failure) -> Result
     ) throws(Failure) -> Result {

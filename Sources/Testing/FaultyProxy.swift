@@ -74,7 +74,9 @@ public final class FaultyProxy: Sendable {
         }
     }
 
-    /// Leads new connections to another server, as a name does after a failover.
+    /// Leads new connections to another server, as a name does after a failover. Those that are open stay where they are.
+    ///
+    /// - Throws: where the host has no address.
     public func redirect(toPort port: UInt16, host: String = "127.0.0.1") throws {
         let address = try NameResolution.resolve(host: host, port: port)[0]
         state.withLock { $0.server = address }

@@ -7,6 +7,7 @@ import Testing
 struct RabbitMQTotalityTests {
     private enum Phase: CaseIterable {
         case greeting, tuning, open, publishing, pinging, blocked, subscribed, closing
+        case reading
 
         func prepared() throws -> RabbitMQConversation {
             switch self {
@@ -18,6 +19,12 @@ struct RabbitMQTotalityTests {
                         .start(
                             major: 0, minor: 9, AMQPTable(), mechanisms: "PLAIN", locales: "en_US")),
                     0)
+                return conversation
+            case .reading:
+                var conversation = try RabbitMQConversation.ready("amqp://h?history=stream")
+                conversation.subscribe([.channel("c")])
+                conversation.open(Lane(index: 1))
+                try conversation.greet(Lane(index: 1))
                 return conversation
             case .subscribed: return try .subscribed(to: .channel("c"))
             case .open, .publishing, .pinging, .blocked, .closing:

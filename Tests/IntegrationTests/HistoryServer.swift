@@ -7,6 +7,7 @@ enum HistoryServer: CaseIterable, CustomTestStringConvertible {
     case memory
     case redis
     case postgres
+    case rabbitmq
 
     var testDescription: String { "\(self)" }
 
@@ -28,8 +29,16 @@ enum HistoryServer: CaseIterable, CustomTestStringConvertible {
             try await Broadcast(url.patient).migrate()
             try await run(url, body)
             withExtendedLifetime(server) {}
+        case .rabbitmq:
+            guard Programs.areAvailable(Programs.rabbitmq) else { return }
+            let server = try await RabbitMQServer.shared.value
+            // Streams of their own, on the node that is everybody's.
+            try await run(server.streamURL("history-\(UInt64.random(in: 0...(.max)))"), body)
         }
     }
+
+    /// True if the answer to a publisher says where the message stands. RabbitMQ's confirm says only that it is kept.
+    var tellsPosition: Bool { self != .rabbitmq }
 
     private func run(_ url: String, _ body: (Broadcast) async throws -> Void) async throws {
         let broadcast = try Broadcast(url.patient)
@@ -42,6 +51,13 @@ enum HistoryServer: CaseIterable, CustomTestStringConvertible {
 extension RedisServer {
     /// The URL of its streams.
     var streamURL: String { "redis-stream://127.0.0.1:\(port)" }
+}
+
+extension RabbitMQServer {
+    /// The URL of channels that are kept in streams, behind an exchange of this name.
+    func streamURL(_ exchange: String) -> String {
+        url("?history=stream&stream_max_bytes=100000000&exchange=\(exchange)")
+    }
 }
 
 extension PostgresServer {

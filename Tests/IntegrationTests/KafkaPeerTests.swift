@@ -85,7 +85,7 @@ struct KafkaPeerTests {
         producer.flush()
         """
 
-    @Test(arguments: ["none", "gzip", "snappy", "lz4"])
+    @Test(arguments: ["none", "gzip", "snappy", "lz4", "zstd"])
     func compressedBatchesAreRead(codec: String) async throws {
         let server = try await KafkaPeerTests.tansu.value
         try await withBroadcast(server.url.patient) { broadcast in

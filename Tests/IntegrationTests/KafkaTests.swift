@@ -81,6 +81,20 @@ struct KafkaTests {
         }
     }
 
+    /// By the broker's clock. `.since` finds a place by time (ListOffsets), and nothing is younger than now.
+    /// librdkafka's mock knows no times.
+    @Test func whatIsYoungerIsRead() async throws {
+        try await withBroadcast(try await Broker.tansu.url.patient) { broadcast in
+            try await broadcast.publish(contentsOf: ["1", "2"], to: "since")
+            let hour = try await broadcast.subscribe(
+                to: "since", history: .since(.seconds(3600)))
+            #expect(try await texts(hour, count: 2) == ["1", "2"])
+            let none = try await broadcast.subscribe(to: "since", history: .since(.zero))
+            try await broadcast.publish("3", to: "since")
+            #expect(try await texts(none, count: 1) == ["3"])
+        }
+    }
+
     @Test(arguments: Broker.allCases)
     func pagesGoBackwardsAndForwards(broker: Broker) async throws {
         try await withBroadcast(try await broker.url.patient) { broadcast in

@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: MIT
 extension String {
     /// This URL with time enough for a loaded machine, where it names no time of its own. A test that is not about
     /// a timeout must not meet one.

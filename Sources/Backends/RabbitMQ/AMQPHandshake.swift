@@ -156,3 +156,10 @@ struct AMQPHandshake: Sendable {
         return tuning
     }
 }
+
+extension ServerIdentity {
+    init(_ handshake: AMQPHandshake) {
+        self.init(
+            product: handshake.product, version: handshake.version, dialect: "AMQP 0-9-1")
+    }
+}

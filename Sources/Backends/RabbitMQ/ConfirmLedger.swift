@@ -7,7 +7,7 @@ import BroadcasterWire
 /// does so before its confirm, and names no tag: it is known by the message-id that it was given.
 struct ConfirmLedger: Sendable {
     private struct Entry: Sendable {
-        /// nil for one that was told to be lost.
+        /// nil for one that was told to be lost, or that nobody waits for.
         var ticket: UInt64?
         /// The server has found no queue for it.
         var isReturned = false
@@ -22,7 +22,8 @@ struct ConfirmLedger: Sendable {
     /// The tag of the next message.
     var nextTag: UInt64 { firstTag + UInt64(entries.count) }
 
-    mutating func append(ticket: UInt64) {
+    /// - Parameter ticket: nil for a message whose confirm nobody waits for.
+    mutating func append(ticket: UInt64?) {
         entries.append(Entry(ticket: ticket))
     }
 

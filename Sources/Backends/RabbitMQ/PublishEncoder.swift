@@ -63,6 +63,19 @@ struct PublishEncoder: Sendable {
         appendBody(publication.payload, to: &bytes)
     }
 
+    /// Writes a mark: a message without a body, to a queue alone, by the server's default exchange.
+    func append(mark name: String, to queue: String, tag: UInt64, to bytes: inout [UInt8]) {
+        let method = BasicMethod.publish(exchange: "", key: Array(queue.utf8), .mandatory)
+        AMQPMethod.basic(method).append(on: PublishEncoder.channel, to: &bytes)
+        AMQPFrame.append(.header, on: PublishEncoder.channel, to: &bytes) { header in
+            header.appendUInt32(60 << 16)
+            header.appendUInt64(0)
+            header += properties
+            AMQPTable([StreamEntry.markName: .text(name)]).append(to: &header)
+            header.appendShort(String(tag))
+        }
+    }
+
     private func appendBody(_ payload: Payload, to bytes: inout [UInt8]) {
         let size = payload.byteCount
         if size == 0 { return }

@@ -41,7 +41,10 @@ package struct RabbitMQBackend: URLBackend {
 
     /// - Parameter nonce: makes the name of this publisher its own.
     package func makeSession(nonce: String) -> any Session {
-        RabbitMQSession(url, options: options, nonce: nonce)
+        guard let streams = url.streams else {
+            return RabbitMQSession(url, options: options, nonce: nonce)
+        }
+        return RabbitMQStreamSession(url, streams, options: options, nonce: nonce)
     }
 
     /// Bytes of a routing key.
@@ -49,6 +52,9 @@ package struct RabbitMQBackend: URLBackend {
 
     package func refusal(of topic: TopicName) -> String? {
         guard case .pattern(let pattern) = topic else { return refusal(ofChannel: topic.bytes) }
+        if url.streams != nil {
+            return "patterns have no history in RabbitMQ: subscribe to them without history=stream"
+        }
         if pattern.isEmpty { return "the pattern is empty" }
         if pattern.utf8.count > RabbitMQBackend.longestName {
             return
@@ -71,12 +77,31 @@ package struct RabbitMQBackend: URLBackend {
             + " \(payload.byteCount)"
     }
 
+    package var keepsHistory: Bool { url.streams != nil }
+
+    package func refusal(of position: Position) -> String? {
+        guard url.streams != nil else { return "the server keeps no history" }
+        return position == .origin || position.pair != nil
+            ? nil : "it is no position of a RabbitMQ stream, as 17-2893648011 is one"
+    }
+
     private func refusal(ofChannel name: [UInt8]) -> String? {
         if name.isEmpty { return "the channel's name is empty" }
         if name.count > RabbitMQBackend.longestName {
             return
                 "a channel's name has at most \(RabbitMQBackend.longestName) bytes in RabbitMQ, this"
                 + " one has \(name.count)"
+        }
+        if url.streams != nil {
+            let longest = RabbitMQBackend.longestName - url.streamPrefix.utf8.count
+            if name.count > longest {
+                return
+                    "a channel's name has at most \(longest) bytes with history=stream, this one has"
+                    + " \(name.count)"
+            }
+            if String(validating: name, as: UTF8.self) == nil {
+                return "the channel's name is not UTF-8, which a stream's name must be"
+            }
         }
         if url.isServersOwn, TopicPattern.hasWildcardWord(name, Array("*#".utf8)) {
             return

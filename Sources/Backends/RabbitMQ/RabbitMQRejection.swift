@@ -17,6 +17,8 @@ extension Rejection {
         case 530 where isLogin:
             kind = .permanent
             advice = "the path of the URL is the virtual host; a / in its name is written %2F"
+        // A stream is not back on its node yet.
+        case 406 where says("does not have a replica"): kind = .temporary
         // What is missing is declared again.
         case 320, 404, 405, 506, 541: kind = .temporary
         default: kind = .permanent

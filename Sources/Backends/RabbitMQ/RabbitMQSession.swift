@@ -216,21 +216,12 @@ struct RabbitMQSession: Session {
             let incoming = try publisher?.connection.next(&buffer, at: now, into: &output[lane])
         {
             switch incoming {
-            case .opened: publisher?.opened(into: &output)
             case .rejected(let rejection): end(rejection, into: &output)
             case .closed(let close): try closed(lane, close, at: now, into: &output)
-            case .blocked(let reason): publisher?.blocked(reason, at: now, into: &output)
-            case .unblocked: publisher?.unblocked(into: &output)
-            case .heartbeat: publisher?.heartbeat(into: &output)
-            case .content(let content, _): try publisher?.returned(content)
-            case .method(let method, PublishEncoder.channel):
-                if try publisher?.received(method, into: &output) == true {
+            default:
+                if try publisher?.received(incoming, at: now, into: &output) == true {
                     publisherIsOpen(into: &output)
                 }
-            case .method(let method, let channel):
-                throw ProtocolError(
-                    reading: "AMQP, publishing", expected: "channel \(PublishEncoder.channel)",
-                    found: "method \(method.id) on channel \(channel)")
             }
         }
     }
@@ -240,10 +231,7 @@ struct RabbitMQSession: Session {
         waitingCallers = 0
         guard phase == .greeting, let handshake = publisher?.connection.handshake else { return }
         phase = .open
-        output.append(
-            .ready(
-                ServerIdentity(
-                    product: handshake.product, version: handshake.version, dialect: "AMQP 0-9-1")))
+        output.append(.ready(ServerIdentity(handshake)))
     }
 
     private mutating func receiveForSubscriber(

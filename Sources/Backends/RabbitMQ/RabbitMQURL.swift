@@ -27,6 +27,8 @@ package struct RabbitMQURL: Sendable {
     /// The most messages, and bytes of them, that wait for this process at the server.
     package let queueLength: Int
     package let queueBytes: Int
+    /// What is kept of each channel; nil: nothing.
+    let streams: StreamOptions?
     /// nil: no TLS.
     package let security: TLSOptions?
 
@@ -58,6 +60,7 @@ package struct RabbitMQURL: Sendable {
         queueLength = try options.takeInteger("max_length", in: 1...1_000_000) ?? 10_000
         queueBytes =
             try options.takeInteger("max_length_bytes", in: 1...(1 << 40)) ?? 64 << 20
+        streams = try RabbitMQURL.streams(&options)
         try RabbitMQURL.checkForeign(&options, isSecure: isSecure)
         try options.finish(scheme: url.scheme)
         try check()
@@ -75,6 +78,28 @@ package struct RabbitMQURL: Sendable {
         var url = self
         url.password = found ?? password
         return url
+    }
+
+    private static func streams(_ options: inout URLOptions) throws(URLError) -> StreamOptions? {
+        let shown = options
+        let isKept = try options.take("history") { (name, text) throws(URLError) in
+            if text == "stream" { return true }
+            throw URLError("\(name) is stream, not \(shown.show(text))")
+        }
+        let bytes = try options.takeInteger("stream_max_bytes", in: 1 << 20...1 << 50)
+        let age = try options.takeDuration("stream_max_age")
+        guard isKept == true else {
+            guard bytes == nil, age == nil else {
+                throw URLError(
+                    "stream_max_bytes and stream_max_age bound a history: ask for it by history=stream"
+                )
+            }
+            return nil
+        }
+        var streams = StreamOptions()
+        if let bytes { streams.bytes = bytes }
+        streams.age = age.map { max(Int(clamping: $0.components.seconds), 1) }
+        return streams
     }
 
     private static func hosts(_ url: ServerURL) throws(URLError) -> [Endpoint] {
@@ -186,7 +211,6 @@ extension RabbitMQURL {
             ForeignOption("fail_fast", nil, .boolean),
             ForeignOption("stack_timeout", nil, .any), ForeignOption("tcp_options", nil, .any),
             ForeignOption("locale", nil, .matching(expected: "en_US") { $0 == "en_US" }),
-            ForeignOption("history", nil, .none("is not kept over RabbitMQ")),
             // A publisher waits `publish_timeout`, whatever the reason.
             ForeignOption("blocked_connection_timeout", nil, .any),
         ]
