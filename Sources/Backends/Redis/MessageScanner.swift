@@ -129,15 +129,28 @@ struct MessageScanner: Sendable {
 
     /// Returns the content of the bulk string whose `$` is at `start`, if it is there with its CRLF.
     private func string(in bytes: Span<UInt8>, at start: Int, limit: Int) -> Range<Int>? {
-        guard let content = declared(in: bytes, at: start, limit: limit),
-            content.upperBound + 2 <= bytes.count, isCRLF(bytes, content.upperBound)
+        guard let (index, length) = length(in: bytes, at: start, limit: limit) else { return nil }
+        let content = index + 2
+        guard index > start + 1, content + length + 2 <= bytes.count, isCRLF(bytes, index),
+            isCRLF(bytes, content + length)
         else { return nil }
-        return content
+        return content..<content + length
     }
 
-    /// Returns where that content is by its length, whether it is there or not. Inlined for the sake of small messages.
-    @inline(__always)
+    /// Returns where that content is by its length, whether it is there or not.
     private func declared(in bytes: Span<UInt8>, at start: Int, limit: Int) -> Range<Int>? {
+        guard let (index, length) = length(in: bytes, at: start, limit: limit),
+            index > start + 1, index + 2 <= bytes.count, isCRLF(bytes, index)
+        else { return nil }
+        return index + 2..<index + 2 + length
+    }
+
+    /// Returns the length of the bulk string whose `$` is at `start`, and where its digits end. Inlined for the sake of
+    /// small messages.
+    @inline(__always)
+    private func length(
+        in bytes: Span<UInt8>, at start: Int, limit: Int
+    ) -> (end: Int, length: Int)? {
         guard start < bytes.count, bytes[start] == UInt8(ascii: "$") else { return nil }
         var index = start + 1
         var length = 0
@@ -146,9 +159,7 @@ struct MessageScanner: Sendable {
             guard length <= limit else { return nil }
             index += 1
         }
-        let content = index + 2
-        guard index > start + 1, content <= bytes.count, isCRLF(bytes, index) else { return nil }
-        return content..<content + length
+        return (index, length)
     }
 
     private func isCRLF(_ bytes: Span<UInt8>, _ index: Int) -> Bool {
