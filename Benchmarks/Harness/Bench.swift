@@ -1,19 +1,16 @@
 import BroadcasterTestSupport
 import Glibc
 
-/// The means of the workloads: the counts, the servers and the peers. Runs the measurements, prints their tables, and
-/// collects them.
+/// The means of the workloads: the counts, the servers and the peers. Runs the measurements, and prints their tables.
 final class Bench: Sendable {
     let options: BenchmarkOptions
     let peers: PeerPrograms
-    let report: JSONReport
     /// The longest that a run may take; a program that waits for a lost message waits for ever.
     private static let patience: Duration = .seconds(240)
 
     init(_ options: BenchmarkOptions) async throws {
         self.options = options
         peers = try await PeerPrograms()
-        report = JSONReport()
     }
 
     /// The library's own side of a measurement.
@@ -37,7 +34,6 @@ final class Bench: Sendable {
         let outcome = Outcome(measurement: measurement, samples: samples)
         print(Table(outcome).text)
         fflush(nil)
-        report.add(outcome)
         return outcome
     }
 

@@ -4,7 +4,6 @@ struct BenchmarkOptions: Sendable {
     var runs = 5
     /// A twentieth of everything: for a first look, and to see that it works.
     var isQuick = false
-    var json = ".build/benchmarks.json"
 
     /// The count for these options, given that of the full workload.
     func count(_ full: Int) -> Int { isQuick ? max(full / 20, 1) : full }
@@ -19,11 +18,8 @@ struct BenchmarkOptions: Sendable {
                     throw UsageError("--runs takes a number from 1")
                 }
                 runs = number
-            case "--json":
-                guard let path = rest.popFirst() else { throw UsageError("--json takes a file") }
-                json = path
             case _ where word.hasPrefix("-"):
-                throw UsageError("unknown option \(word); known are --runs N, --quick, --json FILE")
+                throw UsageError("unknown option \(word); known are --runs N and --quick")
             default: names.append(word)
             }
         }

@@ -31,7 +31,6 @@ struct BenchmarksCommand {
                     failures += 1
                 }
             }
-            try bench.report.write(to: options.json)
         } catch {
             if Children.isEnding { await forever() }
             print(error)

@@ -18,6 +18,16 @@ enum Children {
         return process
     }
 
+    /// Runs a program to its end.
+    static func run(_ words: [String]) async throws {
+        let process = try start(words)
+        defer { forget(process) }
+        let said = await process.remainingLines()
+        guard await process.waitForExit() == 0 else {
+            throw BenchmarkError("\(words[0]) failed: \(said.joined(separator: "\n"))")
+        }
+    }
+
     static func forget(_ process: ServerProcess) {
         process.signal(SIGKILL)
         running.withLock { $0[process.identifier] = nil }

@@ -7,7 +7,7 @@ struct MemoryWorkloads {
     }
 
     func run() async throws {
-        try await measure(subscribers: 1, count: bench.options.count(1_000_000), limit: 0.2)
+        try await measure(subscribers: 1, count: bench.options.count(1_000_000), limit: 0.5)
         try await measure(subscribers: 1000, count: bench.options.count(1000), limit: 0.3)
     }
 

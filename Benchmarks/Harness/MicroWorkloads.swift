@@ -1,6 +1,6 @@
 import BroadcasterTestSupport
 
-/// Parts of the library on their own: decoders, digests, hub and mailbox; and the decoders' instructions, which do
+/// Parts of the library on their own: decoders, hub and mailbox; and the decoders' instructions, which do
 /// not depend on the machine's other work.
 struct MicroWorkloads {
     private let bench: Bench
@@ -25,16 +25,6 @@ struct MicroWorkloads {
                     "Redis, RESP3", count: count / 10, "decode", "backend=redis", "size=1024"),
                 bench.worker(
                     "Postgres", count: count / 10, "decode", "backend=postgres", "size=1024"),
-            ])
-    }
-
-    func digest() async throws {
-        let count = bench.options.count(200_000)
-        try await measure(
-            "Digests",
-            [
-                bench.worker("SHA-256, a KiB", count: count, "digest", "kind=sha256"),
-                bench.worker("PBKDF2, a round", count: count, "digest", "kind=pbkdf2"),
             ])
     }
 

@@ -51,6 +51,45 @@ struct PostgresWorkloads {
         guard said.isEmpty else { throw BenchmarkError(said.joined(separator: "\n")) }
     }
 
+    /// 4 KiB is a notification; more comes in parts, which libpq does not know.
+    func large() async throws {
+        for (size, full) in [(4096, 20_000), (65_536, 2000), (1 << 20, 100)] {
+            let (count, url) = (bench.options.count(full), address)
+            func own(_ name: String, _ work: String, _ more: String...) -> Measurement.Subject {
+                Measurement.Subject(
+                    name: name,
+                    words: [
+                        bench.peers.worker, work, "url=\(url)", "size=\(size)", "count=\(count)",
+                    ] + more, count: count)
+            }
+            var (receiving, publishing) = (
+                [own("Broadcast", "receive", "reading=count", "actor=none")],
+                [own("Broadcast", "publish", "tasks=8", "by=task", "text=different")]
+            )
+            if size < 8000 {
+                let (number, length) = ("\(count)", "\(size)")
+                let libpq = bench.peers.libpq
+                receiving.append(
+                    bench.peers.native(
+                        "libpq", libpq, count: count, ["receive", url, number, length]))
+                publishing.append(
+                    bench.peers.native(
+                        "libpq", libpq, count: count, ["publish", url, "8", number, length]))
+            }
+            let feeder = publishing[0].words
+            try await bench.measure(
+                Measurement(
+                    title: "W6 receive from Postgres, \(size) B × \(count)", subjects: receiving,
+                    feed: { _ in try await Children.run(feeder) },
+                    targets: size < 8000
+                        ? [.atMost(1.1, .cpuPerMessage, of: "Broadcast", times: "libpq")] : []))
+            try await bench.measure(
+                Measurement(
+                    title: "W7 publish to Postgres, 8 at once, \(size) B × \(count)",
+                    subjects: publishing))
+        }
+    }
+
     // MARK: W7
 
     func publish() async throws {

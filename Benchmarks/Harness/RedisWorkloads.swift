@@ -4,7 +4,7 @@ import BroadcasterTestSupport
 struct RedisWorkloads: Sendable {
     let bench: Bench
     let server: RedisServer
-    private var port: String { "\(server.port)" }
+    var port: String { "\(server.port)" }
     var url: String { "url=\(server.url)" }
 
     init(_ bench: Bench, _ server: RedisServer) {
@@ -63,25 +63,14 @@ struct RedisWorkloads: Sendable {
         ]
     }
 
-    /// Feeds from the publisher in C, or, without a compiler, from the library's own.
+    /// Feeds from the publisher in C.
     func feed(channels: Int, size: Int) -> @Sendable (Int) async throws -> Void {
-        let (port, url, publisher, worker) = (port, url, bench.peers.publisher, bench.peers.worker)
+        let (port, publisher) = (port, bench.peers.publisher)
         return { count in
-            let words: [String] =
-                switch publisher {
-                case .program(let path): [path, port, "\(channels)", "\(count)", "\(size)"]
-                case .missing:
-                    [
-                        worker, "feed", url, "channels=\(channels)",
-                        "count=\(count)", "size=\(size)",
-                    ]
-                }
-            let process = try Children.start(words)
-            defer { Children.forget(process) }
-            let said = await process.remainingLines()
-            guard await process.waitForExit() == 0 else {
-                throw BenchmarkError("the publisher failed: \(said.joined(separator: "\n"))")
+            guard case .program(let path) = publisher else {
+                throw BenchmarkError("no publisher without a C compiler")
             }
+            try await Children.run([path, port, "\(channels)", "\(count)", "\(size)"])
         }
     }
 

@@ -1,7 +1,6 @@
 import BroadcasterTestSupport
 
-/// The growth of a message's cost with the number of channels, subscribers and publishers, and with the message's
-/// size. It should grow with the size alone.
+/// The growth of a message's cost with the number of channels and of subscribers, which should be none.
 struct ScalingWorkloads {
     private let bench: Bench
     private let redis: RedisWorkloads?
@@ -17,14 +16,12 @@ struct ScalingWorkloads {
         try await subscribers()
         guard let redis else { return print("\nscale: the rest skipped, no redis-server") }
         try await channels(redis)
-        try await sizes(redis)
-        try await publishers(redis)
     }
 
     private func subscribers() async throws {
         let deliveries = bench.options.count(1_000_000)
-        try await draw(
-            "subscribers", "Local subscribers in memory, CPU a delivery",
+        try await measure(
+            "Local subscribers in memory, CPU a delivery",
             [1, 10, 100, 1000, 10_000],
             flatFrom: 10
         ) { name, subscribers in
@@ -37,8 +34,8 @@ struct ScalingWorkloads {
     private func channels(_ redis: RedisWorkloads) async throws {
         let count = bench.options.count(200_000)
         let numbers = [1, 10, 100, 1000, 10_000, 100_000]
-        try await draw(
-            "channels", "Channels, CPU a message to a random one", numbers, flatFrom: 1,
+        try await measure(
+            "Channels, CPU a message to a random one", numbers, flatFrom: 1,
             feed: { try await redis.feed(channels: $0, size: 64)($1) },
             subject: { name, channels in
                 bench.worker(
@@ -47,44 +44,16 @@ struct ScalingWorkloads {
             })
     }
 
-    private func sizes(_ redis: RedisWorkloads) async throws {
-        let numbers = (2...10).map { 1 << ($0 * 2) }
-        let (count, bytes) = (bench.options.count(500_000), bench.options.count(512 << 20))
-        try await draw(
-            "sizes", "Bytes of a message, CPU a message", numbers,
-            feed: { try await redis.feed(channels: 1, size: $0)($1) },
-            subject: { name, size in
-                bench.worker(
-                    name, count: min(count, max(bytes / size, 1)), "receive", redis.url,
-                    "size=\(size)", "reading=count", "actor=none")
-            })
-    }
-
-    private func publishers(_ redis: RedisWorkloads) async throws {
-        let count = bench.options.count(100_000)
-        try await draw(
-            "publishers", "Publishers at the same time, CPU a message", [1, 10, 100, 1000, 10_000]
-        ) { name, tasks in
-            bench.worker(
-                name, count: tasks == 1 ? count / 10 : count, "publish", redis.url,
-                "tasks=\(tasks)", "size=64", "by=task")
-        }
-    }
-
-    /// Measures with a line for each number, and draws the chart.
-    private func draw(
-        _ file: String, _ title: String, _ numbers: [Int], flatFrom: Int? = nil,
+    /// Measures with a line for each number.
+    private func measure(
+        _ title: String, _ numbers: [Int], flatFrom: Int,
         feed: (@Sendable (_ number: Int, _ count: Int) async throws -> Void)? = nil,
         subject: (String, Int) -> Measurement.Subject
     ) async throws {
         let names = numbers.map(Table.grouped)
-        var targets: [Target] = []
-        if let flatFrom {
-            let base = Table.grouped(flatFrom)
-            for (name, number) in zip(names, numbers) where number > flatFrom {
-                targets.append(
-                    .atMost(ScalingWorkloads.flat, .cpuPerMessage, of: name, times: base))
-            }
+        let targets = zip(names, numbers).filter { $0.1 > flatFrom }.map { name, _ in
+            Target.atMost(
+                ScalingWorkloads.flat, .cpuPerMessage, of: name, times: Table.grouped(flatFrom))
         }
         let subjects = zip(names, numbers).map(subject)
         let byName = Dictionary(uniqueKeysWithValues: zip(names, numbers))
@@ -94,12 +63,6 @@ struct ScalingWorkloads {
                 try await feed?(byName[subject.name] ?? 1, count)
             }
         }
-        let outcome = try await bench.measure(measurement)
-        let points = zip(names, numbers).compactMap { name, number in
-            outcome.median(.cpuPerMessage, of: name).map { Chart.Point(x: Double(number), y: $0) }
-        }
-        let chart = Chart(title: title, unit: "µs", points: points)
-        print(chart.text)
-        try chart.write(to: "\(PeerPrograms.root)/.build/benchmarks", name: file)
+        try await bench.measure(measurement)
     }
 }

@@ -10,11 +10,13 @@ struct Workload: Sendable {
 enum WorkloadList {
     private static let all: [Workload] = [
         redis("w1") { try await $0.receive() },
+        redis("w1-large") { try await LargeMessageWorkloads($0).run() },
         redis("w2") { try await $0.publish() },
         redis("w3") { try await $0.fanOut() },
         redis("w4") { try await $0.roundTrip() },
         redis("w5") { try await $0.channels() },
         postgres("w6") { try await $0.receive() },
+        postgres("w6-large") { try await $0.large() },
         postgres("w7") { try await $0.publish() },
         rabbitmq("w11") { try await $0.receive() },
         rabbitmq("w12") { try await $0.publish() },
@@ -27,13 +29,11 @@ enum WorkloadList {
             try await StartWorkloads(bench).build()
         },
         Workload(name: "decode") { bench, _ in try await MicroWorkloads(bench).decode() },
-        Workload(name: "digest") { bench, _ in try await MicroWorkloads(bench).digest() },
         Workload(name: "hub") { bench, _ in try await MicroWorkloads(bench).hub() },
         Workload(name: "callgrind") { bench, _ in try await MicroWorkloads(bench).instructions() },
         Workload(name: "scale") { bench, servers in
             try await ScalingWorkloads(bench, try await servers.redis()).run()
         },
-        Workload(name: "chat") { _, _ in try await ChatBenchmark().run() },
     ]
 
     private static func redis(

@@ -10,14 +10,13 @@ struct WorkerCommand {
     private static let all: [String: Work] = [
         "receive": { try await ReceiveWork($0).run() },
         "publish": { try await PublishWork($0).run() },
-        "feed": { try await FeedWork($0).run() },
         "fan-out": { try await FanOutWork($0).run() },
         "stream-hub": { try await StreamHubWork($0).run() },
         "round-trip": { try await RoundTripWork($0).run() },
         "channels": { try await ChannelsWork($0).run() },
         "first-message": { try await FirstMessageWork($0).run() },
         "decode": { try DecodeWork($0).run() },
-        "digest": { try DigestWork($0).run() },
+        "slow": { try await SlowWork($0).run() },
         "in-hand": { try await InHandWork($0).run() },
     ]
 

@@ -15,6 +15,8 @@ struct EventDispatcher {
     /// The refusal of a topic by this server alone, for which subscribers wait all the same.
     private var unsuitable: Rejection?
     private var lastWarning: Instant?
+    /// The messages that came, and answers to messages published.
+    private var came = 0
     private var outage = OutageLog()
 
     init(
@@ -35,11 +37,14 @@ struct EventDispatcher {
         observers.trace(event, hub)
         switch event {
         case .ready, .rejected, .redirected: return false
-        case .messages(let block): hub.deliver(block)
+        case .messages(let block):
+            came += block.count
+            hub.deliver(block)
         case .undeliverable(let topic, let reason): hub.miss(topic, .undeliverable(reason))
         case .dropped(let topic, let count, let reason):
             hub.miss(topic, .dropped(lost: count, reason))
         case .published(let acceptance):
+            came += acceptance.count
             requests.progressed(at: now)
             publishes.accepted(acceptance)
         case .publishRefused(let ticket, let rejection):
@@ -74,6 +79,12 @@ struct EventDispatcher {
         case .warned(let text): warned(text, at: now)
         }
         return true
+    }
+
+    /// Takes the number of messages, and of answers, that have come since the last call.
+    mutating func takeCount() -> Int {
+        defer { came = 0 }
+        return came
     }
 
     private mutating func topicAnswered(at now: Instant) {

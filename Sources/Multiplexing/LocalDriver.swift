@@ -71,7 +71,7 @@ package final class LocalDriver: Driver {
     package func publish(
         _ payload: Payload, to channel: String, isolation: isolated (any Actor)?
     ) async -> Result<Receipt, PublishFailure> {
-        Task.isCancelled ? .failure(.cancelled) : publishNow(payload, to: channel)
+        publishNow(payload, to: channel)
     }
 
     package func publish(

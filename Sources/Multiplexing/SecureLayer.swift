@@ -64,6 +64,9 @@ final class SecureLayer {
         return .bytes(plaintext.count - before)
     }
 
+    /// Plaintext of a record (RFC 8446 §5.1), of which all but the last byte may have come with an earlier read.
+    static let longestRecord = 16_384
+
     /// Ciphertext that may wait: more than a piece of what is encrypted, which is all that this side sends unasked.
     private static let mostAnswers = 1 << 20
 

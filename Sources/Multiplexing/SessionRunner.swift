@@ -103,7 +103,9 @@ actor SessionRunner {
             input { (conversation) throws(ProtocolError) in
                 try conversation?.receive(&transport.received, count: count, on: lane, at: now)
             }
-            if count >= Transport.muchAtOnce { host.coalesceReads() }
+            if ReadPace.gathers(bytes: count, messages: dispatcher.takeCount()) {
+                host.coalesceReads()
+            }
         case .failed(let lane, let failure):
             lanes.remove(lane)
             switch conversation?.lost(lane, failure, at: now) {

@@ -9,9 +9,7 @@ import BroadcasterWire
 final class Transport {
     let stream: any ByteStream
     var received = ReceiveBuffer()
-    private var unsent: [UInt8] = []
-    /// The bytes of `unsent` that the stream, or the layer, has taken.
-    private var taken = 0
+    private var unsent = SendQueue()
     private var layer: SecureLayer?
     private(set) var peer: PeerInfo
     /// False while the lane is being secured: nothing may come or go but the handshake.
@@ -25,16 +23,13 @@ final class Transport {
     /// beside the messages that it brings.
     private static let readSizes = 16_384...262_144
 
-    /// Bytes of a read that is one of a stream of them.
-    static let muchAtOnce = 16_384
-
     init(_ stream: any ByteStream, to peer: PeerInfo) {
         self.stream = stream
         self.peer = peer
     }
 
     /// The bytes that wait to be sent.
-    var unsentCount: Int { unsent.count - taken + (layer?.unsentCount ?? 0) }
+    var unsentCount: Int { unsent.count + (layer?.unsentCount ?? 0) }
 
     // MARK: Security
 
@@ -48,8 +43,7 @@ final class Transport {
 
     /// Begins to encrypt, after what waits to be sent, and writes the first of it.
     func secure(by client: TLSClient) throws(LaneFailure) {
-        layer = try SecureLayer(client, after: Array(unsent[taken...]))
-        (unsent, taken) = ([], 0)
+        layer = try SecureLayer(client, after: unsent.removeAll())
         try flush()
     }
 
@@ -74,7 +68,7 @@ final class Transport {
     /// Reads once. The bytes are at the end of `received`.
     func read() throws(LaneFailure) -> Socket.Reading {
         if let layer { return try read(through: layer) }
-        let size = readSize
+        let size = roomForRead(surplus: 0)
         let stream = stream
         do throws(SocketError) {
             let reading = try received.fill { (bytes: inout [UInt8]) throws(SocketError) in
@@ -88,7 +82,7 @@ final class Transport {
     }
 
     private func read(through layer: SecureLayer) throws(LaneFailure) -> Socket.Reading {
-        let size = readSize
+        let size = roomForRead(surplus: SecureLayer.longestRecord)
         let stream = stream
         do throws(LaneFailure) {
             let reading = try received.fill { (bytes: inout [UInt8]) throws(LaneFailure) in
@@ -104,6 +98,10 @@ final class Transport {
         }
     }
 
+    private func roomForRead(surplus: Int) -> Int {
+        min(received.makeRoom(limit: readSize, surplus: surplus), Transport.readSizes.upperBound)
+    }
+
     private func growReads() {
         readSize = min(readSize * 2, Transport.readSizes.upperBound)
     }
@@ -111,17 +109,7 @@ final class Transport {
     // MARK: Writing
 
     func append(_ bytes: inout [UInt8]) {
-        if unsent.isEmpty {
-            // Both keep their space: the next turn writes into the other's.
-            swap(&unsent, &bytes)
-        } else {
-            if taken >= Transport.keptCapacity {
-                unsent.removeFirst(taken)
-                taken = 0
-            }
-            unsent.append(contentsOf: bytes)
-            bytes.removeAll(keepingCapacity: true)
-        }
+        unsent.append(&bytes)
     }
 
     /// Writes until all is sent or the stream is full; then the stream says when to go on.
@@ -129,10 +117,6 @@ final class Transport {
         if let layer { try encrypt(into: layer) }
         do throws(SocketError) {
             if layer == nil { try writePlain() }
-            if taken == unsent.count {
-                unsent.removeAll(keepingCapacity: unsent.capacity <= Transport.keptCapacity)
-                taken = 0
-            }
             // What waits for the handshake waits for bytes to read.
             let mustWatch = (layer?.unsentCount ?? unsent.count) > 0
             if mustWatch != isWatchingWritable {
@@ -145,25 +129,25 @@ final class Transport {
     }
 
     private func writePlain() throws(SocketError) {
-        while taken < unsent.count {
-            let count = try stream.write(unsent, from: taken)
-            if count == 0 { break }
-            taken += count
-        }
+        let stream = stream
+        while try unsent.take({ (bytes, start) throws(SocketError) in
+            try stream.write(bytes, from: start)
+        }) > 0 {}
     }
 
     /// Encrypts a piece when the last one has gone: memory never pushes back.
     private func encrypt(into layer: SecureLayer) throws(LaneFailure) {
         var count = 0
         repeat {
-            taken += count
             do throws(SocketError) {
                 try layer.send(on: stream)
             } catch {
                 throw LaneFailure(error)
             }
-            guard taken < unsent.count, layer.unsentCount == 0 else { return }
-            count = try layer.encrypt(unsent, from: taken)
+            guard layer.unsentCount == 0 else { return }
+            count = try unsent.take { (bytes, start) throws(LaneFailure) in
+                try layer.encrypt(bytes, from: start)
+            }
         } while count > 0
     }
 
@@ -190,9 +174,6 @@ final class Transport {
         else { return failure }
         return .lost("\(text), before it sent anything: perhaps it wants TLS")
     }
-
-    /// A buffer that grew for one huge message gives its memory back.
-    private static let keptCapacity = 1 << 20
 }
 
 extension LaneFailure {

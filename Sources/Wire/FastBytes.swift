@@ -9,6 +9,12 @@ extension [UInt8] {
         unsafe piece.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }
 
+    /// Makes room for `count` bytes, so that a large piece with what belongs to it makes the memory grow once.
+    package mutating func makeRoom(for count: Int) {
+        let needed = self.count + count
+        if needed > capacity { reserveCapacity(Swift.max(needed, 2 * capacity)) }
+    }
+
     /// Appends the four bytes of `number`, the lowest first: one check of the capacity in place of four.
     package mutating func appendLittleEndian(_ number: UInt32) {
         unsafe Swift.withUnsafeBytes(of: number.littleEndian) { unsafe append(contentsOf: $0) }

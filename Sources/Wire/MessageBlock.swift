@@ -59,6 +59,25 @@ package final class MessageBlock: Sendable {
         others = []
     }
 
+    /// A block of one message, in the memory that it was read into.
+    ///
+    /// - Parameter range: the message's place in `memory`, with at least `headerSize` bytes before it that have been read.
+    init(
+        keeping memory: consuming [UInt8], _ range: Range<Int>, topic: Int, origin: Origin,
+        at moment: Instant
+    ) {
+        let start = range.lowerBound - MessageBlock.headerSize
+        for place in 0..<MessageBlock.headerSize {
+            memory[start + place] = UInt8(truncatingIfNeeded: range.count >> (8 * place))
+        }
+        storage = memory
+        receivedAt = moment
+        first = Run(
+            topic: topic, origin: origin,
+            extent: Extent(start: start, count: 1, end: range.upperBound))
+        others = []
+    }
+
     package var runCount: Int { others.count + 1 }
 
     package func topic(ofRun number: Int) -> Int {
@@ -150,10 +169,17 @@ package struct MessageCollector: Sendable {
     private var isBusy = false
     /// The time at which the messages are read.
     package var time = Instant.zero
+    /// The bytes that the next block is to have room for.
+    private var upcoming = 0
 
     package static let sharedLimit = 4096
 
     package init() {}
+
+    /// Makes room for `count` messages of one topic, which have `size` bytes and are added next.
+    mutating func makeRoom(for count: Int, size: Int) {
+        if first == nil { upcoming = size + count * MessageBlock.headerSize }
+    }
 
     /// Adds a message. Returns the block, if any, that ends before it.
     package mutating func add(
@@ -245,7 +271,9 @@ package struct MessageCollector: Sendable {
         if first == nil {
             // A message that comes alone gets no byte more than it needs.
             let needed = MessageBlock.headerSize + positionSize + size
-            storage.reserveCapacity(isBusy ? max(needed, MessageCollector.sharedLimit) : needed)
+            let room = isBusy ? max(needed, MessageCollector.sharedLimit) : needed
+            storage.reserveCapacity(max(room, upcoming))
+            upcoming = 0
             first = run
         } else {
             others.append(run)

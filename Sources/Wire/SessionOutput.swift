@@ -58,6 +58,20 @@ package struct SessionOutput: Sendable {
         }
     }
 
+    /// Adds a message that keeps the memory that it lies in, at `range`, behind bytes of its frame.
+    package mutating func append(
+        message range: Range<Int>, keeping memory: consuming [UInt8], topic: Int, origin: Origin
+    ) {
+        append(
+            .messages(
+                MessageBlock(keeping: memory, range, topic: topic, origin: origin, at: time)))
+    }
+
+    /// Makes room for `count` messages of one topic, which have `size` bytes and are added next.
+    package mutating func makeRoom(forMessages count: Int, size: Int) {
+        collector.makeRoom(for: count, size: size)
+    }
+
     /// Adds a message that stands at `position` of its stream.
     package mutating func append(
         messageIn bytes: Span<UInt8>, at range: Range<Int>, position: Position, topic: Int,

@@ -59,10 +59,7 @@ struct PartAssembler: Sendable {
         process: Int32, channel: [UInt8], id: UInt64, number: Int, count: Int,
         piece: ArraySlice<UInt8>
     ) -> Outcome {
-        var current: Open
-        if let open, open.id == id, open.next == number, open.count == count {
-            current = open
-        } else {
+        if !isNext(id, number, count) {
             let before = open
             if let before { lose(before.process, before.id) }
             guard number == 1 else {
@@ -71,22 +68,25 @@ struct PartAssembler: Sendable {
                 lose(process, id)
                 return isReported && before == nil ? .incomplete : .lost
             }
-            current = Open(
+            open = Open(
                 process: process, id: id, channel: channel, count: count, next: 1, text: [])
         }
-        open = nil
-        guard current.text.count + piece.count <= limit else {
+        // In place: a copy for each part would be the square of the message's length.
+        guard let size = open?.text.count, size + piece.count <= limit else {
             lose(process, id)
             return .lost
         }
-        current.text += piece
-        current.next += 1
-        if current.next <= count {
-            open = current
-            return .incomplete
-        }
-        guard current.text.starts(with: PayloadCodec.mark) else { return .message(current.text) }
-        if case .whole(let bytes) = PayloadCodec.decode(current.text) { return .message(bytes) }
+        open?.text += piece
+        open?.next = number + 1
+        guard number == count, let text = open.take()?.text else { return .incomplete }
+        guard text.starts(with: PayloadCodec.mark) else { return .message(text) }
+        if case .whole(let bytes) = PayloadCodec.decode(text) { return .message(bytes) }
         return .lost
+    }
+
+    /// True for the part that is due of the message that is open.
+    private func isNext(_ id: UInt64, _ number: Int, _ count: Int) -> Bool {
+        guard let open else { return false }
+        return open.id == id && open.next == number && open.count == count
     }
 }

@@ -38,18 +38,25 @@ struct MessageReader: Sendable {
         channels.count + patterns.count > (channels.contains(hidden) ? 1 : 0)
     }
 
-    /// Takes whole messages on channels from the front of the buffer: the fast way for messages by the million.
-    /// Returns true if there was any.
+    /// The front of the buffer is a message on a channel, of which the rest is still to come.
+    var isWaiting: Bool { scanner.awaited > 0 }
+
+    /// Takes whole messages on channels from the front of the buffer: the fast way for messages by the million, and for
+    /// large ones. Returns true if there was any.
     mutating func takeRuns(
         from buffer: inout ReceiveBuffer, _ dialect: RedisURL.Dialect,
         into output: inout SessionOutput
     ) -> Bool {
+        let isLarge = scanner.takeLarge(
+            from: &buffer, limit: limit, passingOver: hidden, into: &output)
         let received = buffer.bytes
+        let start = buffer.start
         let end = scanner.scan(
-            received.span, from: buffer.start, dialect: dialect, limit: limit, topics: channels,
+            received.span, from: start, dialect: dialect, limit: limit, topics: channels,
             passingOver: hidden, into: &output)
-        defer { buffer.consume(upTo: end) }
-        return end > buffer.start
+        buffer.consume(upTo: end)
+        buffer.expect(scanner.awaited)
+        return isLarge || end > start
     }
 
     /// - Parameter pattern: the one that matched, in a message for a pattern.

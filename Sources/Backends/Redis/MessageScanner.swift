@@ -11,6 +11,8 @@ struct MessageScanner: Sendable {
     private let resp3: [UInt8]
     private var head: [UInt8] = []
     private var entry: TopicIndex.Entry?
+    /// The bytes of the frame at the end of the last scan, if its length is known and its rest is to come; else 0.
+    private(set) var awaited = 0
 
     /// - Parameter word: the first of a frame: `message`, or `smessage` of sharded PUB/SUB.
     init(word: String = "message") {
@@ -31,15 +33,40 @@ struct MessageScanner: Sendable {
         topics: TopicIndex, passingOver hidden: Topic, into output: inout SessionOutput
     ) -> Int {
         var position = start
+        awaited = 0
         while position < bytes.count {
             if head.isEmpty || !bytes.holds(head.span, at: position) {
                 guard readHead(bytes, position, dialect, limit, topics) else { break }
             }
             let end = takeRun(bytes, from: position, limit, hidden, into: &output)
-            if end == position { break }
+            if end == position {
+                awaited = missing(bytes, position, limit)
+                break
+            }
             position = end
         }
         return position
+    }
+
+    /// Takes the large message at the front of the buffer, if it is there and is on the channel of the last frame. It
+    /// keeps the memory that it was read into.
+    func takeLarge(
+        from buffer: inout ReceiveBuffer, limit: Int, passingOver hidden: Topic,
+        into output: inout SessionOutput
+    ) -> Bool {
+        guard buffer.expected > 0, buffer.count >= buffer.expected, let entry,
+            entry.topic != hidden.id, let payload = payload(in: buffer, limit),
+            let memory = buffer.takeLarge(upTo: payload.upperBound + 2)
+        else { return false }
+        output.append(
+            message: payload, keeping: memory, topic: entry.topic, origin: entry.origin)
+        return true
+    }
+
+    private func payload(in buffer: ReceiveBuffer, _ limit: Int) -> Range<Int>? {
+        let bytes = buffer.bytes.span
+        guard bytes.holds(head.span, at: buffer.start) else { return nil }
+        return string(in: bytes, at: buffer.start + head.count - 1, limit: limit)
     }
 
     /// Takes the messages that begin with `head`, as the one at `start` does.
@@ -53,6 +80,9 @@ struct MessageScanner: Sendable {
         repeat {
             guard let payload = string(in: bytes, at: position + head.count - 1, limit: limit)
             else { break }
+            if position == start, payload.count >= MessageScanner.measured, visible != nil {
+                makeRoom(for: bytes, from: start, limit, in: &output)
+            }
             if let visible {
                 output.append(
                     messageIn: bytes, at: payload, topic: visible.topic, origin: visible.origin)
@@ -60,6 +90,21 @@ struct MessageScanner: Sendable {
             position = payload.upperBound + 2
         } while bytes.holds(head.span, at: position)
         return position
+    }
+
+    /// The bytes of a message from which on it is cheaper to look for the end of its run first than to let its memory grow.
+    private static let measured = 2048
+
+    private func makeRoom(
+        for bytes: Span<UInt8>, from start: Int, _ limit: Int, in output: inout SessionOutput
+    ) {
+        var (position, count, size) = (start, 0, 0)
+        while bytes.holds(head.span, at: position),
+            let payload = string(in: bytes, at: position + head.count - 1, limit: limit)
+        {
+            (position, count, size) = (payload.upperBound + 2, count + 1, size + payload.count)
+        }
+        output.makeRoom(forMessages: count, size: size)
     }
 
     /// Remembers the head of the frame at `start`, up to and including the `$` before the payload's length.
@@ -79,8 +124,39 @@ struct MessageScanner: Sendable {
         return true
     }
 
+    /// The bytes of the frame at `start`, which begins with `head`, if some of them are missing and nothing is wrong with
+    /// the others; else 0.
+    private func missing(_ bytes: Span<UInt8>, _ start: Int, _ limit: Int) -> Int {
+        guard let payload = declared(in: bytes, at: start + head.count - 1, limit: limit),
+            payload.upperBound + 2 > bytes.count
+        else { return 0 }
+        return payload.upperBound + 2 - start
+    }
+
     /// Returns the content of the bulk string whose `$` is at `start`, if it is there with its CRLF.
     private func string(in bytes: Span<UInt8>, at start: Int, limit: Int) -> Range<Int>? {
+        guard let (index, length) = length(in: bytes, at: start, limit: limit) else { return nil }
+        let content = index + 2
+        guard index > start + 1, content + length + 2 <= bytes.count, isCRLF(bytes, index),
+            isCRLF(bytes, content + length)
+        else { return nil }
+        return content..<content + length
+    }
+
+    /// Returns where that content is by its length, whether it is there or not.
+    private func declared(in bytes: Span<UInt8>, at start: Int, limit: Int) -> Range<Int>? {
+        guard let (index, length) = length(in: bytes, at: start, limit: limit),
+            index > start + 1, index + 2 <= bytes.count, isCRLF(bytes, index)
+        else { return nil }
+        return index + 2..<index + 2 + length
+    }
+
+    /// Returns the length of the bulk string whose `$` is at `start`, and where its digits end. Inlined for the sake of
+    /// small messages.
+    @inline(__always)
+    private func length(
+        in bytes: Span<UInt8>, at start: Int, limit: Int
+    ) -> (end: Int, length: Int)? {
         guard start < bytes.count, bytes[start] == UInt8(ascii: "$") else { return nil }
         var index = start + 1
         var length = 0
@@ -89,11 +165,7 @@ struct MessageScanner: Sendable {
             guard length <= limit else { return nil }
             index += 1
         }
-        let content = index + 2
-        guard index > start + 1, content + length + 2 <= bytes.count, isCRLF(bytes, index),
-            isCRLF(bytes, content + length)
-        else { return nil }
-        return content..<content + length
+        return (index, length)
     }
 
     private func isCRLF(_ bytes: Span<UInt8>, _ index: Int) -> Bool {

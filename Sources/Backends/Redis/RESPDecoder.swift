@@ -346,7 +346,10 @@ package struct RESPDecoder: Sendable {
     private mutating func finish(
         _ open: OpenString, _ buffer: inout ReceiveBuffer
     ) throws(ProtocolError) -> Step {
-        guard buffer.count >= open.length + 2 else { return .needsMore }
+        guard buffer.count >= open.length + 2 else {
+            buffer.expect(open.length + 2)
+            return .needsMore
+        }
         let start = buffer.start
         let end = start + open.length
         let tail = (buffer.bytes[end], buffer.bytes[end + 1])

@@ -55,10 +55,14 @@ package enum RESPEncoder {
                 head = Array("*3\r\n$\(verb.utf8.count)\r\n\(verb)\r\n".utf8)
                 bulkString(channel, to: &head)
             }
+            bytes.makeRoom(for: head.count + publication.payload.byteCount + lengthAndEnds)
             bytes.append(contentsOf: head)
             bulkString(publication.payload, to: &bytes)
         }
     }
+
+    /// The most bytes that a bulk string has beside its content.
+    private static let lengthAndEnds = 25
 
     package static func bulkString(_ text: String, to bytes: inout [UInt8]) {
         header("$", text.utf8.count, to: &bytes)

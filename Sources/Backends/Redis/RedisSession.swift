@@ -150,7 +150,7 @@ struct RedisSession: Session {
         if lane == .witness { return witness.receive(&buffer, at: now) }
         if lane == .main { witness.dismiss(into: &output) }
         lanes[lane.index].heartbeat.heard()
-        if !lanes[lane.index].decoder.isAtBoundary, buffer.count >= RedisSession.largeMessage {
+        if buffer.expected > 0, buffer.count >= RedisSession.largeMessage {
             // A large message on its way is one that arrives, and what was asked is answered behind it.
             if lane == subscriberLane { probe.arrived() }
             if lane == .main { role.progressed(at: now) }
@@ -158,6 +158,7 @@ struct RedisSession: Session {
         while phase != .closing {
             if phase == .open, lanes[lane.index].decoder.isAtBoundary {
                 scan(&buffer, lane, at: now, into: &output)
+                if lane == subscriberLane, messages.isWaiting { return }
             }
             guard let value = try lanes[lane.index].decoder.next(&buffer) else { return }
             try receive(value.plain, on: lane, at: now, into: &output)
@@ -170,16 +171,18 @@ struct RedisSession: Session {
         _ buffer: inout ReceiveBuffer, _ lane: Lane, at now: Instant,
         into output: inout SessionOutput
     ) {
-        var start: Int
+        var isMoving: Bool
         repeat {
-            start = buffer.start
+            isMoving = false
             if lane == subscriberLane, messages.takeRuns(from: &buffer, dialect, into: &output) {
                 probe.arrived()
+                isMoving = true
             }
             if lane == .main, lanes[0].scanAnswers(&buffer, into: &output) {
                 role.progressed(at: now)
+                isMoving = true
             }
-        } while buffer.start > start
+        } while isMoving
     }
 
     mutating func wrote(on lane: Lane, at now: Instant) {
