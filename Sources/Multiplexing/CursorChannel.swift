@@ -212,13 +212,19 @@ struct CursorChannel: Sendable {
             }
             return live.compactMap { hand(.gap(page.verdict), to: $0, from: from, to: page.next) }
         }
-        guard let block = page.messages else { return [] }
+        guard let block = page.messages else { return settleThoseAhead() }
         recent.append(block, from: from, to: page.next, keeping: readers.count > liveCount)
         return live.compactMap { hand(.live(block), to: $0, from: from, to: page.next) }
-            + readers.compactMap { id, reader in
-                guard case .ahead(let cursor) = reader.place else { return nil }
-                return settle(id, at: cursor)
-            }
+            + settleThoseAhead()
+    }
+
+    /// The tail has moved, perhaps without a message: where a server counts more than these.
+    private mutating func settleThoseAhead() -> [HandOut] {
+        guard aheadCount > 0 else { return [] }
+        return readers.compactMap { id, reader in
+            guard case .ahead(let cursor) = reader.place else { return nil }
+            return settle(id, at: cursor)
+        }
     }
 
     /// Takes the answer to a request for a page of subscribers that are behind.

@@ -115,16 +115,16 @@ struct RabbitMQStreamReadingTests {
             expected: ["! page 1 kept next from 2 end"]),
         Row(
             request: "after 0 to end count 9", end: 2, entries: ["0 a", "1 b", "2 #m"],
-            expected: ["! page 1 kept next after 1 end", "! message c [0] a", "! message c [1] b"]),
+            expected: ["! page 1 kept next after 2 end", "! message c [0] a", "! message c [1] b"]),
         Row(
             request: "after 0 to end count 9", end: 8, entries: ["5 a"],
             expected: ["! page 1 trimmed ? next from 5"]),
         Row(
             request: "after @(1 b) to end count 9", end: 3, entries: ["1 b", "2 c", "3 #m"],
-            expected: ["! page 1 kept next after 2 end", "! message c [2] c"]),
+            expected: ["! page 1 kept next after 3 end", "! message c [2] c"]),
         Row(
             request: "from @(1 b) to end count 9", end: 3, entries: ["1 b", "2 c", "3 #m"],
-            expected: ["! page 1 kept next after 2 end", "! message c [1] b", "! message c [2] c"]),
+            expected: ["! page 1 kept next after 3 end", "! message c [1] b", "! message c [2] c"]),
         Row(
             request: "after @(1 b) to end count 1", end: 4, entries: ["1 b", "2 c", "3 d"],
             expected: ["! page 1 kept next after 2", "! message c [2] c"]),

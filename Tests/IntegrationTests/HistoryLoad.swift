@@ -23,8 +23,12 @@ struct HistoryLoad {
         let accepted = try await publisher.value
         try await publishEnd()
         let received = try await reader.value
-        #expect(zip(received, received.dropFirst()).allSatisfy { $0 < $1 })
-        #expect(Set(accepted).isSubset(of: received))
+        #expect(Set(received).count == received.count, "something came twice")
+        #expect(Set(accepted).isSubset(of: received), "something was lost")
+        // One whose outcome is unknown may have waited inside a server that was coming back, and stand behind others.
+        let known = Set(accepted)
+        let inOrder = received.filter { known.contains($0) }
+        #expect(inOrder == inOrder.sorted(), "out of order")
     }
 
     private func publishEnd() async throws {

@@ -7,7 +7,10 @@ enum HistoryServer: CaseIterable, CustomTestStringConvertible {
     case memory
     case redis
     case postgres
+    /// A node takes ten seconds to start: `RabbitMQStreamTests` has one, and runs these tests on it.
     case rabbitmq
+
+    static let allCases: [HistoryServer] = [.memory, .redis, .postgres]
 
     var testDescription: String { "\(self)" }
 
@@ -30,9 +33,8 @@ enum HistoryServer: CaseIterable, CustomTestStringConvertible {
             try await run(url, body)
             withExtendedLifetime(server) {}
         case .rabbitmq:
-            guard Programs.areAvailable(Programs.rabbitmq) else { return }
-            let server = try await RabbitMQServer.shared.value
-            // Streams of their own, on the node that is everybody's.
+            let server = try await RabbitMQStreamTests.node.value
+            // Streams of their own, on the node that is these tests'.
             try await run(server.streamURL("history-\(UInt64.random(in: 0...(.max)))"), body)
         }
     }

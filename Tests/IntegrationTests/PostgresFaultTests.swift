@@ -26,7 +26,7 @@ struct PostgresFaultTests {
     @Test func aServerThatHangsIsGivenUpAndWhatWasSentIsUnknown() async throws {
         let server = try await PostgresServer()
         let broadcast = try await connected(
-            server.url("scram", "?ping=300ms&publish_timeout=500ms&application_name=victim"))
+            server.url("scram", "?ping=2s&publish_timeout=1s&application_name=victim"))
         var sight = Sight(try await broadcast.subscribe(to: "c"))
         let pid = try await server.sql(
             "SELECT pid FROM pg_stat_activity WHERE application_name = 'victim'"

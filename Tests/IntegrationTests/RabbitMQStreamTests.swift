@@ -9,7 +9,20 @@ import Testing
     .serialized, .timeLimit(.minutes(3)))
 struct RabbitMQStreamTests {
     /// A node that is killed.
-    private static let node = Task { try await RabbitMQServer() }
+    static let node = Task { try await RabbitMQServer() }
+
+    /// The tests of the one meaning, one after the other.
+    @Test func historyMeansWhatItMeansElsewhere() async throws {
+        let tests = HistoryTests()
+        try await tests.whatIsNewComesWithPositions(server: .rabbitmq)
+        try await tests.theLastComeFirst(server: .rabbitmq)
+        try await tests.aPositionIsGoneOnFromStrictly(server: .rabbitmq)
+        try await tests.allThatIsKeptComesInPages(server: .rabbitmq)
+        try await tests.aChannelIsAddedWithItsHistory(server: .rabbitmq)
+        try await tests.pagesGoThroughAllOfIt(server: .rabbitmq)
+        try await tests.aSlowReaderLosesNothing(server: .rabbitmq)
+        try await tests.joiningUnderLoadHasNoSeam(server: .rabbitmq)
+    }
 
     @Test func aNodeThatDiesUnderLoadLosesNothing() async throws {
         let server = try await Self.node.value

@@ -121,7 +121,7 @@ struct StreamReading: Sendable {
 
     private func isEnd(_ entry: StreamEntry, _ request: PageRequest) -> Progress {
         entry.position >= end
-            ? .done(page.finish(isEnd: true, otherwise: request.cursor)) : .goOn
+            ? .done(page.finish(isEnd: true, next: .after(entry.position))) : .goOn
     }
 
     /// The answer if the first entry is not the one next to the cursor.

@@ -110,6 +110,9 @@ struct StreamTail: Sendable {
                 return isProved ? answer.finish(isEnd: false) : nil
             }
         }
-        return isProved ? answer.finish(isEnd: true, otherwise: page.cursor) : nil
+        guard isProved else { return nil }
+        // Marks are places too, at which others may stand.
+        let last = page.end.map { $0 >= cursor && $0 < newest ? $0 : newest } ?? newest
+        return answer.finish(isEnd: true, next: .after(last))
     }
 }
