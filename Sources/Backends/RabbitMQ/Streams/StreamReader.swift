@@ -96,8 +96,9 @@ struct StreamReader: Sendable {
 
     private mutating func read(_ request: HistoryRequest, into output: inout SessionOutput) {
         let channel = request.channel.name.text
+        // An end beyond the newest that has come here is looked up, as what nobody follows is.
         if case .forwards(let page) = request.kind, let tail = tails[channel],
-            let end = tail.newest, tail.isLive
+            let end = tail.newest, tail.isLive, page.end.map({ $0 <= end }) ?? true
         {
             if let page = tail.page(request, page) {
                 answer(page, into: &output)
