@@ -9,18 +9,6 @@ import Testing
     .enabled(if: Programs.areAvailable(Programs.redis, Programs.redisCLI), "needs redis-server"),
     .serialized, .timeLimit(.minutes(3)))
 struct ClusterTests {
-    /// Publishes 1, 2, 3 … until it is cancelled, each again as long as it was not accepted.
-    private func publish(to channel: String, by broadcast: Broadcast) -> Task<Void, Never> {
-        Task {
-            var number = 1
-            while !Task.isCancelled {
-                let isDone = (try? await broadcast.publish("\(number)", to: channel)) != nil
-                if isDone { number += 1 }
-                await Task.yield()
-            }
-        }
-    }
-
     /// Reads so many numbers. They follow each other, except behind a gap. The result is the gaps.
     private func read(_ count: Int, _ sight: inout Sight) async throws -> [String] {
         var (last, gaps, isNew) = (0, [String](), true)
@@ -65,7 +53,7 @@ struct ClusterTests {
             #expect(try await publisher.publish("hello", to: channel).receivers == 1)
             #expect(try await sights[index].next() == "hello")
         }
-        let publishing = channels.map { publish(to: $0.channel, by: publisher) }
+        let publishing = channels.map { publisher.publishNumbers(to: $0.channel) }
         defer { for task in publishing { task.cancel() } }
         // A slot moves under load: its channel alone has a gap.
         let slot = try await channels[0].owner.command("CLUSTER", "KEYSLOT", channels[0].channel)

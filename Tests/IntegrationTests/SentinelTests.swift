@@ -9,18 +9,6 @@ import Testing
     .enabled(if: Programs.areAvailable(Programs.redis, Programs.redisCLI), "needs redis-server"),
     .serialized, .timeLimit(.minutes(3)))
 struct SentinelTests {
-    /// Publishes 1, 2, 3 … until it is cancelled, each again as long as it was not accepted.
-    private func publish(to channel: String, by broadcast: Broadcast) -> Task<Void, Never> {
-        Task {
-            var number = 1
-            while !Task.isCancelled {
-                let isDone = (try? await broadcast.publish("\(number)", to: channel)) != nil
-                if isDone { number += 1 }
-                await Task.yield()
-            }
-        }
-    }
-
     /// Reads up to so many messages behind the next gap. Fails where numbers are missing, or come twice, elsewhere.
     private func follow(_ sight: inout Sight, from first: Int, past gap: String) async throws -> Int
     {
@@ -54,7 +42,7 @@ struct SentinelTests {
         try await subscriber.connect()
         try await publisher.connect()
         var sight = Sight(try await subscriber.subscribe(to: "c"))
-        let publishing = publish(to: "c", by: publisher)
+        let publishing = publisher.publishNumbers(to: "c")
         defer { publishing.cancel() }
         var last = 0
         for round in 1...2 {
@@ -85,7 +73,7 @@ struct SentinelTests {
         try await subscriber.connect()
         try await publisher.connect()
         var sight = Sight(try await subscriber.subscribe(to: "c"))
-        let publishing = publish(to: "c", by: publisher)
+        let publishing = publisher.publishNumbers(to: "c")
         defer { publishing.cancel() }
         // One of the sentinels is gone too.
         await set.endSentinel(0)

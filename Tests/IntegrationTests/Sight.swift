@@ -28,6 +28,18 @@ struct Sight {
 }
 
 extension Broadcast {
+    /// Publishes 1, 2, 3 … until it is cancelled, each again as long as it was not accepted.
+    func publishNumbers(to channel: String) -> Task<Void, Never> {
+        Task {
+            var number = 1
+            while !Task.isCancelled {
+                let isDone = (try? await publish("\(number)", to: channel)) != nil
+                if isDone { number += 1 }
+                await Task.yield()
+            }
+        }
+    }
+
     /// Returns when the status satisfies `isWanted`.
     func waitFor(_ isWanted: (BroadcastStatus) -> Bool) async {
         for await status in statuses where isWanted(status) { return }

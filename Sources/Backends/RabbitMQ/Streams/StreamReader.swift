@@ -133,10 +133,10 @@ struct StreamReader: Sendable {
     }
 
     /// Those that were written, and have not come.
-    var awaitedMarks: [StreamMark] {
-        tails.values.flatMap { tail in
-            tail.marks.map { StreamMark(channel: tail.channel, session: nonce, number: $0) }
-        }
+    var awaitedMarks: [StreamMark] { tails.values.flatMap { awaitedMarks(of: $0) } }
+
+    private func awaitedMarks(of tail: StreamTail) -> [StreamMark] {
+        tail.marks.map { StreamMark(channel: tail.channel, session: nonce, number: $0) }
     }
 
     // MARK: Streams
@@ -223,7 +223,7 @@ struct StreamReader: Sendable {
     ) throws(ProtocolError) -> Outcome {
         switch (channel, method) {
         case (Self.declarations, .channel(.close(let close))):
-            return try refused(Rejection(close), into: &output)
+            return refused(Rejection(close), into: &output)
         case (Self.declarations, _): try declared(method, into: &output)
         case (StreamConsumers.channel, .channel(.close(let close))):
             return refusedConsumer(Rejection(close), into: &output)
@@ -264,16 +264,14 @@ struct StreamReader: Sendable {
     private mutating func consumed(_ method: AMQPMethod) throws(ProtocolError) {
         guard case .tail(let channel)? = try consumers.answered(method) else { return }
         tails[channel]?.opened()
-        for mark in tails[channel]?.marks ?? [] {
-            marks.append(StreamMark(channel: channel, session: nonce, number: mark))
-        }
+        if let tail = tails[channel] { marks += awaitedMarks(of: tail) }
     }
 
     /// The server has closed the channel for declarations, for the one that is not answered first. The others are made
     /// again on a new one.
     private mutating func refused(
         _ rejection: Rejection, into output: inout SessionOutput
-    ) throws(ProtocolError) -> Outcome {
+    ) -> Outcome {
         var others: [String] = []
         let culprit = expected.removeFirst()
         while let reply = expected.removeFirst() {
