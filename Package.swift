@@ -47,6 +47,9 @@ let facade = Target.target(
     path: "Sources/Broadcaster",
     swiftSettings: safeSettings)
 
+/// For those who write a backend outside of this package: the seam under a name of its own.
+let backendKit = module("BackendKit", uses: ["Wire"])
+
 /// For the tests of whoever uses the library: a product of its own.
 let testing = module("Testing", uses: ["", "Multiplexing", "Sockets", "Wire"])
 
@@ -99,7 +102,8 @@ let soak = Target.executableTarget(
 
 let testTargets = [
     Target.target(
-        name: "BroadcasterTestSupport", dependencies: ["BroadcasterSockets", "BroadcasterWire"],
+        name: "BroadcasterTestSupport",
+        dependencies: ["BroadcasterSockets", "BroadcasterTesting", "BroadcasterWire"],
         path: "Tests/Support", swiftSettings: settings),
     tests("Wire", uses: ["Wire"]),
     tests("Authentication", uses: ["Authentication"]),
@@ -109,7 +113,9 @@ let testTargets = [
     tests("Backend", uses: ["Wire"] + backends),
     tests("Broadcaster", uses: ["", "JSON", "Testing", "Wire", "Redis", "Postgres"]),
     tests("Chat", uses: ["", "ChatDemo", "Authentication", "Sockets"]),
-    tests("Integration", uses: ["", "JSON", "Testing"], programs: ["broadcaster-service-program"]),
+    tests(
+        "Integration", uses: ["", "BackendKit", "JSON", "Testing"],
+        programs: ["broadcaster-service-program"]),
     // Compiled as the modules of most users are: without our settings.
     Target.testTarget(
         name: "ConsumerTests", dependencies: ["Broadcaster", "BroadcasterTesting"],
@@ -135,6 +141,7 @@ let package = Package(
     name: "Broadcaster",
     products: [
         .library(name: "Broadcaster", targets: ["Broadcaster"]),
+        .library(name: "BroadcasterBackendKit", targets: ["BroadcasterBackendKit"]),
         .library(name: "BroadcasterJSON", targets: ["BroadcasterJSON"]),
         .library(name: "BroadcasterTesting", targets: ["BroadcasterTesting"]),
         .executable(name: "broadcast", targets: ["BroadcasterCLI"]),
@@ -149,7 +156,10 @@ let package = Package(
         module("TLS", uses: ["Wire"]),
         module("Multiplexing", uses: ["Sockets", "TLS", "Wire"]),
     ] + backends.map { module($0, path: "Backends/\($0)", uses: ["Authentication", "Wire"]) }
-        + [facade, json, testing, chatDemo, commandLine, benchmarks, benchmarkWorker, soak]
+        + [
+            facade, backendKit, json, testing, chatDemo, commandLine, benchmarks, benchmarkWorker,
+            soak,
+        ]
         + testTargets
         + (isFuzzing ? [fuzzer] : []),
     swiftLanguageModes: [.v6]

@@ -1,5 +1,5 @@
 package import BroadcasterMultiplexing
-package import BroadcasterWire
+public import BroadcasterWire
 internal import Synchronization
 
 /// Publishes messages to named channels and subscribes to them, over Redis, Postgres, RabbitMQ, Kafka, or in memory.
@@ -46,13 +46,33 @@ public final class Broadcast: Sendable {
     /// A broadcast over the server that `url` names; nothing is connected yet.
     ///
     /// - Throws: `.invalidURL`, which says what is wrong and never shows a password.
-    public init(
+    public convenience init(
         _ url: String, options: BroadcastOptions = BroadcastOptions()
+    ) throws(BroadcastError) {
+        try self.init(url, backends: [], options: options)
+    }
+
+    /// A broadcast over the server that `url` names, which may be of a kind that this package does not know: see the
+    /// article <doc:AddingABackend>. Nothing is connected yet.
+    ///
+    /// ```swift
+    /// let broadcast = try Broadcast("nats://127.0.0.1", backends: [NATSBackend.self])
+    /// ```
+    ///
+    /// - Parameters:
+    ///   - url: the server, and options by name.
+    ///   - backends: are asked for the URL's scheme before those of this package.
+    ///   - options: whatever the URL does not say.
+    /// - Throws: `.invalidURL`, which says what is wrong. What a backend throws is shown as it is.
+    public init(
+        _ url: String, backends: [any URLBackend.Type],
+        options: BroadcastOptions = BroadcastOptions()
     ) throws(BroadcastError) {
         let options = options.clamped()
         do throws(URLError) {
             let common: CommonOptions
-            (backend, common) = try StandardBackends.backend(for: url, options: options)
+            (backend, common) = try StandardBackends.backend(
+                for: url, before: backends, options: options)
             makeDriver = driverMaker(for: backend, common, options)
             makeMigrator = backend.migrating.map { driverMaker(for: $0, common, options) }
             publishTimeout = common.publishTimeout
@@ -65,8 +85,9 @@ public final class Broadcast: Sendable {
     /// A broadcast over a backend of your own, for tests.
     public init(_ backend: some LoopbackBackend, options: BroadcastOptions = BroadcastOptions()) {
         let options = options.clamped()
-        let backend = LoopbackAdapter(inner: backend)
         let common = CommonOptions(options, messageSize: LoopbackAdapter.messageSize)
+        let backend = LoopbackAdapter(
+            inner: backend, maximumMessageSize: common.maximumMessageSize)
         self.backend = backend
         self.options = options
         publishTimeout = common.publishTimeout
@@ -81,9 +102,9 @@ public final class Broadcast: Sendable {
             @escaping @Sendable (any Backend, ConnectionLimits, Hub, Observers)
             throws(ConnectionFailure) -> any Driver
     ) {
-        let backend = StandardBackends.memory
         // Not clamped: on a clock that stands still there is a difference between no time and little.
         let common = CommonOptions(options, messageSize: StandardBackends.memoryMessageSize)
+        let backend = StandardBackends.memory(maximumMessageSize: common.maximumMessageSize)
         let limits = ConnectionLimits(common, options)
         self.backend = backend
         self.options = options.clamped()

@@ -37,6 +37,8 @@ extension LoopbackBackend {
 /// Makes a user's `LoopbackBackend` a backend like the others.
 struct LoopbackAdapter: Backend {
     let inner: any LoopbackBackend
+    /// Bytes.
+    let maximumMessageSize: Int
 
     /// 64 MiB.
     static let messageSize = 64 << 20
@@ -54,7 +56,9 @@ struct LoopbackAdapter: Backend {
     }
 
     func refusal(ofPublishing payload: Payload, to channel: String) -> String? {
-        channel.isEmpty ? "the channel's name is empty" : nil
+        if channel.isEmpty { return "the channel's name is empty" }
+        let (count, limit) = (payload.byteCount, maximumMessageSize)
+        return count > limit ? "a message has \(count) bytes, \(limit) are allowed" : nil
     }
 }
 

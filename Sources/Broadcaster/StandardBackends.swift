@@ -14,7 +14,10 @@ enum StandardBackends {
     ]
 
     /// The backend of `memory://`.
-    static let memory: any Backend = MemoryBackend(maximumMessageSize: memoryMessageSize)
+    static func memory(maximumMessageSize: Int) -> any Backend {
+        MemoryBackend(maximumMessageSize: maximumMessageSize)
+    }
+
     static let memoryMessageSize = MemoryBackend.messageSize
 
     private static let environment = ServerEnvironment(
@@ -27,10 +30,13 @@ enum StandardBackends {
         order: { (0..<$0).shuffled() })
 
     /// The backend for a URL, and the options with what the URL says of them.
+    ///
+    /// - Parameter others: backends from outside, which are asked first.
     static func backend(
-        for text: String, options: BroadcastOptions
+        for text: String, before others: [any URLBackend.Type], options: BroadcastOptions
     ) throws(URLError) -> (any Backend, CommonOptions) {
         var url = try ServerURL(text)
+        let all = others + all
         guard let backend = all.first(where: { $0.schemes.contains(url.scheme) }) else {
             let known = all.flatMap { $0.schemes }.map { "\($0)://" }.joined(separator: ", ")
             throw URLError("unknown scheme \(url.show(url.scheme)); known are \(known)")

@@ -1,5 +1,5 @@
 /// Makes sessions with one kind of server, and knows where that server is and what it takes.
-package protocol Backend: Sendable {
+public protocol Backend: Sendable {
     /// The servers to connect to, in the order to try. Empty: the session lives in this process.
     var endpoints: [Endpoint] { get }
 
@@ -40,26 +40,26 @@ package protocol Backend: Sendable {
 
 extension Backend {
     /// False.
-    package var keepsHistory: Bool { false }
+    public var keepsHistory: Bool { false }
 
     /// None.
-    package var migration: String? { nil }
+    public var migration: String? { nil }
 
     /// None.
-    package var migrating: (any Backend)? { nil }
+    public var migrating: (any Backend)? { nil }
 
     /// Any: the server keeps none.
-    package func refusal(of position: Position) -> String? { "the server keeps no history" }
+    public func refusal(of position: Position) -> String? { "the server keeps no history" }
 
     /// None.
-    package var passwords: PasswordSource? { nil }
+    public var passwords: PasswordSource? { nil }
 
     /// None.
-    package func security(to endpoint: Endpoint) -> TLSOptions? { nil }
+    public func security(to endpoint: Endpoint) -> TLSOptions? { nil }
 }
 
 /// A backend that URLs lead to.
-package protocol URLBackend: Backend {
+public protocol URLBackend: Backend {
     /// The schemes of its URLs.
     static var schemes: [String] { get }
 
@@ -83,21 +83,22 @@ package protocol URLBackend: Backend {
 
 extension URLBackend {
     /// 64 MiB.
-    package static var messageSize: Int { 64 << 20 }
+    public static var messageSize: Int { 64 << 20 }
 
     /// Nothing.
-    package static func adjust(_ options: inout CommonOptions, by environment: ServerEnvironment) {}
+    public static func adjust(_ options: inout CommonOptions, by environment: ServerEnvironment) {}
 
     /// Nothing.
-    package static func adjust(_ options: inout CommonOptions, by urlOptions: inout URLOptions) {}
+    public static func adjust(_ options: inout CommonOptions, by urlOptions: inout URLOptions) {}
 }
 
 /// The address at which a server listens.
-package enum Endpoint: Hashable, Sendable, CustomStringConvertible {
+public enum Endpoint: Hashable, Sendable, CustomStringConvertible {
     case tcp(host: String, port: UInt16)
     case unix(path: String)
 
-    package var description: String {
+    /// `host:port`, `[address]:port`, or a path.
+    public var description: String {
         switch self {
         case .tcp(let host, let port) where host.utf8.contains(UInt8(ascii: ":")):
             "[\(host)]:\(port)"

@@ -1,5 +1,5 @@
 /// A request of the core to a session.
-package enum Command: Sendable {
+public enum Command: Sendable {
     /// Each topic is answered by `.subscribed` or `.subscriptionRefused`, perhaps after `.postponed`.
     case subscribe([Topic])
     /// Each topic is answered by `.unsubscribed`.
@@ -16,15 +16,19 @@ package enum Command: Sendable {
 }
 
 /// A message on its way to the server. The ticket is the core's, to match the answer.
-package struct Publication: Sendable {
-    package let ticket: UInt64
-    package let channel: String
-    package let payload: Payload
+public struct Publication: Sendable {
+    /// The number by which the core knows the answer.
+    public let ticket: UInt64
+    /// The channel.
+    public let channel: String
+    /// The content.
+    public let payload: Payload
     /// The moment at which its publisher leaves; nil for none. What was not sent until then is better refused, since the
     /// core takes it for sent.
-    package let deadline: Instant?
+    public let deadline: Instant?
 
-    package init(
+    /// A message to publish, as the core or a test makes it.
+    public init(
         ticket: UInt64, channel: String, payload: Payload, deadline: Instant? = nil
     ) {
         self.ticket = ticket
@@ -35,25 +39,28 @@ package struct Publication: Sendable {
 }
 
 /// The content of a message, as the caller gave it: a text is not copied before it is encoded.
-package enum Payload: Sendable, Hashable {
+public enum Payload: Sendable, Hashable {
     case text(String)
     case bytes([UInt8])
 
-    package var byteCount: Int {
+    /// The number of bytes.
+    public var byteCount: Int {
         switch self {
         case .text(let text): text.utf8.count
         case .bytes(let bytes): bytes.count
         }
     }
 
-    package var bytes: [UInt8] {
+    /// The bytes; of a text, its UTF-8.
+    public var bytes: [UInt8] {
         switch self {
         case .text(let text): Array(text.utf8)
         case .bytes(let bytes): bytes
         }
     }
 
-    package func append(to bytes: inout [UInt8]) {
+    /// Appends the bytes.
+    public func append(to bytes: inout [UInt8]) {
         switch self {
         case .text(let text): bytes.append(text.utf8.span, 0..<text.utf8.count)
         case .bytes(let payload): bytes.append(contentsOf: payload)

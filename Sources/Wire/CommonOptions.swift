@@ -1,17 +1,18 @@
 /// The options of every backend with a server, by the same words in every URL.
-package struct CommonOptions: Hashable, Sendable {
+public struct CommonOptions: Hashable, Sendable {
     /// The longest time for `connect()`, and for each attempt to connect again.
-    package var connectTimeout: Duration
+    public var connectTimeout: Duration
     /// The longest wait of `publish` for a connection and the server's answer.
-    package var publishTimeout: Duration
+    public var publishTimeout: Duration
     /// The longest silence of a connection before the server is asked for a sign of life.
-    package var pingInterval: Duration
+    public var pingInterval: Duration
     /// The longest message, in bytes, sent or received.
-    package var maximumMessageSize: Int
+    public var maximumMessageSize: Int
     /// The longest wait between two attempts to connect.
-    package var longestRetryDelay: Duration
+    public var longestRetryDelay: Duration
 
-    package init(
+    /// Options, as a program or a test gives them.
+    public init(
         connectTimeout: Duration, publishTimeout: Duration, pingInterval: Duration,
         maximumMessageSize: Int, longestRetryDelay: Duration = .seconds(2)
     ) {
@@ -23,14 +24,14 @@ package struct CommonOptions: Hashable, Sendable {
     }
 
     /// The longest time that an answer may be overdue before the connection is given up.
-    package var answerTimeout: Duration { max(publishTimeout, pingInterval * 2) }
+    public var answerTimeout: Duration { max(publishTimeout, pingInterval * 2) }
 
     /// The time to connect where a URL asks for none: about as long as Linux itself tries to connect
     /// (`tcp_syn_retries` 6). An attempt without any end could not be followed by another one.
     package static let longestConnect: Duration = .seconds(127)
 
     /// Takes those that the URL names; the others stay as they are.
-    package mutating func take(from options: inout URLOptions) throws(URLError) {
+    public mutating func take(from options: inout URLOptions) throws(URLError) {
         let all = options
         let connect = try options.take("connect_timeout", aliases: ["socket_connect_timeout"]) {
             (name, text) throws(URLError) in

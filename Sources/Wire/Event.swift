@@ -1,5 +1,5 @@
 /// A report of a session to the core. They come in the order in which things happened.
-package enum Event: Sendable {
+public enum Event: Sendable {
     /// The handshake is over; commands may come. Apart, as are pages: an event that has room for one takes
     /// longer to move, also for each message.
     indirect case ready(ServerIdentity)
@@ -42,22 +42,24 @@ package enum Event: Sendable {
 
 extension Event {
     /// A message came that is longer than what may be received.
-    package static func tooLong(_ count: Int, limit: Int, topic: Int) -> Event {
+    public static func tooLong(_ count: Int, limit: Int, topic: Int) -> Event {
         .undeliverable(topic: topic, "a message has \(count) bytes, \(limit) are allowed")
     }
 }
 
 /// The server that answered the handshake.
-package struct ServerIdentity: Hashable, Sendable {
+public struct ServerIdentity: Hashable, Sendable {
     /// The product, such as `redis`.
-    package let product: String
-    package let version: String
+    public let product: String
+    /// The version, as the server says it.
+    public let version: String
     /// The wire protocol in use, such as `RESP3`.
-    package let dialect: String
+    public let dialect: String
     /// The main lane's security, as the core has it.
-    package var security: LaneSecurity?
+    public var security: LaneSecurity?
 
-    package init(product: String, version: String, dialect: String) {
+    /// A server that has answered.
+    public init(product: String, version: String, dialect: String) {
         self.product = product
         self.version = version
         self.dialect = dialect
@@ -65,8 +67,9 @@ package struct ServerIdentity: Hashable, Sendable {
 }
 
 /// A server's refusal, in its own words, and its kind, by which the core decides how to go on.
-package struct Rejection: Hashable, Sendable {
-    package enum Kind: Hashable, Sendable {
+public struct Rejection: Hashable, Sendable {
+    /// The kinds of refusals.
+    public enum Kind: Hashable, Sendable {
         /// Wrong or missing password, unknown user.
         case authentication
         /// Known, but not allowed to do this.
@@ -79,17 +82,19 @@ package struct Rejection: Hashable, Sendable {
         case temporary
     }
 
-    package let kind: Kind
+    /// The kind, by which the core goes on.
+    public let kind: Kind
     /// The server's words, at most `messageLimit` characters, control characters escaped.
-    package let message: String
+    public let message: String
 
     /// The library's advice; nil where the kind says enough, empty where the message does.
-    package let advice: String?
+    public let advice: String?
 
     /// Error texts are the peer's to choose; libpq shows them whole, and CVE-2024-10977 was that.
-    package static let messageLimit = 200
+    public static let messageLimit = 200
 
-    package init(kind: Kind, message: String, advice: String? = nil) {
+    /// A refusal. The message is cut, and its control characters are escaped.
+    public init(kind: Kind, message: String, advice: String? = nil) {
         self.kind = kind
         self.advice = advice
         self.message = Rejection.printable(message)

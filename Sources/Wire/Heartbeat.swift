@@ -3,8 +3,9 @@
 /// A value without a clock: `heard()` costs a store, so sessions call it for every read. Silence is counted in
 /// quarters of the interval instead; a session asks after 3 to 4 quarters of it. From the last byte to `.dead`: at
 /// most the interval and `answerWithin`.
-package struct Heartbeat: Sendable {
-    package enum Verdict: Hashable, Sendable {
+public struct Heartbeat: Sendable {
+    /// What is to be done.
+    public enum Verdict: Hashable, Sendable {
         case wait
         case ask
         case dead
@@ -19,10 +20,10 @@ package struct Heartbeat: Sendable {
     private var answerDue: Instant?
     private var silentQuarters = 0
     /// The time of the next call of `timeReached`.
-    package private(set) var deadline: Instant?
+    public private(set) var deadline: Instant?
 
     /// - Parameter interval: the longest silence before the session asks.
-    package init(interval: Duration) {
+    public init(interval: Duration) {
         quarter = interval / 4
         // 5 s by default; no longer than the interval, so that `ping=1s` finds a cut within 2 s.
         answerWithin = min(interval, .seconds(5))
@@ -30,22 +31,25 @@ package struct Heartbeat: Sendable {
     }
 
     /// True if the answer to a question is late already, and not yet too late.
-    package func isOverdue(at now: Instant) -> Bool {
+    public func isOverdue(at now: Instant) -> Bool {
         answerDue.map { now >= $0 - answerWithin + look } ?? false
     }
 
-    package mutating func start(at now: Instant) {
+    /// Begins to count, as if something had just been heard.
+    public mutating func start(at now: Instant) {
         wasHeard = false
         answerDue = nil
         silentQuarters = 0
         deadline = now + quarter
     }
 
-    package mutating func heard() {
+    /// Notes that something has come.
+    public mutating func heard() {
         wasHeard = true
     }
 
-    package mutating func timeReached(_ now: Instant) -> Verdict {
+    /// Says what is to be done at `now`; nothing before `deadline`.
+    public mutating func timeReached(_ now: Instant) -> Verdict {
         guard let due = deadline, now >= due else { return .wait }
         if wasHeard {
             start(at: now)

@@ -2,7 +2,7 @@
 ///
 /// It is `ContinuousClock.Instant`, in a form whose layout the compiler knows. The library's own has none that the
 /// compiler may rely on, so its holders are moved by metadata at run time: that was half of the cost of a message.
-package struct Instant: Comparable, Hashable, Sendable {
+public struct Instant: Comparable, Hashable, Sendable {
     private static let origin = ContinuousClock.now
     private let time: Duration
 
@@ -10,36 +10,42 @@ package struct Instant: Comparable, Hashable, Sendable {
         self.time = time
     }
 
-    package init(_ instant: ContinuousClock.Instant) {
+    /// The moment of the system's clock.
+    public init(_ instant: ContinuousClock.Instant) {
         time = Instant.origin.duration(to: instant)
     }
 
     /// A moment before all others that this process looks at, where there is no better one.
-    package static let zero = Instant(time: .zero)
+    public static let zero = Instant(time: .zero)
 
     /// The same moment, for the system.
-    package var onClock: ContinuousClock.Instant { Instant.origin + time }
+    public var onClock: ContinuousClock.Instant { Instant.origin + time }
 
-    package static var now: Instant { Instant(.now) }
+    /// This moment.
+    public static var now: Instant { Instant(.now) }
 
-    package static func + (instant: Instant, duration: Duration) -> Instant {
+    /// The moment so much later.
+    public static func + (instant: Instant, duration: Duration) -> Instant {
         Instant(time: instant.time + duration)
     }
 
-    package static func - (instant: Instant, duration: Duration) -> Instant {
+    /// The moment so much earlier.
+    public static func - (instant: Instant, duration: Duration) -> Instant {
         Instant(time: instant.time - duration)
     }
 
-    package static func += (instant: inout Instant, duration: Duration) {
+    /// Moves the moment.
+    public static func += (instant: inout Instant, duration: Duration) {
         instant = instant + duration
     }
 
     /// The time from `earlier` to `later`.
-    package static func - (later: Instant, earlier: Instant) -> Duration {
+    public static func - (later: Instant, earlier: Instant) -> Duration {
         later.time - earlier.time
     }
 
-    package static func < (one: Instant, other: Instant) -> Bool {
+    /// True if `one` comes first.
+    public static func < (one: Instant, other: Instant) -> Bool {
         one.time < other.time
     }
 }
@@ -47,7 +53,7 @@ package struct Instant: Comparable, Hashable, Sendable {
 extension Instant? {
     /// The earlier of two moments, of which either may be missing. Without an array, as a runner asks several times for
     /// each message.
-    package func orEarlier(_ other: Instant?) -> Instant? {
+    public func orEarlier(_ other: Instant?) -> Instant? {
         guard let self, let other else { return self ?? other }
         return min(self, other)
     }

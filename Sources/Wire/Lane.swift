@@ -2,26 +2,30 @@
 ///
 /// A session has as many as it likes: one for each broker, say, or for each node of a cluster. Each backend names
 /// its own; only `.main` is the same for all.
-package struct Lane: Hashable, Sendable {
-    package let index: Int
+public struct Lane: Hashable, Sendable {
+    /// The number.
+    public let index: Int
 
-    package init(index: Int) {
+    /// A lane by its number; 0 is `.main`.
+    public init(index: Int) {
         self.index = index
     }
 
     /// The first connection, which the core opens by itself.
-    package static let main = Lane(index: 0)
+    public static let main = Lane(index: 0)
 }
 
 /// The server at the other end of a lane.
-package struct PeerInfo: Hashable, Sendable {
-    package let endpoint: Endpoint
+public struct PeerInfo: Hashable, Sendable {
+    /// The address that the core has connected the lane to.
+    public let endpoint: Endpoint
     /// The password that was looked up for this connection; nil where the session goes by what it knows.
-    package let password: String?
+    public let password: String?
     /// The lane's security; nil where what passes can be read.
-    package var security: LaneSecurity?
+    public var security: LaneSecurity?
 
-    package init(endpoint: Endpoint, password: String? = nil, security: LaneSecurity? = nil) {
+    /// A peer, as the core or a test describes it.
+    public init(endpoint: Endpoint, password: String? = nil, security: LaneSecurity? = nil) {
         self.endpoint = endpoint
         self.password = password
         self.security = security
@@ -29,7 +33,7 @@ package struct PeerInfo: Hashable, Sendable {
 }
 
 /// Why a lane is not there, or no more.
-package enum LaneFailure: Error, Hashable, Sendable, CustomStringConvertible {
+public enum LaneFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// The lane could not be connected.
     case unreachable(String)
     /// The password for it could not be looked up.
@@ -43,7 +47,8 @@ package enum LaneFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// The lane is there, and this machine has no library to secure it with.
     case notSecurable(String)
 
-    package var description: String {
+    /// The failure in words, for a status or a log.
+    public var description: String {
         switch self {
         case .unreachable(let text), .passwordMissing(let text), .lost(let text), .silent(let text),
             .insecure(let text), .notSecurable(let text):
@@ -53,7 +58,7 @@ package enum LaneFailure: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 /// The session's answer to the loss of one of its lanes.
-package enum LaneLoss: Hashable, Sendable {
+public enum LaneLoss: Hashable, Sendable {
     /// The session goes on; it has said which topics and messages it lost with the lane.
     case survived
     /// The session cannot go on without the lane. All its topics and messages are lost with it.

@@ -1,26 +1,28 @@
 /// The security that a lane has got: what a `ping` shows, and what a login may bind itself to.
-package struct LaneSecurity: Hashable, Sendable {
+public struct LaneSecurity: Hashable, Sendable {
     /// The certificate's digest for `tls-server-end-point` (RFC 5929 §4.1).
-    package enum Binding: Hashable, Sendable {
+    public enum Binding: Hashable, Sendable {
         case endPoint([UInt8])
         /// The certificate's signature has no digest function, as those of Ed25519.
         case undefined(algorithm: String)
     }
 
     /// Such as `TLSv1.3`.
-    package let version: String
+    public let version: String
     /// Such as `TLS_AES_256_GCM_SHA384`.
-    package let cipher: String
+    public let cipher: String
     /// The server's certificate: its subject, and the day of its end.
-    package let subject: String
-    package let expiry: String
-    package let binding: Binding
+    public let subject: String
+    /// The day of the certificate's end, as OpenSSL writes it.
+    public let expiry: String
+    /// What a login may bind itself to.
+    public let binding: Binding
     /// The session was resumed: there was no new exchange of keys.
-    package let isResumed: Bool
+    public let isResumed: Bool
     /// The verification that has been done.
-    package let verification: TLSOptions.Verification
+    public let verification: TLSOptions.Verification
     /// What is to be said of it in a log, where something is.
-    package let warning: String?
+    public let warning: String?
 
     package init(
         version: String, cipher: String, subject: String, expiry: String, binding: Binding,

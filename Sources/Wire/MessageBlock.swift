@@ -2,7 +2,7 @@
 ///
 /// A server that is busy hands over hundreds of messages in a read. Their bytes lie in one piece of memory,
 /// each as its length (four bytes, little-endian), its position where it has one, and its content, in runs.
-package final class MessageBlock: Sendable {
+public final class MessageBlock: Sendable {
     /// Consecutive messages from one origin to one topic: one look-up and one lock for all of them.
     struct Run: Sendable {
         let topic: Int
@@ -36,7 +36,7 @@ package final class MessageBlock: Sendable {
 
     package let storage: [UInt8]
     /// The time at which the last of the messages was read from the connection.
-    package let receivedAt: Instant
+    public let receivedAt: Instant
     /// Stored beside the others, so that a single message needs no array of runs.
     private let first: Run
     private let others: [Run]
@@ -49,7 +49,7 @@ package final class MessageBlock: Sendable {
     }
 
     /// A block of one message.
-    package init(_ payload: Payload, from origin: Origin, at moment: Instant) {
+    public init(_ payload: Payload, from origin: Origin, at moment: Instant) {
         var bytes: [UInt8] = []
         bytes.appendLittleEndian(UInt32(truncatingIfNeeded: payload.byteCount))
         payload.append(to: &bytes)
@@ -93,7 +93,7 @@ package final class MessageBlock: Sendable {
     }
 
     /// The number of messages.
-    package var count: Int { others.reduce(first.extent.count) { $0 + $1.extent.count } }
+    public var count: Int { others.reduce(first.extent.count) { $0 + $1.extent.count } }
 
     /// The range of the message whose header is at `offset`, behind its position of `positionSize` bytes.
     package func message(at offset: Int, positionSize: Int = 0) -> Range<Int> {
@@ -161,20 +161,21 @@ package final class MessageBlock: Sendable {
 ///
 /// It collects messages of one topic as long as they follow each other. Those of several topics share a block of at
 /// most `sharedLimit` bytes: a slow subscriber keeps in memory whatever came with its own messages.
-package struct MessageCollector: Sendable {
+public struct MessageCollector: Sendable {
     private var storage: [UInt8] = []
     private var first: MessageBlock.Run?
     private var others: [MessageBlock.Run] = []
     /// True if more was collected just before, so that more is likely to come.
     private var isBusy = false
     /// The time at which the messages are read.
-    package var time = Instant.zero
+    public var time = Instant.zero
     /// The bytes that the next block is to have room for.
     private var upcoming = 0
 
     package static let sharedLimit = 4096
 
-    package init() {}
+    /// A collector without a message.
+    public init() {}
 
     /// Makes room for `count` messages of one topic, which have `size` bytes and are added next.
     mutating func makeRoom(for count: Int, size: Int) {
@@ -182,7 +183,7 @@ package struct MessageCollector: Sendable {
     }
 
     /// Adds a message. Returns the block, if any, that ends before it.
-    package mutating func add(
+    public mutating func add(
         _ bytes: Span<UInt8>, _ range: Range<Int>, topic: Int, origin: Origin
     ) -> MessageBlock? {
         let finished = makeRoom(range.count, topic, origin)
@@ -193,7 +194,7 @@ package struct MessageCollector: Sendable {
     }
 
     /// The same, for a message that stands at `position` of its stream.
-    package mutating func add(
+    public mutating func add(
         _ bytes: Span<UInt8>, _ range: Range<Int>, position: Position, topic: Int, origin: Origin
     ) -> MessageBlock? {
         let finished = makeRoom(range.count, topic, origin, positionSize: position.count)
@@ -205,7 +206,7 @@ package struct MessageCollector: Sendable {
     }
 
     /// The same, for a message that is not in a buffer.
-    package mutating func add(
+    public mutating func add(
         _ payload: Payload, topic: Int, origin: Origin
     ) -> MessageBlock? {
         let size = payload.byteCount
@@ -217,7 +218,7 @@ package struct MessageCollector: Sendable {
     }
 
     /// The same, for a position that is there as its bytes: as many for each message of a page.
-    package mutating func add(
+    public mutating func add(
         _ bytes: Span<UInt8>, _ range: Range<Int>, positionBytes: [UInt8], topic: Int,
         origin: Origin
     ) -> MessageBlock? {
@@ -230,7 +231,7 @@ package struct MessageCollector: Sendable {
     }
 
     /// The same, for a message that is not in a buffer and stands at `position` of its stream.
-    package mutating func add(
+    public mutating func add(
         _ payload: Payload, position: Position, topic: Int, origin: Origin
     ) -> MessageBlock? {
         let size = payload.byteCount
@@ -243,7 +244,7 @@ package struct MessageCollector: Sendable {
     }
 
     /// Ends and returns the block collected so far.
-    package mutating func finish() -> MessageBlock? {
+    public mutating func finish() -> MessageBlock? {
         isBusy = false
         return takeBlock()
     }

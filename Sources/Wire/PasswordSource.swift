@@ -2,4 +2,4 @@
 ///
 /// The core calls it before each connection on which a session logs in, outside of the event loop, so it may take its
 /// time. nil: there is none to be had here, and the session goes by what its URL says.
-package typealias PasswordSource = @Sendable (Endpoint) async throws -> String?
+public typealias PasswordSource = @Sendable (Endpoint) async throws -> String?

@@ -3,17 +3,19 @@
 ///
 /// Positions of one stream are ordered as their bytes are, so a backend writes its numbers with the highest byte first.
 /// Those of two streams, or of two backends, have no order that means anything.
-package struct Position: Hashable, Sendable, Comparable {
-    package static let longest = 4096
+public struct Position: Hashable, Sendable, Comparable {
+    /// The most bytes of a position.
+    public static let longest = 4096
 
     /// The bytes, the first in the highest place, zero beyond `count`.
     private(set) var words: InlineArray<3, UInt64> = [0, 0, 0]
     /// Those beyond 24.
     private var more: [UInt8] = []
-    package let count: Int
+    /// The number of bytes.
+    public let count: Int
 
     /// A position of at most 4,096 bytes; nil for more.
-    package init?(_ bytes: some Collection<UInt8>) {
+    public init?(_ bytes: some Collection<UInt8>) {
         guard bytes.count <= Position.longest else { return nil }
         count = bytes.count
         for (index, byte) in bytes.prefix(24).enumerated() {
@@ -23,46 +25,49 @@ package struct Position: Hashable, Sendable, Comparable {
     }
 
     /// Before the first message of a channel that has none yet: no bytes.
-    package static let origin = Position()
+    public static let origin = Position()
 
     private init() {
         count = 0
     }
 
     /// A position of two numbers, the first the more significant.
-    package init(_ major: UInt64, _ minor: UInt64) {
+    public init(_ major: UInt64, _ minor: UInt64) {
         words = [major, minor, 0]
         count = 16
     }
 
     /// A position of two numbers in a life of the channel, which `epoch` tells from others.
-    package init(epoch: UInt64, _ major: UInt64, _ minor: UInt64) {
+    public init(epoch: UInt64, _ major: UInt64, _ minor: UInt64) {
         words = [epoch, major, minor]
         count = 24
     }
 
     /// The two numbers of a position that has no epoch.
-    package var pair: (major: UInt64, minor: UInt64)? {
+    public var pair: (major: UInt64, minor: UInt64)? {
         count == 16 ? (words[0], words[1]) : nil
     }
 
     /// The numbers of a position that has an epoch.
-    package var triple: (epoch: UInt64, major: UInt64, minor: UInt64)? {
+    public var triple: (epoch: UInt64, major: UInt64, minor: UInt64)? {
         count == 24 ? (words[0], words[1], words[2]) : nil
     }
 
-    package var bytes: [UInt8] {
+    /// The bytes, as `init(_:)` takes them.
+    public var bytes: [UInt8] {
         (0..<min(count, 24)).map {
             UInt8(truncatingIfNeeded: words[$0 / 8] >> (56 - 8 * ($0 % 8)))
         } + more
     }
 
-    package static func == (one: Position, other: Position) -> Bool {
+    /// True if both have the same bytes.
+    public static func == (one: Position, other: Position) -> Bool {
         one.words[0] == other.words[0] && one.words[1] == other.words[1]
             && one.words[2] == other.words[2] && one.count == other.count && one.more == other.more
     }
 
-    package static func < (one: Position, other: Position) -> Bool {
+    /// The order of the bytes, a shorter one before a longer one that begins with it.
+    public static func < (one: Position, other: Position) -> Bool {
         for index in 0..<3 where one.words[index] != other.words[index] {
             return one.words[index] < other.words[index]
         }
@@ -70,7 +75,8 @@ package struct Position: Hashable, Sendable, Comparable {
         return one.count < other.count
     }
 
-    package func hash(into hasher: inout Hasher) {
+    /// Hashes the bytes.
+    public func hash(into hasher: inout Hasher) {
         for index in 0..<3 { hasher.combine(words[index]) }
         hasher.combine(count)
         hasher.combine(more)

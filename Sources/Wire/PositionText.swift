@@ -4,7 +4,8 @@
 /// `1795586786732-2`; twenty-four have an epoch in hexadecimal digits before them, as `5f0c19:17-0`; any other count is
 /// written as hexadecimal digits behind an `x`. Each position has one text, and each such text is one position.
 extension Position: CustomStringConvertible {
-    package var description: String {
+    /// The text, as above.
+    public var description: String {
         switch count {
         case 0: "0"
         case 16: "\(words[0])-\(words[1])"
@@ -14,7 +15,7 @@ extension Position: CustomStringConvertible {
     }
 
     /// The position that has this text; nil where none has.
-    package init?(text: String) {
+    public init?(text: String) {
         guard let position = Position.parse(text), position.description == text else { return nil }
         self = position
     }

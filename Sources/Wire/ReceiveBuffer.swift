@@ -5,9 +5,11 @@
 ///
 /// A large message is read into memory of its own size: a session that knows how long the message at `start` is says
 /// so by `expect`, and when all of it is there, takes that memory by `takeLarge`, without a copy.
-package struct ReceiveBuffer: Sendable {
-    package private(set) var bytes: [UInt8] = []
-    package private(set) var start = 0
+public struct ReceiveBuffer: Sendable {
+    /// The bytes; those before `start` have been read.
+    public private(set) var bytes: [UInt8] = []
+    /// The index of the first byte that has not been read.
+    public private(set) var start = 0
     /// The number of bytes consumed before `bytes[0]`, so that errors can name a place in the stream.
     private var consumedBefore = 0
     /// The bytes from `start` on that a large message takes, as its sender says; 0 for none.
@@ -15,24 +17,28 @@ package struct ReceiveBuffer: Sendable {
     /// The memory of the largest message that has come, and was taken out.
     private var largest = ReceiveBuffer.trusted
 
-    package init(_ bytes: [UInt8] = []) {
+    /// A buffer that holds these bytes.
+    public init(_ bytes: [UInt8] = []) {
         self.bytes = bytes
     }
 
-    package var count: Int { bytes.count - start }
-    package var isEmpty: Bool { start == bytes.count }
+    /// The number of bytes that have not been read.
+    public var count: Int { bytes.count - start }
+    /// True if all has been read.
+    public var isEmpty: Bool { start == bytes.count }
 
     /// The place in the whole stream of the byte at `index` of `bytes`.
-    package func streamOffset(of index: Int) -> Int { consumedBefore + index }
+    public func streamOffset(of index: Int) -> Int { consumedBefore + index }
 
     /// Marks everything before `index` of `bytes` as read.
-    package mutating func consume(upTo index: Int) {
+    public mutating func consume(upTo index: Int) {
         precondition(index >= start && index <= bytes.count, "consumed beyond what was received")
         if index > start { expected = 0 }
         start = index
     }
 
-    package mutating func append(_ more: some Sequence<UInt8>) {
+    /// Adds bytes at the end.
+    public mutating func append(_ more: some Sequence<UInt8>) {
         fill { $0.append(contentsOf: more) }
     }
 

@@ -1,28 +1,32 @@
 /// The facts of the machine that a backend's URL may need: given to the backend, so that it reads nothing itself.
-package struct ServerEnvironment: Sendable {
-    package struct File: Hashable, Sendable {
-        package let text: String
+public struct ServerEnvironment: Sendable {
+    /// A file that was read.
+    public struct File: Hashable, Sendable {
+        /// Its content.
+        public let text: String
         /// The lowest nine bits of its mode.
-        package let permissions: Int
+        public let permissions: Int
 
-        package init(text: String, permissions: Int) {
+        /// A file, for tests.
+        public init(text: String, permissions: Int) {
             self.text = text
             self.permissions = permissions
         }
     }
 
     /// An environment variable; nil if it is not set, or empty.
-    package let variable: @Sendable (String) -> String?
+    public let variable: @Sendable (String) -> String?
     /// The file at a path; one that is no text, such as a socket, has an empty text.
-    package let file: @Sendable (String) -> File?
+    public let file: @Sendable (String) -> File?
     /// The name of the user that this process runs as.
-    package let userName: String?
+    public let userName: String?
     /// Milliseconds since 1970: for protocols whose messages carry the time.
-    package let time: @Sendable () -> Int64
+    public let time: @Sendable () -> Int64
     /// The numbers from zero to below another one, in an order by chance.
-    package let order: @Sendable (Int) -> [Int]
+    public let order: @Sendable (Int) -> [Int]
 
-    package init(
+    /// An environment of such functions.
+    public init(
         variable: @escaping @Sendable (String) -> String?,
         file: @escaping @Sendable (String) -> File?, userName: String?,
         time: @escaping @Sendable () -> Int64 = { 0 },
@@ -36,6 +40,6 @@ package struct ServerEnvironment: Sendable {
     }
 
     /// A machine without anything, for tests.
-    package static let empty = ServerEnvironment(
+    public static let empty = ServerEnvironment(
         variable: { _ in nil }, file: { _ in nil }, userName: nil)
 }

@@ -7,22 +7,32 @@
 /// A password with an unencoded `@ / ? #` in it would end early, its rest be read as a host, path or option, and a
 /// piece of it be sent to that host. So these are refused wherever they could be that, and a URL is read byte by byte:
 /// an `@` that a combining accent follows is an `@` to every other program.
-package struct ServerURL: Sendable {
-    package struct Host: Hashable, Sendable {
-        package let name: String
-        package let port: UInt16?
+public struct ServerURL: Sendable {
+    /// A host with its port.
+    public struct Host: Hashable, Sendable {
+        /// The name or address, without the brackets of IPv6.
+        public let name: String
+        /// The port; nil where the URL has none.
+        public let port: UInt16?
     }
 
-    package var scheme: String
-    package let user: String?
-    package let password: String?
+    /// The scheme, in small letters.
+    public var scheme: String
+    /// The user; nil where the URL has none.
+    public let user: String?
+    /// The password; nil where the URL has none.
+    public let password: String?
     /// One more than there are commas; none where nothing stands before the path. A name may be empty.
-    package let hosts: [Host]
+    public let hosts: [Host]
     /// Without the `/` that begins it after a host; whole where there is no host.
-    package let path: String
-    package var options: URLOptions
+    public let path: String
+    /// The options behind the `?`.
+    public var options: URLOptions
 
-    package init(_ text: String) throws(URLError) {
+    /// Takes a URL apart.
+    ///
+    /// - Throws: `URLError`, which says what is wrong and never shows a password.
+    public init(_ text: String) throws(URLError) {
         let (head, tail) = ServerURL.cut(Substring(text), at: ":")
         guard !head.isEmpty, let tail, tail.utf8.starts(with: "//".utf8) else {
             throw URLError("the URL has no scheme: expected SCHEME://HOST:PORT")
@@ -48,7 +58,7 @@ package struct ServerURL: Sendable {
     }
 
     /// A piece of the URL as an error shows it: in quotes, or not at all where it may be a piece of a password.
-    package func show(_ piece: String) -> String {
+    public func show(_ piece: String) -> String {
         options.show(piece)
     }
 

@@ -4,7 +4,7 @@
 /// Its life: `opened(.main)` → handshake by `receive` → `.ready` → commands and messages, until it throws, says
 /// `.rejected` or `.redirected`, loses a lane that it cannot do without, or the core drops it. After that it is not
 /// used again: a new connection begins with a new session.
-package protocol Session: Sendable {
+public protocol Session: Sendable {
     /// Begins on a lane that the core has connected. `.main` is opened by the core, others when the session asks. A lane
     /// that the session has asked to secure is opened once more when it is: then `peer` has its security.
     mutating func opened(
@@ -45,7 +45,7 @@ package protocol Session: Sendable {
 }
 
 /// The number of messages that a session takes to publish.
-package enum PublishIntake: Hashable, Sendable {
+public enum PublishIntake: Hashable, Sendable {
     case none
     /// All there are, in pieces of any size: they are sent without waiting for answers.
     case pipelined
@@ -55,16 +55,16 @@ package enum PublishIntake: Hashable, Sendable {
 
 extension Session {
     /// All, for protocols that pipeline.
-    package var intake: PublishIntake { .pipelined }
+    public var intake: PublishIntake { .pipelined }
 
     /// None.
-    package var hold: String? { nil }
+    public var hold: String? { nil }
 
     /// Nothing, for sessions that count no signs of life.
-    package mutating func wrote(on lane: Lane, at now: Instant) {}
+    public mutating func wrote(on lane: Lane, at now: Instant) {}
 
     /// The end of the session, for those that need each of their lanes.
-    package mutating func lost(
+    public mutating func lost(
         _ lane: Lane, _ failure: LaneFailure, at now: Instant, into output: inout SessionOutput
     ) -> LaneLoss { .ended }
 }

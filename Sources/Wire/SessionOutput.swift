@@ -1,16 +1,17 @@
 /// Collects what a session wants sent and what it has to report, in order.
 ///
 /// The core empties it after every call; a test compares it.
-package struct SessionOutput: Sendable {
+public struct SessionOutput: Sendable {
     /// A lane that the session wants to have connected, or secured.
-    package struct Connection: Hashable, Sendable {
-        package let lane: Lane
+    public struct Connection: Hashable, Sendable {
+        /// The number that the session has chosen.
+        public let lane: Lane
         /// The security for a lane that is there already; nil asks for a new one.
-        package var security: TLSOptions?
+        public var security: TLSOptions?
         /// nil is the server that the core is connected to, or trying.
-        package let endpoint: Endpoint?
+        public let endpoint: Endpoint?
         /// True if the session logs in there, and so needs the password.
-        package let isLogin: Bool
+        public let isLogin: Bool
     }
 
     /// Bytes to send. The main lane's stand apart: most sessions have no other, and all that is published goes there.
@@ -23,16 +24,17 @@ package struct SessionOutput: Sendable {
     private var collector = MessageCollector()
     private var acceptance: Acceptance?
 
-    package init() {}
+    /// An output without anything.
+    public init() {}
 
     /// The time of the session's input, which its messages bear.
-    package var time: Instant {
+    public var time: Instant {
         get { collector.time }
         set { collector.time = newValue }
     }
 
     /// The bytes to send on `lane`.
-    package subscript(lane: Lane) -> [UInt8] {
+    public subscript(lane: Lane) -> [UInt8] {
         get { lane == .main ? mainBytes : otherBytes[lane] ?? [] }
         _modify {
             if lane == .main {
@@ -43,13 +45,14 @@ package struct SessionOutput: Sendable {
         }
     }
 
-    package mutating func append(_ event: Event) {
+    /// Adds an event behind all that was added before.
+    public mutating func append(_ event: Event) {
         finishLast()
         events.append(event)
     }
 
     /// Adds a message for the subscribers of `topic`, which lies in `bytes` at `range`.
-    package mutating func append(
+    public mutating func append(
         messageIn bytes: Span<UInt8>, at range: Range<Int>, topic: Int, origin: Origin
     ) {
         if acceptance != nil { finishLast() }
@@ -73,7 +76,7 @@ package struct SessionOutput: Sendable {
     }
 
     /// Adds a message that stands at `position` of its stream.
-    package mutating func append(
+    public mutating func append(
         messageIn bytes: Span<UInt8>, at range: Range<Int>, position: Position, topic: Int,
         origin: Origin
     ) {
@@ -86,7 +89,7 @@ package struct SessionOutput: Sendable {
     }
 
     /// Adds a message that is not in a buffer.
-    package mutating func append(message payload: Payload, topic: Int, origin: Origin) {
+    public mutating func append(message payload: Payload, topic: Int, origin: Origin) {
         if acceptance != nil { finishLast() }
         if let block = collector.add(payload, topic: topic, origin: origin) {
             events.append(.messages(block))
@@ -95,7 +98,7 @@ package struct SessionOutput: Sendable {
 
     /// Adds the server's acceptance of a message. `receivers` is how many it delivered to, where it says so; `position` its
     /// place in the channel's history.
-    package mutating func append(
+    public mutating func append(
         published ticket: UInt64, receivers: Int?, position: Position? = nil
     ) {
         let receipt = Receipt(receivers: receivers, position: position)
@@ -108,19 +111,19 @@ package struct SessionOutput: Sendable {
     /// there already is not connected again.
     ///
     /// - Parameter login: whether the session logs in there, and so needs the password.
-    package mutating func connect(_ lane: Lane, to endpoint: Endpoint? = nil, login: Bool = true) {
+    public mutating func connect(_ lane: Lane, to endpoint: Endpoint? = nil, login: Bool = true) {
         connections.append(Connection(lane: lane, endpoint: endpoint, isLogin: login))
     }
 
     /// Asks for `lane`, which is there, to be secured from here on: the session has taken all that has come, and puts
     /// nothing there until the lane is opened once more, with its security. What comes before that is a fault.
-    package mutating func secure(_ lane: Lane, _ options: TLSOptions) {
+    public mutating func secure(_ lane: Lane, _ options: TLSOptions) {
         connections.append(
             Connection(lane: lane, security: options, endpoint: nil, isLogin: false))
     }
 
     /// Closes `lane` after what was put there to send.
-    package mutating func finish(_ lane: Lane) {
+    public mutating func finish(_ lane: Lane) {
         finished.append(lane)
     }
 
@@ -131,7 +134,8 @@ package struct SessionOutput: Sendable {
 
     // MARK: The core's side
 
-    package mutating func takeEvents() -> [Event] {
+    /// Takes out the events, in order.
+    public mutating func takeEvents() -> [Event] {
         finishLast()
         defer { events.removeAll(keepingCapacity: true) }
         return events
@@ -144,13 +148,15 @@ package struct SessionOutput: Sendable {
         events.removeAll(keepingCapacity: true)
     }
 
-    package mutating func takeConnections() -> [Connection] {
+    /// Takes out the lanes that are wanted.
+    public mutating func takeConnections() -> [Connection] {
         if connections.isEmpty { return [] }
         defer { connections.removeAll() }
         return connections
     }
 
-    package mutating func takeFinished() -> [Lane] {
+    /// Takes out the lanes that are to be closed.
+    public mutating func takeFinished() -> [Lane] {
         if finished.isEmpty { return [] }
         defer { finished.removeAll() }
         return finished

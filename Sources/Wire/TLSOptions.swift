@@ -3,8 +3,9 @@
 /// A backend whose lanes are secured from the first byte gives it by `Backend.security(to:)`; a session that secures a
 /// lane in mid conversation, by `SessionOutput.secure`. A URL's options become one by `init(from:)`, in every backend
 /// by the same names.
-package struct TLSOptions: Hashable, Sendable {
-    package enum Verification: Hashable, Sendable {
+public struct TLSOptions: Hashable, Sendable {
+    /// What is looked at in the server's certificate.
+    public enum Verification: Hashable, Sendable {
         /// The certificate is not looked at: whoever sits on the way can read and change everything.
         case none
         /// The certificate is signed by a trusted authority, for whatever name.
@@ -14,11 +15,12 @@ package struct TLSOptions: Hashable, Sendable {
     }
 
     /// The versions by their numbers on the wire (RFC 8446 §4.1.2).
-    package enum Version: Int, Sendable {
+    public enum Version: Int, Sendable {
         case tls12 = 0x0303
         case tls13 = 0x0304
 
-        package init?(name: String) {
+        /// The version that has this name in redis-py or OpenSSL; nil where none has.
+        public init?(name: String) {
             switch name.lowercased() {
             case "771", "1.2", "tlsv1.2", "tlsv1_2": self = .tls12
             case "772", "1.3", "tlsv1.3", "tlsv1_3": self = .tls13
@@ -27,32 +29,39 @@ package struct TLSOptions: Hashable, Sendable {
         }
     }
 
-    package var verification = Verification.full
+    /// What is looked at in the server's certificate. Default: everything.
+    public var verification = Verification.full
     /// False where a connection without TLS would do as well.
-    package var isDemanded = true
+    public var isDemanded = true
     /// The trusted authorities: a file of certificates, a folder of such by their hashes, and certificates themselves,
     /// all PEM. Where there is none of the three, the system's.
-    package var authorityFile: String?
-    package var authorityFolder: String?
-    package var authorityText: String?
+    public var authorityFile: String?
+    /// The path of a folder, as `openssl rehash` makes it.
+    public var authorityFolder: String?
+    /// Certificates in PEM.
+    public var authorityText: String?
     /// Lists of revoked certificates. With one of these, every certificate is looked up there.
-    package var revocationFile: String?
-    package var revocationFolder: String?
+    public var revocationFile: String?
+    /// The path of a folder, as `openssl rehash` makes it.
+    public var revocationFolder: String?
     /// This client's certificate, with those of its intermediate authorities, and its key.
-    package var certificateFile: String?
+    public var certificateFile: String?
     /// nil: the key stands in the certificate's file.
-    package var keyFile: String?
-    package var keyPassword: String?
+    public var keyFile: String?
+    /// The password of an encrypted key.
+    public var keyPassword: String?
     /// The name in the server's certificate; nil is the host's.
-    package var serverName: String?
+    public var serverName: String?
     /// Tells the server, in clear text, the name that it is asked for (SNI, RFC 6066 §3).
-    package var sendsServerName = true
-    package var minimumVersion = Version.tls12
-    package var maximumVersion: Version?
+    public var sendsServerName = true
+    /// The oldest version that will do. Default TLS 1.2.
+    public var minimumVersion = Version.tls12
+    /// The newest version that will do; nil: the newest that the system knows.
+    public var maximumVersion: Version?
     /// The protocol that the server must choose (ALPN, RFC 7301).
-    package var applicationProtocol: String?
+    public var applicationProtocol: String?
     /// Takes the subject's common name for the server's name, where the certificate names no other.
-    package var acceptsCommonName = false
+    public var acceptsCommonName = false
     /// The options for a trusted authority, for this client's certificate and for the server's name, as advice calls
     /// them.
     package var authorityOption = "ssl_ca_certs"
@@ -60,7 +69,7 @@ package struct TLSOptions: Hashable, Sendable {
     package var nameOption: String? = "ssl_server_name"
 
     /// Verifies everything, by the system's authorities.
-    package init() {}
+    public init() {}
 }
 
 // MARK: Options of a URL
@@ -68,7 +77,7 @@ package struct TLSOptions: Hashable, Sendable {
 extension TLSOptions {
     /// The names of redis-py 8.1 (`SSLConnection`), and their meaning; `ssl_server_name` is ours. A given authority
     /// replaces the system's: a pin should be one.
-    package init(from options: inout URLOptions) throws(URLError) {
+    public init(from options: inout URLOptions) throws(URLError) {
         verification = try TLSOptions.verification(from: &options)
         authorityFile = try options.takeFile("ssl_ca_certs")
         authorityFolder = try options.takeFile("ssl_ca_path")
@@ -116,7 +125,7 @@ extension TLSOptions {
     /// Refuses all options of TLS, in a URL that asks for a connection without.
     ///
     /// - Parameter scheme: the one that asks for TLS.
-    package static func refuse(in options: inout URLOptions, scheme: String) throws(URLError) {
+    public static func refuse(in options: inout URLOptions, scheme: String) throws(URLError) {
         let reason = "needs TLS, which a \(scheme):// URL asks for"
         try refuse(all.map { ForeignOption($0, nil, .none(reason)) }, in: &options)
         try refuse(impossible, in: &options)

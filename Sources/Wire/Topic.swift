@@ -2,26 +2,27 @@
 ///
 /// Names are equal where their bytes are, as they are to a server; to Swift "é" and "e" with an accent
 /// after it are the same text.
-package enum TopicName: Hashable, Sendable {
+public enum TopicName: Hashable, Sendable {
     case channel(String)
     case pattern(String)
     /// A channel whose name is not UTF-8.
     case binaryChannel([UInt8])
 
     /// The channel whose name has these bytes.
-    package static func channel(bytes: [UInt8]) -> TopicName {
+    public static func channel(bytes: [UInt8]) -> TopicName {
         String(validating: bytes, as: UTF8.self).map { .channel($0) } ?? .binaryChannel(bytes)
     }
 
     /// The name as text. Bytes that are not UTF-8 become U+FFFD.
-    package var text: String {
+    public var text: String {
         switch self {
         case .channel(let name), .pattern(let name): name
         case .binaryChannel(let name): String(decoding: name, as: UTF8.self)
         }
     }
 
-    package var bytes: [UInt8] {
+    /// The name's bytes.
+    public var bytes: [UInt8] {
         switch self {
         case .channel(let name), .pattern(let name): Array(name.utf8)
         case .binaryChannel(let name): name
@@ -36,7 +37,8 @@ package enum TopicName: Hashable, Sendable {
         }
     }
 
-    package static func == (one: TopicName, other: TopicName) -> Bool {
+    /// True if both are of a kind, and have the same bytes.
+    public static func == (one: TopicName, other: TopicName) -> Bool {
         guard one.isPattern == other.isPattern else { return false }
         return switch other {
         case .channel(let name), .pattern(let name): one.isNamed(name.utf8.span)
@@ -44,7 +46,8 @@ package enum TopicName: Hashable, Sendable {
         }
     }
 
-    package func hash(into hasher: inout Hasher) {
+    /// Hashes the kind and the bytes.
+    public func hash(into hasher: inout Hasher) {
         hasher.combine(isPattern)
         switch self {
         case .channel(let name), .pattern(let name): name.utf8.span.hash(into: &hasher)
@@ -52,7 +55,8 @@ package enum TopicName: Hashable, Sendable {
         }
     }
 
-    package var isPattern: Bool {
+    /// True for a pattern.
+    public var isPattern: Bool {
         switch self {
         case .channel, .binaryChannel: false
         case .pattern: true
@@ -61,40 +65,44 @@ package enum TopicName: Hashable, Sendable {
 }
 
 /// A topic and the number that the core gave it, so that a message finds its subscribers by index.
-package struct Topic: Hashable, Sendable {
-    package let id: Int
-    package let name: TopicName
+public struct Topic: Hashable, Sendable {
+    /// The number, by which messages are reported.
+    public let id: Int
+    /// The name or the pattern.
+    public let name: TopicName
 
-    package init(id: Int, name: TopicName) {
+    /// A topic, as the core or a test makes it.
+    public init(id: Int, name: TopicName) {
         self.id = id
         self.name = name
     }
 }
 
 /// The source of messages: their channel. One object serves all messages of a channel.
-package final class Origin: Sendable {
+public final class Origin: Sendable {
     /// Bytes of the name that are not UTF-8 are U+FFFD here.
-    package let channel: String
+    public let channel: String
     /// The pattern that matched, for a subscription to a pattern.
-    package let pattern: String?
+    public let pattern: String?
     /// The name's bytes, where they are not UTF-8.
-    package let binaryName: [UInt8]?
+    public let binaryName: [UInt8]?
 
-    package init(channel: String, pattern: String? = nil) {
+    /// The origin of messages of a channel whose name is text.
+    public init(channel: String, pattern: String? = nil) {
         self.channel = channel
         self.pattern = pattern
         binaryName = nil
     }
 
     /// - Parameter name: of a channel.
-    package init(_ name: TopicName, pattern: String? = nil) {
+    public init(_ name: TopicName, pattern: String? = nil) {
         channel = name.text
         self.pattern = pattern
         binaryName = if case .binaryChannel(let bytes) = name { bytes } else { nil }
     }
 
     /// The name's bytes.
-    package var channelBytes: [UInt8] { binaryName ?? Array(channel.utf8) }
+    public var channelBytes: [UInt8] { binaryName ?? Array(channel.utf8) }
 
     /// The bytes that each message from here keeps in memory beside its own: the name, where a pattern matched it.
     package var nameSize: Int {

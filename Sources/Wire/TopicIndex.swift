@@ -3,12 +3,13 @@
 /// A dictionary would need a `String` or an array for every message. This is a hash table with open addressing,
 /// linear probing and a seed for each process (strangers may choose names); a session that reads runs of messages
 /// remembers the last one.
-package struct TopicIndex: Sendable {
-    package struct Entry: Sendable {
+public struct TopicIndex: Sendable {
+    /// A topic that was found.
+    public struct Entry: Sendable {
         /// The topic's number.
-        package let topic: Int
+        public let topic: Int
         /// The origin of this topic's messages, if it is a channel; its name in any case.
-        package let origin: Origin
+        public let origin: Origin
     }
 
     /// An entry that a look-up passes: small, so that it passes many without a cache miss. The name is the origin's,
@@ -22,11 +23,14 @@ package struct TopicIndex: Sendable {
     private static let seed = UInt64.random(in: .min ... .max)
 
     private var slots = Array(repeating: Slot(), count: 16)
-    package private(set) var count = 0
+    /// The number of topics.
+    public private(set) var count = 0
 
-    package init() {}
+    /// An index without a topic.
+    public init() {}
 
-    package mutating func insert(_ topic: Topic) {
+    /// Adds a topic, or replaces the one with its name.
+    public mutating func insert(_ topic: Topic) {
         if (count + 1) * 2 > slots.count { grow() }
         let (hash, slot) = place(of: topic.name)
         if slots[slot].origin == nil { count += 1 }
@@ -36,11 +40,13 @@ package struct TopicIndex: Sendable {
             origin: Origin(topic.name))
     }
 
-    package mutating func remove(_ name: String) {
+    /// Removes the channel or pattern with this name, if it is there.
+    public mutating func remove(_ name: String) {
         remove(.channel(name))
     }
 
-    package mutating func remove(_ name: TopicName) {
+    /// Removes the topic with this name, if it is there.
+    public mutating func remove(_ name: TopicName) {
         var hole = place(of: name).slot
         guard slots[hole].origin != nil else { return }
         slots[hole] = Slot()
@@ -60,18 +66,19 @@ package struct TopicIndex: Sendable {
     }
 
     /// Finds the topic whose name lies in `bytes` at `range`.
-    package func find(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Entry? {
+    public func find(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Entry? {
         let slot = slots[find(bytes, range, TopicIndex.hash(bytes, range))]
         return slot.origin.map { Entry(topic: Int(slot.topic), origin: $0) }
     }
 
     /// Finds the topic with this name.
-    package func find(_ name: String) -> Entry? {
+    public func find(_ name: String) -> Entry? {
         let name = name.utf8.span
         return find(name, 0..<name.count)
     }
 
-    package func contains(_ topic: Topic) -> Bool {
+    /// True if a topic with the same name is there.
+    public func contains(_ topic: Topic) -> Bool {
         slots[place(of: topic.name).slot].origin != nil
     }
 

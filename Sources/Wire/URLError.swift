@@ -1,8 +1,10 @@
 /// The mistake in a URL, in words, without any secret of it.
-package struct URLError: Error, Hashable, Sendable, CustomStringConvertible {
-    package let description: String
+public struct URLError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The mistake in words.
+    public let description: String
 
-    package init(_ description: String) {
+    /// A mistake, in words that show no password.
+    public init(_ description: String) {
         self.description = description
     }
 }

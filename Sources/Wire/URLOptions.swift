@@ -3,7 +3,7 @@
 /// Each reader takes the options that it knows; `finish` refuses what nobody took. An option that has several
 /// spellings may be given in more than one of them where all say the same; else both were meant and one would be
 /// passed over.
-package struct URLOptions: Sendable {
+public struct URLOptions: Sendable {
     private var values: [(name: String, value: String)] = []
     private var known: [String] = []
     /// False where a password may stand in the URL: a piece of it, if it was written wrongly, may then be anywhere.
@@ -30,7 +30,7 @@ package struct URLOptions: Sendable {
     /// The value of the option, which others may call by one of `aliases`.
     ///
     /// - Parameter isListed: whether the error for an unknown option names this one among those that are possible.
-    package mutating func take(
+    public mutating func take(
         _ name: String, aliases: [String] = [], isListed: Bool = true,
         beside part: (place: String, value: String)? = nil
     ) throws(URLError) -> String? {
@@ -38,7 +38,7 @@ package struct URLOptions: Sendable {
     }
 
     /// A time: `500ms`, `1s`, `2m`, or plain seconds.
-    package mutating func takeDuration(
+    public mutating func takeDuration(
         _ name: String, aliases: [String] = []
     ) throws(URLError) -> Duration? {
         let options = self
@@ -47,7 +47,8 @@ package struct URLOptions: Sendable {
         }
     }
 
-    package func duration(_ name: String, _ text: String) throws(URLError) -> Duration {
+    /// A time above zero, from an option's text.
+    public func duration(_ name: String, _ text: String) throws(URLError) -> Duration {
         guard let duration = URLOptions.duration(text), duration > .zero else {
             throw URLError(
                 "the option \(name) is not a time above zero: \(show(text));"
@@ -56,7 +57,8 @@ package struct URLOptions: Sendable {
         return duration
     }
 
-    package mutating func takeInteger(
+    /// A number in a range.
+    public mutating func takeInteger(
         _ name: String, aliases: [String] = [], in range: ClosedRange<Int>,
         beside part: (place: String, value: Int)? = nil
     ) throws(URLError) -> Int? {
@@ -76,7 +78,7 @@ package struct URLOptions: Sendable {
     /// - Parameters:
     ///   - part: a part of the URL that says the same, and what an error calls it.
     ///   - read: gets the spelling, to name in an error, and the text.
-    package mutating func take<Value: Equatable>(
+    public mutating func take<Value: Equatable>(
         _ name: String, aliases: [String] = [], isListed: Bool = true,
         beside part: (place: String, value: Value)? = nil,
         as read: (String, String) throws(URLError) -> Value
@@ -98,7 +100,7 @@ package struct URLOptions: Sendable {
     }
 
     /// Refuses what nobody has taken.
-    package func finish(scheme: String) throws(URLError) {
+    public func finish(scheme: String) throws(URLError) {
         guard let (name, _) = values.first else { return }
         throw URLError(
             "unknown option \(show(name)) in a \(scheme) URL;"
@@ -108,16 +110,17 @@ package struct URLOptions: Sendable {
     // MARK: Words
 
     /// A piece of the URL as an error shows it; where it may be a piece of a password it stays out.
-    package func show(_ piece: String) -> String {
+    public func show(_ piece: String) -> String {
         showsValues ? URLOptions.show(piece) : "(not shown, the URL has a login)"
     }
 
     /// Decimal digits alone: no sign, no blank.
-    package static func integer(_ text: some StringProtocol) -> Int? {
+    public static func integer(_ text: some StringProtocol) -> Int? {
         text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(text) : nil
     }
 
-    package static func duration(_ text: String) -> Duration? {
+    /// A time; nil where the text is none, or one of more than a year.
+    public static func duration(_ text: String) -> Duration? {
         let units: [(suffix: String, milliseconds: Double)] = [
             ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000),
         ]
@@ -130,7 +133,7 @@ package struct URLOptions: Sendable {
     }
 
     /// A name or value that an error shows: cut, in quotes, without control characters.
-    package static func show(_ text: String) -> String {
+    public static func show(_ text: String) -> String {
         let shown = text.unicodeScalars.prefix(40).map { $0.escaped(asASCII: false) }.joined()
         return "\"\(shown)\(text.unicodeScalars.count > 40 ? "…" : "")\""
     }
