@@ -26,6 +26,8 @@ public final class FaultyProxy: Sendable {
         public var swallowsFromServer = false
         /// Swallows the client's bytes; connections stay.
         public var swallowsFromClient = false
+        /// Damages one byte of so many that come from the server: each is inverted.
+        public var damagesOneOf: Int?
         /// Accepts new connections and ends them at once.
         public var refuses = false
 
@@ -149,6 +151,9 @@ public final class FaultyProxy: Sendable {
             return cut()
         }
         var rest = bytes[...]
+        if fromServer, let distance = faults.damagesOneOf.map({ max($0, 1) }) {
+            for index in rest.indices where (passed - index) % distance == 0 { rest[index] ^= 0xff }
+        }
         while !rest.isEmpty {
             let piece = Array(rest.prefix(faults.slice ?? rest.count))
             rest = rest.dropFirst(piece.count)

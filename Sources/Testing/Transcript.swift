@@ -1,9 +1,18 @@
 package import BroadcasterWire
-internal import Glibc
-internal import Testing
 
-/// A recorded conversation from `Fixtures/`, in the format of `TranscriptLine`.
-package struct Transcript: Sendable, CustomTestStringConvertible {
+/// A recorded conversation of a client with a server, as `BroadcastOptions.trace` writes it line by line.
+///
+/// `>` begins a command, `C:` bytes that the client must send, `S:` bytes that it receives, `!` an event, `x` an error, `#` a
+/// comment. A lane other than the main one stands behind its letter: `C1:`. The first line is a title, and the second the URL
+/// that the client was given, both as comments.
+///
+/// ```
+/// # One message. nats-server 2.9.10.
+/// # nats://127.0.0.1
+/// S: INFO {"version":"2.9.10"}\r\n
+/// C: CONNECT {"verbose":true}\r\nPING\r\n
+/// ```
+public struct Transcript: Sendable, CustomStringConvertible {
     /// An input of the session, and the output that it must give.
     package struct Step: Sendable {
         package enum Input: Sendable {
@@ -20,18 +29,20 @@ package struct Transcript: Sendable, CustomTestStringConvertible {
         package var told: [String] = []
     }
 
-    package let name: String
+    /// The name by which a difference is told.
+    public let description: String
+    package var name: String { description }
     /// The URL that the client was given: the second line, after the title.
-    package let url: String
+    public let url: String
     package let steps: [Step]
-    package var testDescription: String { name }
 
-    package init(named name: String) {
-        self.init(name: name, text: Fixtures.text(name))
-    }
-
-    package init(name: String, text: String) {
-        self.name = name
+    /// Reads a transcript.
+    ///
+    /// - Parameters:
+    ///   - name: the name by which a difference is told.
+    ///   - text: its lines. A line that is none of a transcript's is a mistake of the test, and ends the program.
+    public init(name: String, text: String) {
+        description = name
         let head = text.split(separator: "\n").prefix(2).last ?? ""
         url = head.hasPrefix("# ") ? String(head.dropFirst(2)) : ""
         var steps = [Step(input: .opened)]
@@ -66,15 +77,17 @@ package struct Transcript: Sendable, CustomTestStringConvertible {
         for bytes in steps.compactMap({ $0.sent[0] }) {
             let text = String(decoding: bytes, as: UTF8.self)
             for mark in ["n,,n=,r=", "broadcaster_probe_", "broadcaster-publisherS\0\0\0\u{c}"] {
-                guard let start = text.firstRange(of: mark)?.upperBound else { continue }
-                return String(text[start...].prefix(24))
+                let (all, sought) = (Array(text.utf8), Array(mark.utf8))
+                let start = all.indices.first { all[$0...].starts(with: sought) }
+                guard let start else { continue }
+                return String(decoding: all[(start + sought.count)...].prefix(24), as: UTF8.self)
             }
         }
         return nil
     }
 
-    /// All that the server sent on `.main`.
-    package var received: [UInt8] {
+    /// All that the server sent, on whichever lane.
+    public var received: [UInt8] {
         steps.flatMap { step -> [UInt8] in
             if case .received(_, let bytes) = step.input { bytes } else { [] }
         }

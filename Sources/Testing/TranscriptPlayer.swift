@@ -1,8 +1,13 @@
-package import BroadcasterWire
-package import Testing
+public import BroadcasterWire
 
-/// Replays a transcript against a session, which sees its bytes in the pieces that `feed` makes.
-package struct TranscriptPlayer {
+/// Replays a transcript against a session, which gets the server's bytes in the pieces that a ``Feed`` makes.
+///
+/// <!-- context: let backend: any Backend = made(); let transcript: Transcript = made() -->
+/// ```swift
+/// var player = TranscriptPlayer(backend.makeSession())
+/// print(player.differences(from: transcript, feed: .byteByByte))      // none, where nothing differs
+/// ```
+public struct TranscriptPlayer {
     private var session: any Session
     private var output = SessionOutput()
     private var buffers: [Lane: ReceiveBuffer] = [:]
@@ -12,57 +17,105 @@ package struct TranscriptPlayer {
     private var told: [String] = []
 
     private let peer: PeerInfo
+    /// Time stands still: a slow machine is no silent server.
+    private let now = Instant.now
 
-    /// - Parameter peer: the server of the main lane, for sessions that compare its address with others.
-    package init(_ session: any Session, to peer: PeerInfo = .test) {
+    /// A player for a session that has not been opened. It plays one transcript.
+    ///
+    /// - Parameters:
+    ///   - session: a session as its backend makes it.
+    ///   - peer: the server of the main lane, for sessions that compare its address with others.
+    public init(_ session: any Session, to peer: PeerInfo = .scripted) {
         self.session = session
         self.peer = peer
     }
 
-    /// Plays all steps, and compares the session's output with the recorded one.
-    package mutating func play(
-        _ transcript: Transcript, feed: Feed, _ location: SourceLocation = #_sourceLocation
-    ) {
+    /// Plays all steps, and returns where the session's output differs from the recorded one; empty where it does not.
+    public mutating func differences(from transcript: Transcript, feed: Feed) -> [String] {
+        var differences: [String] = []
         for (number, step) in transcript.steps.enumerated() {
             sent = [:]
             told = []
             perform(step.input, feed: feed)
-            let place = "\(transcript.name), step \(number), \(feed)"
-            #expect(told == step.told, "\(place)", sourceLocation: location)
-            for lane in Set(sent.keys).union(step.sent.keys) {
-                let was = TranscriptLine.escape(sent[lane] ?? [])
-                let expected = TranscriptLine.escape(step.sent[lane] ?? [])
-                #expect(was == expected, "\(place), lane \(lane)", sourceLocation: location)
-            }
+            let place = "\(transcript), step \(number), \(feed)"
+            differences += TranscriptPlayer.difference("told", told, step.told, at: place)
+            differences += difference(from: step.sent, at: place)
         }
+        return differences
     }
 
     /// Plays all steps, and compares what was sent on each lane, and what was told, as a whole: a session that opens lanes by
     /// itself sends the first bytes on them when they are open, which is no step of the recording.
-    package mutating func playAsWhole(
-        _ transcript: Transcript, feed: Feed, _ location: SourceLocation = #_sourceLocation
-    ) {
+    public mutating func differencesOfTheWhole(
+        from transcript: Transcript, feed: Feed
+    ) -> [String] {
         sent = [:]
         told = []
         for step in transcript.steps { perform(step.input, feed: feed) }
-        let place = "\(transcript.name), \(feed)"
-        #expect(told == transcript.steps.flatMap(\.told), "\(place)", sourceLocation: location)
+        let place = "\(transcript), \(feed)"
         let expected = transcript.steps.reduce(into: [Int: [UInt8]]()) { all, step in
             all.merge(step.sent) { $0 + $1 }
         }
-        for lane in Set(sent.keys).union(expected.keys) {
-            let (was, should) = (sent[lane] ?? [], expected[lane] ?? [])
-            #expect(
-                TranscriptLine.escape(was) == TranscriptLine.escape(should),
-                "\(place), lane \(lane)", sourceLocation: location)
+        return TranscriptPlayer.difference(
+            "told", told, transcript.steps.flatMap(\.told), at: place)
+            + difference(from: expected, at: place)
+    }
+
+    /// Plays all steps, and returns the lines that the session told: for servers that do not exist.
+    public mutating func told(in transcript: Transcript, feed: Feed = .whole) -> [String] {
+        told = []
+        for step in transcript.steps { perform(step.input, feed: feed) }
+        return told
+    }
+
+    /// Plays all steps with damage to the server's bytes, and asks for channels and messages in between. Returns what the
+    /// session told; that it returns is the test, since a session throws, and does not end the program, whatever comes.
+    public mutating func playDamaged(
+        _ transcript: Transcript, using random: inout some RandomNumberGenerator
+    ) -> [String] {
+        told = []
+        for step in transcript.steps {
+            guard case .received(let lane, var bytes) = step.input else {
+                perform(step.input, feed: .whole)
+                continue
+            }
+            for _ in 0..<Int.random(in: 0...2, using: &random) where !bytes.isEmpty {
+                let place = Int.random(in: bytes.indices, using: &random)
+                let end = min(place + Int.random(in: 1...8, using: &random), bytes.count)
+                switch Int.random(in: 0..<4, using: &random) {
+                case 0: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+                case 1: bytes[place] = UInt8.random(in: 0...255, using: &random)
+                case 2: bytes.removeSubrange(place..<end)
+                default: bytes.insert(contentsOf: bytes[place..<end], at: place)
+                }
+            }
+            let count = told.count
+            receive(bytes, on: lane)
+            // After an error a session is not used again.
+            if told.dropFirst(count).contains(where: { $0.hasPrefix("x") }) { break }
         }
+        return told
+    }
+
+    private func difference(from expected: [Int: [UInt8]], at place: String) -> [String] {
+        Set(sent.keys).union(expected.keys).sorted().flatMap { lane in
+            TranscriptPlayer.difference(
+                "sent on lane \(lane)", [TranscriptLine.escape(sent[lane] ?? [])],
+                [TranscriptLine.escape(expected[lane] ?? [])], at: place)
+        }
+    }
+
+    private static func difference(
+        _ what: String, _ found: [String], _ expected: [String], at place: String
+    ) -> [String] {
+        found == expected ? [] : ["\(place), \(what): expected \(expected), found \(found)"]
     }
 
     private mutating func perform(_ input: Transcript.Step.Input, feed: Feed) {
         switch input {
-        case .opened: session.opened(.main, to: peer, at: .now, into: &output)
+        case .opened: session.opened(.main, to: peer, at: now, into: &output)
         case .commands(let lines):
-            for command in commands(lines) { session.perform(command, at: .now, into: &output) }
+            for command in commands(lines) { session.perform(command, at: now, into: &output) }
         case .received(let lane, let bytes):
             for piece in feed.pieces(of: bytes) { receive(piece, on: lane) }
         }
@@ -73,7 +126,7 @@ package struct TranscriptPlayer {
         buffers[lane, default: ReceiveBuffer()].append(piece)
         do throws(ProtocolError) {
             try session.receive(
-                &buffers[lane, default: ReceiveBuffer()], on: lane, at: .now, into: &output)
+                &buffers[lane, default: ReceiveBuffer()], on: lane, at: now, into: &output)
             collect()
             try doWork()
         } catch {
@@ -84,15 +137,15 @@ package struct TranscriptPlayer {
 
     /// Does the work that the session does in slices: it asks for a time that has passed.
     private mutating func doWork() throws(ProtocolError) {
-        while let due = session.deadline, due <= .now {
-            try session.timeReached(.now, into: &output)
+        while let due = session.deadline, due <= now {
+            try session.timeReached(now, into: &output)
             collect()
         }
     }
 
     private mutating func collect() {
         for wish in output.takeConnections() {
-            session.opened(wish.lane, to: .test, at: .now, into: &output)
+            session.opened(wish.lane, to: .scripted, at: now, into: &output)
         }
         output.drainBytes { lane, bytes in
             sent[lane.index, default: []] += bytes
@@ -166,5 +219,5 @@ package struct TranscriptPlayer {
 
 extension PeerInfo {
     /// The other end of a lane in a test.
-    package static let test = PeerInfo(endpoint: .unix(path: "test"))
+    public static let scripted = PeerInfo(endpoint: .unix(path: "test"))
 }

@@ -48,12 +48,6 @@ struct KafkaTests {
     }
 
     @Test(arguments: Broker.allCases)
-    func channelsComeAndGoWhileASubscriptionRuns(broker: Broker) async throws {
-        let url = try await broker.url.patient
-        try await Conformance.check(Conformance.membership) { try Broadcast(url) }
-    }
-
-    @Test(arguments: Broker.allCases)
     func bytesArriveAsTheyWere(broker: Broker) async throws {
         try await withBroadcast(try await broker.url.patient) { broadcast in
             let subscription = try await broadcast.subscribe(to: "bytes")

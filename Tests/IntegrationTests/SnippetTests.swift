@@ -10,6 +10,7 @@ struct SnippetTests {
     /// Whatever examples take for granted.
     private static let context = """
         import Broadcaster
+        import BroadcasterBackendKit
         import BroadcasterJSON
         import BroadcasterTesting
 
@@ -53,7 +54,7 @@ struct SnippetTests {
     func everyExampleCompiles() async throws {
         let documents =
             ["README.md"]
-            + ["Broadcaster", "BroadcasterJSON", "Testing"].flatMap {
+            + ["BackendKit", "Broadcaster", "BroadcasterJSON", "Testing"].flatMap {
                 Self.files(in: "Sources/\($0)", [".md", ".swift"])
             }
         let snippets = try documents.flatMap { Snippet.all(in: try Self.text($0), of: $0) }
@@ -62,6 +63,7 @@ struct SnippetTests {
         let built = try
             (Self.files(in: "Sources/BroadcastCLI", [".swift"])
             + Self.files(in: "Tests/Packages", [".swift"])
+            + Self.files(in: "Tests/NATSBackend", [".swift"])
             + Self.files(in: "Tests/BroadcasterTests", [".swift"]))
             .map { Self.words(try Self.text($0)) }
         let remaining = snippets.filter { snippet in
