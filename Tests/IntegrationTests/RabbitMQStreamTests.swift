@@ -28,8 +28,7 @@ struct RabbitMQStreamTests {
         let server = try await Self.node.value
         let broadcast = try Broadcast(server.streamURL("load").patient)
         try await broadcast.connect()
-        let load = HistoryLoad(
-            broadcast: broadcast, isRefusedAtTimes: true, mayRepeat: true)
+        let load = HistoryLoad(broadcast: broadcast, isRefusedAtTimes: true)
         try await load.losesNothing(crashes: 1) {
             await server.signal(SIGKILL, waits: true)
             try await server.start()
