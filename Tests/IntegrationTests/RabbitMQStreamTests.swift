@@ -6,7 +6,7 @@ import Testing
 /// What `history=stream` does on a real RabbitMQ, beyond the one meaning that `HistoryTests` has.
 @Suite(
     .enabled(if: Programs.areAvailable(Programs.rabbitmq), "needs rabbitmq-server"),
-    .serialized, .timeLimit(.minutes(3)))
+    .serialized, .timeLimit(.minutes(5)))
 struct RabbitMQStreamTests {
     /// A node that is killed.
     static let node = Task { try await RabbitMQServer() }
@@ -59,12 +59,14 @@ struct RabbitMQStreamTests {
         await plain.disconnect()
     }
 
-    @Test func aStreamThatIsMadeAnewIsAReset() async throws {
+    /// The new one is longer, or shorter, than the place of the reader is far.
+    @Test(arguments: [3, 50])
+    func aStreamThatIsMadeAnewIsAReset(count: Int) async throws {
         let server = try await Self.node.value
         let url = server.streamURL("anew").patient
         let broadcast = try Broadcast(url)
         try await broadcast.connect()
-        try await broadcast.publish(contentsOf: ["1", "2", "3"], to: "c")
+        try await broadcast.publish(contentsOf: (1...count).map(String.init), to: "c")
         let before = try await broadcast.history(of: "c").messages
         let place = try #require(before.last?.position)
         await broadcast.disconnect()

@@ -80,9 +80,10 @@ struct StreamReader: Sendable {
 
     private mutating func read(_ request: HistoryRequest, into output: inout SessionOutput) {
         let channel = request.channel.name.text
-        // An end beyond the newest that has come here is looked up, as what nobody follows is.
+        // A place beyond the newest that has come here is looked up, as what nobody follows is.
         if case .forwards(let page) = request.kind, let tail = tails[channel],
-            let end = tail.newest, tail.isLive, page.end.map({ $0 <= end }) ?? true
+            let end = tail.newest, tail.isLive,
+            max(page.cursor.position, page.end ?? .origin) <= end
         {
             if let page = tail.page(request, page) {
                 answer(page, into: &output)
@@ -128,7 +129,8 @@ struct StreamReader: Sendable {
     /// Leaves the streams that nobody needs, but for the last few.
     private mutating func closeIdle(into output: inout SessionOutput) {
         let idle = tails.values.filter { $0.isIdle && $0.isLive }
-        for tail in idle.dropFirst(Self.idleTails) {
+        guard idle.count > Self.idleTails else { return }
+        for tail in idle.sorted(by: { $0.channel < $1.channel }).dropFirst(Self.idleTails) {
             tails[tail.channel] = nil
             consumers.cancel(.tail(tail.channel), into: &output[lane])
         }
@@ -280,6 +282,7 @@ struct StreamReader: Sendable {
         // One that was cancelled goes on for a while.
         guard let consumer = consumers[tag] else { return }
         let entry = try StreamEntry(content)
+        try consumers.came(entry, to: tag)
         switch consumer {
         case .tail(let channel): take(entry, atTailOf: channel, into: &output)
         case .reading(let ticket): take(entry, in: ticket, into: &output)
@@ -293,6 +296,7 @@ struct StreamReader: Sendable {
         guard let told = tails[channel]?.take(entry, mark: mark) else { return }
         let topic = tails[channel]?.topic
         if entry.mark == nil, let topic { rung.insert(topic.id) }
+        if told.isEmpty { return }
         for waiter in told {
             switch waiter {
             case .subscription:
