@@ -1,5 +1,6 @@
 import Broadcaster
 import BroadcasterTestSupport
+import BroadcasterTesting
 import Glibc
 import Testing
 
@@ -34,6 +35,33 @@ struct RabbitMQStreamTests {
             try await server.start()
         }
         await broadcast.disconnect()
+    }
+
+    /// What others publish while the connection is away comes once, in its order.
+    @Test func whatOthersPublishMeanwhileComesOnce() async throws {
+        let server = try await Self.node.value
+        let proxy = try FaultyProxy(toPort: server.port)
+        let url = server.streamURL("meanwhile")
+        let through = url.replacing(":\(server.port)", with: ":\(proxy.port)")
+        let reader = try Broadcast(through.patient)
+        let publisher = try Broadcast(url.patient)
+        try await reader.connect()
+        try await publisher.connect()
+        let subscription = try await reader.subscribe(to: "c")
+        let numbers = (0..<100).map(String.init)
+        var messages: [Message] = []
+        for start in stride(from: 0, to: 100, by: 20) {
+            proxy.set { $0.refuses = true }
+            proxy.cut()
+            try await publisher.publish(contentsOf: Array(numbers[start..<start + 20]), to: "c")
+            proxy.set { $0.refuses = false }
+            messages += try await subscription.take(20)
+        }
+        // Copies at one position were read twice.
+        let shown = messages.map { "\($0.text) at \($0.position.map(\.description) ?? "?")" }
+        #expect(messages.map(\.text) == numbers, "\(shown)")
+        await reader.disconnect()
+        await publisher.disconnect()
     }
 
     /// A program without history and one with it are on the same channels.
