@@ -7,10 +7,12 @@ Each transcript is what `broadcast --trace` prints. Passwords are masked there b
 twelve asterisks, and the transcripts replay exactly. The default user's password is no secret. Heartbeats come by the
 clock, so recordings are short.
 """
+import json
 import os
 import re
 import subprocess
 import sys
+import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BROADCAST = os.path.join(HERE, "../../.build/debug/broadcast")
@@ -69,6 +71,43 @@ def record_publisher(name, title, address, *words, lines=None):
     write(name, title, address, done.stderr.splitlines(True))
 
 
+def record_reader(name, title, address, command, *words, later=None):
+    """A history that is there before, and what is published a second later."""
+    if later:
+        threading.Timer(1, publish, (address, "chat", later)).start()
+    done = subprocess.run([BROADCAST, command, "--trace", "--url", address, *words, "chat"],
+                          capture_output=True, text=True)
+    write(name, title, address, done.stderr.splitlines(True))
+
+
+def positions(address):
+    """The positions of what the stream of the channel has."""
+    shown = subprocess.run([BROADCAST, "history", "--format", "json", "--url", address, "chat"],
+                           capture_output=True, text=True).stdout
+    return [json.loads(line)["position"] for line in shown.splitlines()]
+
+
+def record_streams():
+    streams = url(rest="?history=stream")
+    control("delete_queue", "broadcaster.chat")
+    record_publisher("stream-publish", "Three messages are kept.", streams, "chat", lines="m1\nm2\nm3\n")
+    record_reader("stream-last", "The last two, and one that comes.", streams, "subscribe",
+                  "--history", "2", "--count", "3", later="m4")
+    record_reader("stream-all", "The oldest, and all that follow.", streams, "subscribe",
+                  "--history", "all", "--count", "4")
+    record_reader("stream-since", "The last minute.", streams, "subscribe", "--since", "60", "--count", "4")
+    places = positions(streams)
+    record_reader("stream-before", "A page before a message.", streams, "history",
+                  "--before", places[3], "--limit", "2")
+    record_reader("stream-after", "A page behind a message.", streams, "history", "--after", places[1])
+    record_reader("stream-limits", "A stream with other limits is there.", url(rest="?history=stream&stream_max_age=1h"),
+                  "history")
+    control("delete_queue", "broadcaster.chat")
+    publish(streams, "chat", "another")
+    record_reader("stream-reset", "The stream was made anew.", streams, "subscribe", "--after", places[3],
+                  "--count", "1")
+
+
 def delete_queue():
     for line in control("list_queues", "name").splitlines():
         if line.startswith("amq.gen"):
@@ -100,3 +139,4 @@ record_publisher("login-wrong", "A wrong password.", url("app:***********x@"), "
 record_publisher("vhost-unknown", "A virtual host that is not there.", url(rest="/nope"), "chat", "x")
 record_publisher("publish-refused", "A user without a right.", url(f"limited:{PASSWORD}@"), "chat", "x")
 record_subscriber("subscribe-refused", "A user without a right.", url(f"limited:{PASSWORD}@"), ["chat"], [])
+record_streams()

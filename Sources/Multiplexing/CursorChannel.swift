@@ -29,7 +29,8 @@ struct CursorChannel: Sendable {
 
     /// The use of a request's answer.
     enum Purpose: Sendable {
-        case tail
+        /// Read from here.
+        case tail(Cursor)
         /// For these subscribers.
         case start([Int])
         case page([Int], PageRequest)
@@ -122,7 +123,7 @@ struct CursorChannel: Sendable {
             (isRinging, isSuspect, isTailReading) = (false, false, true)
             let page = PageRequest(
                 cursor: tail, count: CursorChannel.longestPage, earlier: recent.positions)
-            return (.forwards(page), .tail)
+            return (.forwards(page), .tail(tail))
         }
         while let (cursor, ids) = waiting.first {
             waiting[cursor] = nil
@@ -197,10 +198,15 @@ struct CursorChannel: Sendable {
         return (begun, begun.compactMap { settle($0, at: cursor) })
     }
 
-    /// Takes the answer to a question for the tail.
-    mutating func tailRead(_ page: HistoryPage) -> [HandOut] {
-        guard isTailReading, let from = tail else { return [] }
+    /// Takes the answer to a question for what is behind `from`, which was the tail then.
+    mutating func tailRead(_ page: HistoryPage, from: Cursor) -> [HandOut] {
+        guard isTailReading else { return [] }
         isTailReading = false
+        guard from == tail else {
+            // The server has named another place meanwhile. What is between is read by each who stands there.
+            isRinging = true
+            return []
+        }
         tail = page.next
         if !page.isEnd { isRinging = true }
         let live = readers.filter { $0.value.place == .live }.keys

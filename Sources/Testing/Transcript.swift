@@ -72,11 +72,15 @@ public struct Transcript: Sendable, CustomStringConvertible {
         self.steps = steps
     }
 
-    /// The client's nonce: in Postgres's SCRAM message, in a probe's channel, or in the name of a publisher to RabbitMQ.
+    /// The client's nonce: in Postgres's SCRAM message, in a probe's channel, or in the name of a publisher
+    /// to RabbitMQ, or of a mark.
     package var nonce: String? {
         for bytes in steps.compactMap({ $0.sent[0] }) {
             let text = String(decoding: bytes, as: UTF8.self)
-            for mark in ["n,,n=,r=", "broadcaster_probe_", "broadcaster-publisherS\0\0\0\u{c}"] {
+            for mark in [
+                "n,,n=,r=", "broadcaster_probe_", "broadcaster-publisherS\0\0\0\u{c}",
+                "broadcaster-markS\0\0\0\u{e}",
+            ] {
                 let (all, sought) = (Array(text.utf8), Array(mark.utf8))
                 let start = all.indices.first { all[$0...].starts(with: sought) }
                 guard let start else { continue }

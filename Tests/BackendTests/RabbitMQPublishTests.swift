@@ -185,6 +185,24 @@ struct RabbitMQPublishTests {
             ])
     }
 
+    /// The core takes its messages before it hears of the closed channel.
+    @Test(arguments: ["amqp://h", "amqp://h?history=stream"])
+    func nothingIsPublishedWhileTheChannelIsReopened(url: String) throws {
+        var conversation = try RabbitMQConversation.ready(url)
+        let close = AMQPClose(code: 404, text: "no exchange", cause: AMQPMethod.ID(60, 40))
+        try conversation.answer(.channel(.close(close)), 1)
+        _ = conversation.sent()
+        conversation.publish("x")
+        #expect(
+            conversation.takeEvents() == [
+                "! publish refused 0 the connection that publishes is not there"
+            ])
+        #expect(conversation.sentRaw().isEmpty)
+        try conversation.answer(.channel(.openOk), 1)
+        conversation.publish("y")
+        #expect(!conversation.sentRaw().isEmpty)
+    }
+
     @Test func aServerMayAskToStop() throws {
         var conversation = try RabbitMQConversation.ready()
         try conversation.answer(.channel(.flow(false)), 1)

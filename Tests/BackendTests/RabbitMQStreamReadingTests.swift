@@ -139,7 +139,7 @@ struct RabbitMQStreamReadingTests {
             request: "after @(1 b) to end count 9", end: 8, entries: ["1 other"],
             expected: ["! page 1 reset next after 0"]),
         Row(
-            request: "after @(9 b) to end count 9", end: 3, entries: ["10 x"],
+            request: "after @(9 b) to end count 9", end: 3, entries: [],
             expected: ["! page 1 reset next after 0"]),
     ]
 
@@ -202,6 +202,18 @@ struct RabbitMQStreamReadingTests {
         #expect(conversation.takeEvents().map { $0.prefix(12) } == ["! refused d "])
         let asked = conversation.sent(on: Self.reception)
         #expect(asked.first == .channel(.closeOk) && asked.count == 4)
+    }
+
+    /// A server that repeats what has come, or goes back.
+    @Test(arguments: [["2 a", "2 a"], ["2 a", "3 b", "2 a"], ["2 a", "1 #other-1"]])
+    func offsetsThatDoNotGoUpAreAViolation(entries: [String]) throws {
+        var conversation = try Self.consuming { .subscribe([$0]) }
+        for entry in entries.dropLast() {
+            try conversation.receive(Self.entry(entry, to: "1"), on: Self.reception)
+        }
+        #expect(throws: ProtocolError.self) {
+            try conversation.receive(Self.entry(entries.last ?? "", to: "1"), on: Self.reception)
+        }
     }
 
     @Test func whatNobodyAskedForIsAViolation() throws {

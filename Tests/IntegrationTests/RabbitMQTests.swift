@@ -235,6 +235,40 @@ struct RabbitMQTests {
         #expect(error?.description.contains("certificate") == true, "\(String(describing: error))")
     }
 
+    /// SASL EXTERNAL: the user is the certificate's common name.
+    @Test(.enabled(if: Certificates.areAvailable, "needs openssl and faketime"))
+    func aCertificateIsALogin() async throws {
+        let server = try await RabbitMQServer.shared.value
+        func url(_ name: String) -> String {
+            "amqps://localhost:\(server.securePort)?auth_mechanism=external"
+                + "&cacertfile=\(Certificates.certificate("ca"))"
+                + "&certfile=\(Certificates.certificate(name))&keyfile=\(Certificates.key(name))"
+        }
+        // The common name of the certificate, whose user nobody has made yet.
+        let stranger = await #expect(throws: BroadcastError.self) {
+            try await Broadcast(url("client").patient).connect()
+        }
+        #expect(
+            stranger?.description.contains("ACCESS_REFUSED") == true,
+            "\(String(describing: stranger))")
+        try await server.control("add_user", "scram", "not used")
+        try await server.control("set_permissions", "scram", ".*", ".*", ".*")
+        try await withBroadcast(url("client").patient) { broadcast in
+            var sight = Sight(try await broadcast.subscribe(to: "certified"))
+            try await broadcast.publish("hello", to: "certified")
+            #expect(try await sight.next() == "hello")
+            let users = try await server.control("list_connections", "user", "auth_mechanism")
+            #expect(users.filter { $0 == "scram\tEXTERNAL" }.count == 2, "\(users)")
+        }
+        // Another authority's certificate of the same name is none.
+        let other = await #expect(throws: BroadcastError.self) {
+            try await Broadcast(url("client2").patient).connect()
+        }
+        #expect(
+            other?.description.contains("does not trust our certificate") == true,
+            "\(String(describing: other))")
+    }
+
     // MARK: The queue is full
 
     /// A process that does not read costs the server its queue and no more; what fell is told with its count.

@@ -28,9 +28,10 @@ import Testing
             first += gone
         }
 
-        mutating func answer() -> HistoryPage? {
-            if requests.isEmpty { return nil }
-            let request = requests.removeFirst()
+        /// Answers one of the requests, in any order.
+        mutating func answer(using random: inout SeededRandom) -> HistoryPage? {
+            guard let place = requests.indices.randomElement(using: &random) else { return nil }
+            let request = requests.remove(at: place)
             switch request.kind {
             case .start(.last(let count)) where !messages.isEmpty && count > 0:
                 let number = max(first, last - count + 1)
@@ -112,9 +113,10 @@ import Testing
         var random = SeededRandom(seed: seed)
         var (server, table) = (Server(), CursorTable())
         var readers: [Reader] = []
-        var isConnected = false
+        // There is a connection, and the channel is delivered on it.
+        var (isConnected, isConfirmed) = (false, false)
         for step in 0..<2000 {
-            switch Int.random(in: 0..<13, using: &random) {
+            switch Int.random(in: 0..<14, using: &random) {
             case 0 where readers.count < 12:
                 let start: HistoryStart =
                     [.new, .all, .last(5), .after(server.tail)][
@@ -125,7 +127,7 @@ import Testing
                 table.add(mailbox, as: step, to: [topic], start)
                 readers.append(Reader(id: step, mailbox: mailbox))
                 // The first is what the server is asked for.
-                if isConnected, readers.count == 1 {
+                if isConfirmed, readers.count == 1 {
                     _ = table.confirmed(topic.id, at: server.tail)
                 }
             case 1 where !readers.isEmpty && Int.random(in: 0..<4, using: &random) == 0:
@@ -138,11 +140,12 @@ import Testing
                 readers[index].hasLeft = true
             case 2 where seed % 3 == 0: server.trim(keeping: Int.random(in: 0...40, using: &random))
             case 3 where isConnected && Int.random(in: 0..<10, using: &random) == 0:
-                isConnected = false
+                (isConnected, isConfirmed) = (false, false)
                 server.requests = []
                 table.disconnected()
-            case 4 where !isConnected:
-                isConnected = true
+            case 4: isConnected = true
+            case 13 where isConnected && !isConfirmed:
+                isConfirmed = true
                 _ = table.confirmed(topic.id, at: server.tail)
             case 5, 6:
                 for _ in 0..<Int.random(in: 1...8, using: &random) { server.publish() }
@@ -157,35 +160,41 @@ import Testing
                 }
             default:
                 if isConnected { server.requests += table.takeRequests() }
-                if let page = server.answer() { carryOut(table.answered(page).handOuts, &table) }
+                if let page = server.answer(using: &random) {
+                    carryOut(table.answered(page).handOuts, &table)
+                }
             }
         }
-        finish(&server, &table, &readers, isConnected: isConnected, seed: seed)
+        if !isConfirmed { _ = table.confirmed(topic.id, at: server.tail) }
+        finish(&server, &table, &readers, &random)
     }
 
     /// Lets everything come to rest: all have read to the end.
     private func finish(
         _ server: inout Server, _ table: inout CursorTable, _ readers: inout [Reader],
-        isConnected: Bool, seed: UInt64
+        _ random: inout SeededRandom
     ) {
-        if !isConnected { _ = table.confirmed(topic.id, at: server.tail) }
-        settle(&server, &table, &readers, seed: seed)
+        let seed = random.seed
+        settle(&server, &table, &readers, &random)
         // Everybody has begun by now.
         server.publish()
         table.rang(topic.id)
-        settle(&server, &table, &readers, seed: seed)
+        settle(&server, &table, &readers, &random)
         for reader in readers { #expect(reader.last == server.last, "seed \(seed)") }
     }
 
     private func settle(
-        _ server: inout Server, _ table: inout CursorTable, _ readers: inout [Reader], seed: UInt64
+        _ server: inout Server, _ table: inout CursorTable, _ readers: inout [Reader],
+        _ random: inout SeededRandom
     ) {
         for _ in 0..<2000 {
             server.requests += table.takeRequests()
-            if let page = server.answer() { carryOut(table.answered(page).handOuts, &table) }
+            if let page = server.answer(using: &random) {
+                carryOut(table.answered(page).handOuts, &table)
+            }
             for index in readers.indices {
                 let wasStarved = readers[index].mailbox.isStarved
-                readers[index].read(1000, seed: seed)
+                readers[index].read(1000, seed: random.seed)
                 if wasStarved { table.roomMade(readers[index].id) }
             }
         }

@@ -11,6 +11,7 @@ package final class RabbitMQServer: Sendable {
     package static let shared = Task { try await RabbitMQServer() }
 
     package let folder: String
+    private let name: String
     private let ports: Mutex<Ports>
     private let process = Mutex<ServerProcess?>(nil)
 
@@ -24,23 +25,30 @@ package final class RabbitMQServer: Sendable {
 
     package var port: UInt16 { ports.withLock { $0.client } }
 
-    /// The port for TLS, with the certificate `good`; where certificates can be made.
+    /// The port for TLS, with the certificate `good`, which lets clients log in by a certificate of `ca`; where certificates
+    /// can be made.
     package var securePort: UInt16 { ports.withLock { $0.secure } }
 
     package func url(_ rest: String = "") -> String { "amqp://127.0.0.1:\(port)\(rest)" }
 
-    package init() async throws {
+    /// - Parameter first: the node of a cluster that this one joins.
+    package init(joining first: RabbitMQServer? = nil) async throws {
         folder = try TemporaryFolder.make()
+        name = "\(folder.split(separator: "/").last ?? "node")@localhost"
         ports = Mutex(Ports())
         for attempt in 1...5 {
             do {
-                try choosePorts()
+                try choosePorts(epmd: first?.ports.withLock { $0.names })
                 try await start()
-                return
+                break
             } catch  where attempt < 5 {
                 continue
             }
         }
+        guard let first else { return }
+        try await control("stop_app")
+        try await control("join_cluster", first.name)
+        try await control("start_app")
     }
 
     deinit {
@@ -48,17 +56,19 @@ package final class RabbitMQServer: Sendable {
         process.withLock { $0 = nil }
     }
 
-    private func choosePorts() throws {
+    /// - Parameter epmd: the port of another node's, which serves this one too.
+    private func choosePorts(epmd: UInt16?) throws {
         let new = Ports(
             client: try FreePort.find(), distribution: try FreePort.find(),
-            names: try FreePort.find(), secure: try FreePort.find())
+            names: try epmd ?? FreePort.find(), secure: try FreePort.find())
         ports.withLock { $0 = new }
         TemporaryFolder.write(environment(new), to: folder + "/environment")
         TemporaryFolder.write(
             "listeners.tcp.default = 127.0.0.1:\(new.client)\nlog.console = false\n"
                 + RabbitMQServer.security(new.secure),
             to: folder + "/rabbitmq.conf")
-        TemporaryFolder.write("[].\n", to: folder + "/enabled_plugins")
+        let plugins = Certificates.areAvailable ? "rabbitmq_auth_mechanism_ssl" : ""
+        TemporaryFolder.write("[\(plugins)].\n", to: folder + "/enabled_plugins")
         TemporaryFolder.write("broadcaster", to: folder + "/.erlang.cookie")
         chmod(folder + "/.erlang.cookie", 0o400)
     }
@@ -70,8 +80,12 @@ package final class RabbitMQServer: Sendable {
             ssl_options.cacertfile = \(Certificates.certificate("ca"))
             ssl_options.certfile = \(Certificates.certificate("good"))
             ssl_options.keyfile = \(Certificates.key("good"))
-            ssl_options.verify = verify_none
+            ssl_options.verify = verify_peer
             ssl_options.fail_if_no_peer_cert = false
+            ssl_cert_login_from = common_name
+            auth_mechanisms.1 = PLAIN
+            auth_mechanisms.2 = AMQPLAIN
+            auth_mechanisms.3 = EXTERNAL
 
             """
     }
@@ -81,7 +95,7 @@ package final class RabbitMQServer: Sendable {
         let loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
         let variables = [
             "HOME": folder, "LANG": "C.UTF-8", "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_EPMD_PORT": "\(ports.names)", "RABBITMQ_NODENAME": "broadcaster@localhost",
+            "ERL_EPMD_PORT": "\(ports.names)", "RABBITMQ_NODENAME": name,
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1", "RABBITMQ_NODE_PORT": "\(ports.client)",
             "RABBITMQ_DIST_PORT": "\(ports.distribution)",
             "RABBITMQ_MNESIA_BASE": folder + "/mnesia", "RABBITMQ_LOG_BASE": folder + "/log",

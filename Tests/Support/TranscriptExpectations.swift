@@ -18,10 +18,13 @@ extension TranscriptPlayer {
     }
 
     /// The same, of all steps together.
+    ///
+    /// - Parameter essence: what counts of the bytes that were sent on a lane.
     package mutating func playAsWhole(
-        _ transcript: Transcript, feed: Feed, _ location: SourceLocation = #_sourceLocation
+        _ transcript: Transcript, feed: Feed, comparing essence: ([UInt8]) -> [UInt8] = { $0 },
+        _ location: SourceLocation = #_sourceLocation
     ) {
-        let differences = differencesOfTheWhole(from: transcript, feed: feed)
+        let differences = differencesOfTheWhole(from: transcript, feed: feed, comparing: essence)
         #expect(differences == [], sourceLocation: location)
     }
 }

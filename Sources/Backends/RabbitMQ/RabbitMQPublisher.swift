@@ -11,8 +11,7 @@ struct RabbitMQPublisher: Sendable {
     /// An answer that the server owes, in the order of the requests.
     private enum Reply: Sendable {
         case openChannel
-        case declareExchange
-        case bindExchange
+        case exchange(RabbitMQTopology.ExchangeReply)
         case selectConfirms
         case declareStream
         case bindStream
@@ -73,7 +72,10 @@ struct RabbitMQPublisher: Sendable {
         return isHeld ? "the server asks to stop publishing" : nil
     }
 
-    var isBlocked: Bool { block != nil }
+    private var isBlocked: Bool { block != nil }
+
+    /// Messages that come when there is nowhere to send them wait in the core, unsent.
+    var intake: PublishIntake { isOpen && hold == nil ? .pipelined : .none }
 
     // MARK: Requests
 
@@ -93,19 +95,17 @@ struct RabbitMQPublisher: Sendable {
     /// Declares the exchanges with the first message, so that one who only listens needs no right to that here.
     private mutating func declareTopology(into output: inout SessionOutput) {
         hasTopology = true
-        for method in RabbitMQTopology.exchanges(url) {
-            send(.exchange(method), into: &output)
-            if case .declare = method {
-                expected.append(.declareExchange)
-            } else {
-                expected.append(.bindExchange)
-            }
-        }
+        let replies = RabbitMQTopology.declareExchanges(
+            url, on: Self.channel, into: &output[lane])
+        for reply in replies { expected.append(.exchange(reply)) }
         send(.confirm(.select), into: &output)
         expected.append(.selectConfirms)
     }
 
     mutating func publish(_ publications: [Publication], into output: inout SessionOutput) {
+        guard intake != .none else {
+            return Self.refuse(publications.map(\.ticket), hold, into: &output)
+        }
         if !hasTopology { declareTopology(into: &output) }
         for publication in publications {
             declareStream(publication.channel, into: &output)
@@ -114,6 +114,17 @@ struct RabbitMQPublisher: Sendable {
                 publication, publisher: counter.publisher, number: number, tag: ledger.nextTag,
                 to: &output[lane])
             ledger.append(ticket: publication.ticket)
+        }
+    }
+
+    /// Refuses messages that come when there is nowhere to send them.
+    ///
+    /// - Parameter hold: the reason; nil where the connection, or its channel, is being opened.
+    static func refuse(_ tickets: [UInt64], _ hold: String?, into output: inout SessionOutput) {
+        let rejection = Rejection(
+            kind: .temporary, message: hold ?? "the connection that publishes is not there")
+        for ticket in tickets {
+            output.append(.publishRefused(ticket: ticket, rejection))
         }
     }
 
@@ -203,7 +214,7 @@ struct RabbitMQPublisher: Sendable {
                     output.append(published: ticket, receivers: receivers)
                 }
             }
-            if !unkept.isEmpty { refuse(unkept, into: &output) }
+            if !unkept.isEmpty { refuseUnkept(unkept, into: &output) }
         case .basic(.nack(let tag, let multiple)):
             // An internal error, or a queue of others that refuses what is too much: others may have it.
             try ledger.settle(tag, multiple: multiple) { ticket, _ in
@@ -220,14 +231,11 @@ struct RabbitMQPublisher: Sendable {
     }
 
     /// Refuses messages that found no stream: somebody has deleted it.
-    private mutating func refuse(_ tickets: [UInt64], into output: inout SessionOutput) {
+    private mutating func refuseUnkept(_ tickets: [UInt64], into output: inout SessionOutput) {
         streamsDeclared = []
-        let rejection = Rejection(
-            kind: .temporary,
-            message: "the channel's stream was deleted; the next message makes it anew")
-        for ticket in tickets {
-            output.append(.publishRefused(ticket: ticket, rejection))
-        }
+        Self.refuse(
+            tickets, "the channel's stream was deleted; the next message makes it anew",
+            into: &output)
     }
 
     private mutating func answered(
@@ -237,8 +245,8 @@ struct RabbitMQPublisher: Sendable {
         case (.openChannel, .channel(.openOk)):
             phase = .open
             return true
-        case (.declareExchange, .exchange(.declareOk)), (.bindExchange, .exchange(.bindOk)),
-            (.selectConfirms, .confirm(.selectOk)), (.declareStream, .queue(.declareOk)),
+        case (.exchange(let reply), .exchange(let method)) where reply.isAnswered(by: method): break
+        case (.selectConfirms, .confirm(.selectOk)), (.declareStream, .queue(.declareOk)),
             (.bindStream, .queue(.bindOk)):
             break
         case (.pong(let isAsked), .basic(.qosOk)): answer(isAsked ? 1 : 0, into: &output)
@@ -305,6 +313,15 @@ struct RabbitMQPublisher: Sendable {
     /// A heartbeat, which is an answer where no other can come.
     private mutating func heartbeat(into output: inout SessionOutput) {
         if block != nil { answer(callers, into: &output) }
+    }
+
+    /// Says goodbye. A connection that is blocked would never answer, since the server does not read from it.
+    func close(into output: inout SessionOutput) {
+        if isBlocked {
+            output.finish(lane)
+        } else {
+            connection.close(into: &output[lane])
+        }
     }
 
     // MARK: Time

@@ -126,13 +126,7 @@ struct RabbitMQSession: Session {
 
     // MARK: Commands
 
-    /// Messages that come when there is nowhere to send them wait in the core, unsent.
-    var intake: PublishIntake {
-        guard phase == .open, let publisher, publisher.isOpen, publisher.hold == nil else {
-            return .none
-        }
-        return .pipelined
-    }
+    var intake: PublishIntake { phase == .open ? publisher?.intake ?? .none : .none }
 
     var hold: String? { publisher?.hold }
 
@@ -147,7 +141,11 @@ struct RabbitMQSession: Session {
                 for topic in topics { output.append(.unsubscribed(topic: topic.id)) }
             }
             subscriber?.unsubscribe(topics, into: &output)
-        case .publish(let publications): publish(publications, into: &output)
+        case .publish(let publications):
+            if publisher == nil {
+                RabbitMQPublisher.refuse(publications.map(\.ticket), nil, into: &output)
+            }
+            publisher?.publish(publications, into: &output)
         case .read: break  // Comes to backends that keep a history.
         case .ping:
             if publisher == nil { waitingCallers += 1 }
@@ -165,31 +163,11 @@ struct RabbitMQSession: Session {
         if subscriberLane == nil { connectSubscriber(into: &output) }
     }
 
-    private mutating func publish(
-        _ publications: [Publication], into output: inout SessionOutput
-    ) {
-        guard intake != .none else {
-            for publication in publications {
-                let rejection = Rejection(
-                    kind: .temporary, message: hold ?? "the connection that publishes is not there")
-                output.append(.publishRefused(ticket: publication.ticket, rejection))
-            }
-            return
-        }
-        publisher?.publish(publications, into: &output)
-    }
-
-    /// Says goodbye; the core ends the connections behind it, and then the server does. One that is blocked would never
-    /// answer, since the server does not read from it.
+    /// Says goodbye; the core ends the connections behind it, and then the server does.
     private mutating func close(into output: inout SessionOutput) {
         phase = .closing
         if let subscriber { subscriber.connection.close(into: &output[subscriber.lane]) }
-        guard let publisher else { return }
-        if publisher.isBlocked {
-            output.finish(publisher.lane)
-        } else {
-            publisher.connection.close(into: &output[publisher.lane])
-        }
+        publisher?.close(into: &output)
     }
 
     // MARK: What comes

@@ -17,8 +17,7 @@ struct RabbitMQSubscriber: Sendable {
     /// An answer that the server owes on the channel for requests, in their order.
     fileprivate enum Reply: Sendable {
         case openChannel
-        case declareExchange
-        case bindExchange
+        case exchange(RabbitMQTopology.ExchangeReply)
         case declareQueue
         case bind(Topic)
         case unbind(Topic)
@@ -138,14 +137,9 @@ struct RabbitMQSubscriber: Sendable {
         deliveries.opened(frameLimit: connection.frameLimit)
         AMQPMethod.channel(.open).append(on: DeliveryReader.channel, to: &output[lane])
         openRequests(into: &output)
-        for method in RabbitMQTopology.exchanges(url) {
-            send(.exchange(method), into: &output)
-            if case .declare = method {
-                expected.append(.declareExchange)
-            } else {
-                expected.append(.bindExchange)
-            }
-        }
+        let replies = RabbitMQTopology.declareExchanges(
+            url, on: Self.requests, into: &output[lane])
+        for reply in replies { expected.append(.exchange(reply)) }
         send(.queue(RabbitMQTopology.queue(url)), into: &output)
         expected.append(.declareQueue)
     }
@@ -199,9 +193,8 @@ struct RabbitMQSubscriber: Sendable {
         _ method: AMQPMethod, into output: inout SessionOutput
     ) throws(ProtocolError) {
         switch (expected.removeFirst(), method) {
-        case (.openChannel, .channel(.openOk)), (.declareExchange, .exchange(.declareOk)),
-            (.bindExchange, .exchange(.bindOk)), (.pong, .basic(.qosOk)):
-            break
+        case (.openChannel, .channel(.openOk)), (.pong, .basic(.qosOk)): break
+        case (.exchange(let reply), .exchange(let method)) where reply.isAnswered(by: method): break
         case (.declareQueue, .queue(.declareOk(let name, _, _))):
             queue = name
             AMQPMethod.basic(
@@ -267,7 +260,7 @@ struct RabbitMQSubscriber: Sendable {
         case .unbind(let topic):
             send(.queue(.unbind(RabbitMQTopology.binding(topic, to: queue, url))), into: &output)
         case .pong: send(.basic(.qos(prefetch: 0)), into: &output)
-        case .openChannel, .declareExchange, .bindExchange, .declareQueue: return
+        case .openChannel, .exchange, .declareQueue: return
         }
         expected.append(reply)
     }
@@ -292,8 +285,8 @@ extension RabbitMQSubscriber.Reply {
     fileprivate var name: String {
         switch self {
         case .openChannel: "channel.open"
-        case .declareExchange: "exchange.declare"
-        case .bindExchange: "exchange.bind"
+        case .exchange(.declared): "exchange.declare"
+        case .exchange(.bound): "exchange.bind"
         case .declareQueue: "queue.declare"
         case .bind: "queue.bind"
         case .unbind: "queue.unbind"

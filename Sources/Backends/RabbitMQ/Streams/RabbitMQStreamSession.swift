@@ -53,12 +53,7 @@ struct RabbitMQStreamSession: Session {
 
     // MARK: Commands
 
-    var intake: PublishIntake {
-        guard phase == .open, let publisher, publisher.isOpen, publisher.hold == nil else {
-            return .none
-        }
-        return .pipelined
-    }
+    var intake: PublishIntake { phase == .open ? publisher?.intake ?? .none : .none }
 
     var hold: String? { publisher?.hold }
 
@@ -80,7 +75,10 @@ struct RabbitMQStreamSession: Session {
             if reader == nil { self.requests += requests }
             connectReader(into: &output)
         case .ping: publisher?.ping(isAsked: true, into: &output)
-        case .close: close(into: &output)
+        case .close:
+            phase = .closing
+            reader?.connection.close(into: &output[.reception])
+            publisher?.close(into: &output)
         }
         writeMarks(into: &output)
     }
@@ -105,17 +103,6 @@ struct RabbitMQStreamSession: Session {
 
     private mutating func write(_ marks: [StreamMark], into output: inout SessionOutput) {
         for mark in marks { publisher?.write(mark, into: &output) }
-    }
-
-    /// Says goodbye. A connection that is blocked would never answer, since the server does not read from it.
-    private mutating func close(into output: inout SessionOutput) {
-        phase = .closing
-        reader?.connection.close(into: &output[.reception])
-        if publisher?.isBlocked == true {
-            output.finish(.main)
-        } else {
-            publisher?.connection.close(into: &output[.main])
-        }
     }
 
     // MARK: What comes

@@ -14,6 +14,8 @@ struct StreamConsumers: Sendable {
 
     private var consumers: [String: Consumer] = [:]
     private var tags: [Consumer: String] = [:]
+    /// The offset that came last, by tag.
+    private var offsets: [String: UInt64] = [:]
     private var nextTag = 1
     /// The tags whose consume-ok is due, in the order of the requests.
     private var unanswered: [String] = []
@@ -44,8 +46,18 @@ struct StreamConsumers: Sendable {
 
     mutating func cancel(_ consumer: Consumer, into bytes: inout [UInt8]) {
         guard let tag = tags.removeValue(forKey: consumer) else { return }
-        consumers[tag] = nil
+        (consumers[tag], offsets[tag]) = (nil, nil)
         append(.cancel(tag: tag, noWait: true), to: &bytes)
+    }
+
+    /// Notes an entry that has come. Those of one consumer go up: a server that repeats one is not followed further.
+    mutating func came(_ entry: StreamEntry, to tag: String) throws(ProtocolError) {
+        if let last = offsets[tag], entry.offset <= last {
+            throw ProtocolError(
+                reading: "RabbitMQ stream", expected: "an offset above \(last)",
+                found: "\(entry.offset)")
+        }
+        offsets[tag] = entry.offset
     }
 
     func acknowledge(upTo number: UInt64, into bytes: inout [UInt8]) {

@@ -10,16 +10,6 @@ struct StreamReader: Sendable {
         case open
     }
 
-    /// An answer that the server owes on the channel for declarations.
-    private enum Reply: Sendable {
-        case openChannel
-        case declareExchange
-        case bindExchange
-        case declareStream(String)
-        case bindStream(String)
-        case pong
-    }
-
     /// The end of the connection, for a reason of the server's that concerns all.
     enum Outcome: Sendable {
         case goOn
@@ -27,13 +17,12 @@ struct StreamReader: Sendable {
     }
 
     private let url: RabbitMQURL
-    private let streams: StreamOptions
     private let nonce: String
     /// Bytes of a message.
     private let limit: Int
     var connection: AMQPConnection
     private var phase = Phase.greeting
-    private var expected = Queue<Reply>()
+    private var declarations: StreamDeclarations
     private var consumers = StreamConsumers()
     private var tails: [String: StreamTail] = [:]
     private var readings: [UInt64: StreamReading] = [:]
@@ -46,7 +35,6 @@ struct StreamReader: Sendable {
     /// Topics whose bells are to ring.
     private var rung: Set<Int> = []
 
-    private static let declarations: UInt16 = 1
     /// The most entries that are on their way to the tail of one stream.
     private static let prefetch: UInt16 = 500
     /// The tails that nobody needs and that are kept, since the next reading is likely of the same channel.
@@ -57,8 +45,8 @@ struct StreamReader: Sendable {
         nonce: String, at now: Instant, into output: inout SessionOutput
     ) {
         self.url = url
-        self.streams = streams
         self.nonce = nonce
+        declarations = StreamDeclarations(url, streams)
         limit = options.maximumMessageSize
         connection = AMQPConnection(
             url, lane: lane, options: options,
@@ -67,10 +55,6 @@ struct StreamReader: Sendable {
     }
 
     private var lane: Lane { connection.lane }
-
-    private func declare(_ method: AMQPMethod, into output: inout SessionOutput) {
-        method.append(on: Self.declarations, to: &output[lane])
-    }
 
     // MARK: Requests
 
@@ -96,9 +80,10 @@ struct StreamReader: Sendable {
 
     private mutating func read(_ request: HistoryRequest, into output: inout SessionOutput) {
         let channel = request.channel.name.text
-        // An end beyond the newest that has come here is looked up, as what nobody follows is.
+        // A place beyond the newest that has come here is looked up, as what nobody follows is.
         if case .forwards(let page) = request.kind, let tail = tails[channel],
-            let end = tail.newest, tail.isLive, page.end.map({ $0 <= end }) ?? true
+            let end = tail.newest, tail.isLive,
+            max(page.cursor.position, page.end ?? .origin) <= end
         {
             if let page = tail.page(request, page) {
                 answer(page, into: &output)
@@ -117,7 +102,7 @@ struct StreamReader: Sendable {
     ) {
         if tails[channel] == nil {
             tails[channel] = StreamTail(channel)
-            if case .open = phase { open(channel, into: &output) }
+            if case .open = phase { declarations.declare(channel, into: &output[lane]) }
         }
         tails[channel]?.wait(for: nextMark, waiter)
         if tails[channel]?.isLive == true {
@@ -141,17 +126,11 @@ struct StreamReader: Sendable {
 
     // MARK: Streams
 
-    private mutating func open(_ channel: String, into output: inout SessionOutput) {
-        declare(.queue(streams.declaration(url.stream(of: channel))), into: &output)
-        declare(.queue(.bind(url.binding(toStreamOf: channel))), into: &output)
-        expected.append(.declareStream(channel))
-        expected.append(.bindStream(channel))
-    }
-
     /// Leaves the streams that nobody needs, but for the last few.
     private mutating func closeIdle(into output: inout SessionOutput) {
         let idle = tails.values.filter { $0.isIdle && $0.isLive }
-        for tail in idle.dropFirst(Self.idleTails) {
+        guard idle.count > Self.idleTails else { return }
+        for tail in idle.sorted(by: { $0.channel < $1.channel }).dropFirst(Self.idleTails) {
             tails[tail.channel] = nil
             consumers.cancel(.tail(tail.channel), into: &output[lane])
         }
@@ -200,31 +179,22 @@ struct StreamReader: Sendable {
 
     mutating func opened(into output: inout SessionOutput) {
         consumers.open(into: &output[lane])
-        openDeclarations(into: &output)
-        for method in RabbitMQTopology.exchanges(url) {
-            declare(.exchange(method), into: &output)
-            if case .declare = method {
-                expected.append(.declareExchange)
-            } else {
-                expected.append(.bindExchange)
-            }
-        }
+        declarations.open(into: &output[lane])
+        declarations.declareExchanges(into: &output[lane])
         phase = .open
-        for channel in tails.keys.sorted() { open(channel, into: &output) }
-    }
-
-    private mutating func openDeclarations(into output: inout SessionOutput) {
-        declare(.channel(.open), into: &output)
-        expected.append(.openChannel)
+        for channel in tails.keys.sorted() {
+            declarations.declare(channel, into: &output[lane])
+        }
     }
 
     mutating func received(
         _ method: AMQPMethod, on channel: UInt16, into output: inout SessionOutput
     ) throws(ProtocolError) -> Outcome {
         switch (channel, method) {
-        case (Self.declarations, .channel(.close(let close))):
+        case (StreamDeclarations.channel, .channel(.close(let close))):
             return refused(Rejection(close), into: &output)
-        case (Self.declarations, _): try declared(method, into: &output)
+        case (StreamDeclarations.channel, _):
+            if let bound = try declarations.answered(method) { follow(bound, into: &output) }
         case (StreamConsumers.channel, .channel(.close(let close))):
             return refusedConsumer(Rejection(close), into: &output)
         case (StreamConsumers.channel, .basic(.cancel)):
@@ -232,33 +202,20 @@ struct StreamReader: Sendable {
                 Rejection(kind: .temporary, message: "the server has cancelled a stream's consumer")
             )
         case (StreamConsumers.channel, _): try consumed(method)
-        default: throw unexpected("answers on channels 1 and 2", method)
+        default:
+            throw ProtocolError(
+                reading: "AMQP answer, reading streams", expected: "answers on channels 1 and 2",
+                found: "method \(method.id) on channel \(channel)")
         }
         return .goOn
     }
 
-    private func unexpected(_ expected: String, _ method: AMQPMethod) -> ProtocolError {
-        ProtocolError(
-            reading: "AMQP answer, reading streams", expected: expected,
-            found: "method \(method.id)")
-    }
-
-    private mutating func declared(
-        _ method: AMQPMethod, into output: inout SessionOutput
-    ) throws(ProtocolError) {
-        switch (expected.removeFirst(), method) {
-        case (.openChannel, .channel(.openOk)), (.declareExchange, .exchange(.declareOk)),
-            (.bindExchange, .exchange(.bindOk)), (.declareStream, .queue(.declareOk)),
-            (.pong, .basic(.qosOk)):
-            break
-        case (.bindStream(let channel), .queue(.bindOk)):
-            guard tails[channel] != nil else { return }
-            consumers.begin(
-                .tail(channel), of: url.stream(of: channel), from: .text("next"),
-                prefetch: Self.prefetch, into: &output[lane])
-        case (let reply?, _): throw unexpected("an answer to \(reply)", method)
-        case (nil, _): throw unexpected("nothing, nothing was asked", method)
-        }
+    /// Consumes the end of a channel's stream, which is declared and bound.
+    private mutating func follow(_ channel: String, into output: inout SessionOutput) {
+        guard tails[channel] != nil else { return }
+        consumers.begin(
+            .tail(channel), of: url.stream(of: channel), from: .text("next"),
+            prefetch: Self.prefetch, into: &output[lane])
     }
 
     private mutating func consumed(_ method: AMQPMethod) throws(ProtocolError) {
@@ -267,26 +224,16 @@ struct StreamReader: Sendable {
         if let tail = tails[channel] { marks += awaitedMarks(of: tail) }
     }
 
-    /// The server has closed the channel for declarations, for the one that is not answered first. The others are made
-    /// again on a new one.
+    /// The server has closed the channel for declarations.
     private mutating func refused(
         _ rejection: Rejection, into output: inout SessionOutput
     ) -> Outcome {
-        var others: [String] = []
-        let culprit = expected.removeFirst()
-        while let reply = expected.removeFirst() {
-            if case .bindStream(let name) = reply { others.append(name) }
-        }
-        declare(.channel(.closeOk), into: &output)
-        switch culprit {
-        case .declareStream(let channel), .bindStream(let channel):
-            if rejection.kind == .temporary { return .ended(rejection) }
-            refuse(channel, rejection, into: &output)
-            openDeclarations(into: &output)
-            for name in others where name != channel { open(name, into: &output) }
-            return .goOn
-        default: return .ended(rejection)
-        }
+        let (culprit, others) = declarations.closed(into: &output[lane])
+        guard let culprit, rejection.kind != .temporary else { return .ended(rejection) }
+        refuse(culprit, rejection, into: &output)
+        declarations.open(into: &output[lane])
+        for channel in others { declarations.declare(channel, into: &output[lane]) }
+        return .goOn
     }
 
     private mutating func refuse(
@@ -335,6 +282,7 @@ struct StreamReader: Sendable {
         // One that was cancelled goes on for a while.
         guard let consumer = consumers[tag] else { return }
         let entry = try StreamEntry(content)
+        try consumers.came(entry, to: tag)
         switch consumer {
         case .tail(let channel): take(entry, atTailOf: channel, into: &output)
         case .reading(let ticket): take(entry, in: ticket, into: &output)
@@ -348,6 +296,7 @@ struct StreamReader: Sendable {
         guard let told = tails[channel]?.take(entry, mark: mark) else { return }
         let topic = tails[channel]?.topic
         if entry.mark == nil, let topic { rung.insert(topic.id) }
+        if told.isEmpty { return }
         for waiter in told {
             switch waiter {
             case .subscription:
@@ -392,8 +341,6 @@ struct StreamReader: Sendable {
         _ now: Instant, into output: inout SessionOutput
     ) throws(ProtocolError) {
         let mustAsk = try connection.timeReached(now, isBlocked: false, into: &output[lane])
-        guard mustAsk, case .open = phase else { return }
-        declare(.basic(.qos(prefetch: 0)), into: &output)
-        expected.append(.pong)
+        if mustAsk, case .open = phase { declarations.ping(into: &output[lane]) }
     }
 }

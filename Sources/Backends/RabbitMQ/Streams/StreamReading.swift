@@ -40,10 +40,15 @@ struct StreamReading: Sendable {
         }
     }
 
+    private func offset(_ position: Position) -> UInt64 { position.pair?.major ?? 0 }
+
     /// The page that takes no reading.
     var atOnce: StreamPage? {
         switch request.kind {
         case .start(.new), .start(.after), .start(.last(0)): .empty(request, next: .after(end))
+        // The stream is shorter: it was made anew. The server would wait for what comes there.
+        case .forwards(let page) where offset(page.cursor.position) > offset(end):
+            .empty(request, .reset, next: .after(.origin))
         default: nil
         }
     }
@@ -81,7 +86,7 @@ struct StreamReading: Sendable {
 
     /// The offset that a window ends before.
     private var bound: UInt64 {
-        let behind = (end.pair?.major ?? 0) + 1
+        let behind = offset(end) + 1
         if case .backwards(let position?, _) = request.kind, let place = position.pair {
             return min(place.major, behind)
         }
@@ -131,10 +136,8 @@ struct StreamReading: Sendable {
                 ? nil : .empty(request, .trimmed(lost: nil), next: .from(entry.position))
         }
         if entry.position == page.cursor.position { return nil }
-        // Behind the stream's end the server delivers what comes next, and at the place something else may stand: the
-        // stream was made anew.
-        let isAnother = entry.offset <= place.major || (end.pair?.major ?? 0) < place.major
-        if isAnother { return .empty(request, .reset, next: .after(.origin)) }
+        // At the place something else stands: the stream was made anew.
+        if entry.offset <= place.major { return .empty(request, .reset, next: .after(.origin)) }
         return .empty(request, .trimmed(lost: nil), next: .from(entry.position))
     }
 
