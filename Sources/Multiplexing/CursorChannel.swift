@@ -47,7 +47,8 @@ struct CursorChannel: Sendable {
     private var isRinging = false
     /// Somebody has found the history to be another than the tail reader may believe.
     private var isSuspect = false
-    private var isTailReading = false
+    /// The place from which the tail reader reads, while it does.
+    private var tailRequest: Cursor?
     private var liveCount = 0
     private var aheadCount = 0
     private var recent = RecentMessages()
@@ -119,7 +120,7 @@ struct CursorChannel: Sendable {
         }
         guard let tail else { return nil }
         if wantsTail {
-            (isRinging, isSuspect, isTailReading) = (false, false, true)
+            (isRinging, isSuspect, tailRequest) = (false, false, tail)
             let page = PageRequest(
                 cursor: tail, count: CursorChannel.longestPage, earlier: recent.positions)
             return (.forwards(page), .tail)
@@ -164,7 +165,7 @@ struct CursorChannel: Sendable {
 
     /// Without anybody live the tail stays where it is: those that are behind read up to there.
     private var wantsTail: Bool {
-        !isTailReading && (isSuspect || aheadCount > 0 || (isRinging && liveCount > 0))
+        tailRequest == nil && (isSuspect || aheadCount > 0 || (isRinging && liveCount > 0))
     }
 
     var hasRequest: Bool {
@@ -198,7 +199,7 @@ struct CursorChannel: Sendable {
 
     /// The connection is gone, and with it the answers under way.
     mutating func disconnected() {
-        isTailReading = false
+        tailRequest = nil
         isRinging = true
         (unasked, waiting) = ([:], [:])
         recent.forgetKept()
@@ -221,8 +222,14 @@ struct CursorChannel: Sendable {
 
     /// Takes the answer to a question for the tail.
     mutating func tailRead(_ page: HistoryPage) -> [HandOut] {
-        guard isTailReading, let from = tail else { return [] }
-        isTailReading = false
+        guard let from = tailRequest else { return [] }
+        tailRequest = nil
+        guard from == tail else {
+            // It was asked for before the server named the newest message on this connection: whoever was live then reads on
+            // from there.
+            isRinging = true
+            return []
+        }
         tail = page.next
         if !page.isEnd { isRinging = true }
         let live = readers.filter { $0.value.place == .live }.keys
@@ -283,7 +290,7 @@ struct CursorChannel: Sendable {
     /// The server does not read for these subscribers now.
     mutating func postponed(_ purpose: Purpose) {
         switch purpose {
-        case .tail: (isTailReading, isRinging) = (false, true)
+        case .tail: (tailRequest, isRinging) = (nil, true)
         case .start(let ids):
             for id in ids {
                 if case .starting(let start)? = readers[id]?.place {

@@ -243,6 +243,33 @@ import Testing
             })
     }
 
+    /// On a new connection the tail is asked for at once, and its answer comes after the server has named a newer one.
+    @Test func anAnswerFromAnotherTailIsNotTakenForThis() {
+        var server = Server()
+        var table = CursorTable()
+        var texts: [String] = []
+        for _ in 0..<10 { server.publish() }
+        let mailbox = Mailbox(
+            limits: MailboxLimits(messages: 100, bytes: .max, overflow: .refill))
+        table.add(mailbox, as: 1, to: [topic], .new)
+        _ = table.confirmed(topic.id, at: server.tail)
+        table.disconnected()
+        server.requests = table.takeRequests()
+        #expect(server.requests.count == 1)
+        for _ in 0..<4 { server.publish() }
+        _ = table.confirmed(topic.id, at: server.tail)
+        server.publish()
+        table.rang(topic.id)
+        for _ in 0..<10 {
+            if let page = server.answer() { carryOut(table.answered(page).handOuts, &table) }
+            server.requests += table.takeRequests()
+        }
+        while case .message(let message)? = mailbox.poll() {
+            texts.append(String(decoding: message.bytes, as: UTF8.self))
+        }
+        #expect(texts == ["11", "12", "13", "14", "15"])
+    }
+
     /// A hundred read a busy channel: a quiet one waits for a page of it, and not for all.
     @Test func aQuietChannelHasItsTurn() {
         var table = CursorTable()
