@@ -2,8 +2,8 @@ import BroadcasterTestSupport
 
 /// W6 and W7: on Postgres, with fsync off.
 struct PostgresWorkloads {
-    private let bench: Bench
-    private let server: PostgresServer
+    let bench: Bench
+    let server: PostgresServer
     /// The address of a user without a password: no login is measured.
     private var address: String { server.url("trusty") }
     private static let size = 64

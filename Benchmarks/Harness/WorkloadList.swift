@@ -25,6 +25,8 @@ enum WorkloadList {
             try await StartWorkloads(bench).start(try await servers.redis())
         },
         redis("w10") { try await SecureWorkloads($0).receive() },
+        redis("w13") { try await StreamWorkloads($0).run() },
+        postgres("w14") { try await $0.history() },
         Workload(name: "w9-build", isOnDemand: true) { bench, _ in
             try await StartWorkloads(bench).build()
         },

@@ -124,6 +124,35 @@ async def redis_publish(url, count, size, tasks):
         await shared(count, tasks, lambda: client.publish("bench", text))
 
 
+async def redis_stream_receive(url, count, size, channels):
+    import redis.asyncio
+
+    names = ["bench"] if channels == 1 else [f"bench-{number}" for number in range(channels)]
+    async with redis.asyncio.from_url(url) as client:
+        places = {}
+        for name in names:
+            last = await client.xrevrange(name, count=1)
+            places[name.encode()] = last[0][0] if last else "0-0"
+        meter = Meter()
+        print("ready", flush=True)
+        left = count
+        while left > 0:
+            for name, entries in await client.xread(places, count=1000, block=0):
+                for place, fields in entries:
+                    expect(len(fields[b"message"]) == size, "a message of another size")
+                left -= len(entries)
+                places[name] = entries[-1][0]
+        meter.report(count)
+
+
+async def redis_stream_publish(url, count, size, tasks):
+    import redis.asyncio
+
+    fields = {"message": "x" * size}
+    async with redis.asyncio.from_url(url) as client:
+        await shared(count, tasks, lambda: client.xadd("bench", fields, maxlen=10_000, approximate=True))
+
+
 async def asyncpg_receive(url, count, size):
     import asyncpg
 
@@ -175,6 +204,8 @@ WORK = {
     "round-trip": round_trip,
     "redis-receive": redis_receive,
     "redis-publish": redis_publish,
+    "redis-stream-receive": redis_stream_receive,
+    "redis-stream-publish": redis_stream_publish,
     "asyncpg-receive": asyncpg_receive,
     "asyncpg-publish": asyncpg_publish,
     "first-message": first_message,

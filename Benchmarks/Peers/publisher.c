@@ -1,4 +1,4 @@
-/* publisher PORT CHANNELS COUNT SIZE: the fastest publisher that one socket allows. It writes PUBLISH in
+/* publisher PORT CHANNELS COUNT SIZE [stream]: the fastest publisher that one socket allows. It writes PUBLISH, or XADD, in
  * blocks of 64 KiB and reads the replies as they come, so that neither side waits for the other. */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +22,7 @@ static uint64_t next_random(void)
 struct replies {
     long count;     /* complete ones */
     int at_start;   /* of a line */
+    int is_length;  /* of an id, which stands in the next line */
 };
 
 static void read_replies(int descriptor, struct replies *replies)
@@ -31,17 +32,22 @@ static void read_replies(int descriptor, struct replies *replies)
     if (got == 0) fail("the server closed the publisher's connection");
     if (got < 0 && errno != EAGAIN && errno != EINTR) fail("read: %s", strerror(errno));
     for (ssize_t i = 0; i < got; i++) {
-        if (replies->at_start && chunk[i] != ':') fail("PUBLISH was refused");
+        if (replies->at_start && chunk[i] == '-') fail("a message was refused");
+        if (replies->at_start) replies->is_length = chunk[i] == '$';
         replies->at_start = chunk[i] == '\n';
-        if (chunk[i] == '\n') replies->count++;
+        if (chunk[i] == '\n' && !replies->is_length) replies->count++;
     }
 }
+
+static int is_stream;
 
 static size_t append_command(char *block, int channels, const char *payload, int size)
 {
     char name[32];
+    const char *head_of_all = is_stream ? "*8\r\n$4\r\nXADD\r\n" : "*3\r\n$7\r\nPUBLISH\r\n";
+    const char *bound = is_stream ? "$6\r\nMAXLEN\r\n$1\r\n~\r\n$6\r\n400000\r\n$1\r\n*\r\n$7\r\nmessage\r\n" : "";
     channel_name(name, sizeof name, channels == 1 ? 0 : (int)(next_random() % channels), channels);
-    int head = sprintf(block, "*3\r\n$7\r\nPUBLISH\r\n$%zu\r\n%s\r\n$%d\r\n", strlen(name), name, size);
+    int head = sprintf(block, "%s$%zu\r\n%s\r\n%s$%d\r\n", head_of_all, strlen(name), name, bound, size);
     memcpy(block + head, payload, size);
     memcpy(block + head + size, "\r\n", 2);
     return head + size + 2;
@@ -49,12 +55,13 @@ static size_t append_command(char *block, int channels, const char *payload, int
 
 int main(int argc, char **argv)
 {
-    if (argc != 5) fail("publisher PORT CHANNELS COUNT SIZE");
+    if (argc != 5 && argc != 6) fail("publisher PORT CHANNELS COUNT SIZE [stream]");
+    is_stream = argc == 6;
     int descriptor = connect_loopback(atoi(argv[1])), channels = atoi(argv[2]), size = atoi(argv[4]);
     long count = atol(argv[3]), made = 0;
-    char *payload = malloc(size), *block = malloc(BLOCK + size + 256);
+    char *payload = malloc(size), *block = malloc(BLOCK + size + 512);
     size_t filled = 0, written = 0;
-    struct replies replies = { 0, 1 };
+    struct replies replies = { 0, 1, 0 };
     memset(payload, 'x', size);
     fcntl(descriptor, F_SETFL, O_NONBLOCK);
     while (replies.count < count) {

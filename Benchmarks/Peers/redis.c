@@ -2,6 +2,8 @@
  * redis publish PORT WINDOW COUNT SIZE
  * redis round-trip PORT COUNT SIZE
  * redis channels PORT CHANNELS COUNT SIZE
+ * redis stream-publish PORT WINDOW COUNT SIZE
+ * redis stream-channels PORT CHANNELS COUNT SIZE
  * redis first-message PORT
  * The workloads on hiredis, as its documentation would have them written. */
 #include <hiredis/hiredis.h>
@@ -68,18 +70,56 @@ static void receive(redisContext *context, int channels, long count, int size)
     report(meter, count, more);
 }
 
+/* What a loop over XREAD does: it is behind each stream's newest entry, and takes up to 1,000 of each at a time. */
+static void stream_receive(redisContext *context, int channels, long count, int size)
+{
+    enum { WIDTH = 48 };
+    const char **words = malloc(sizeof *words * (2 * channels + 6));
+    char *names = malloc(WIDTH * (size_t)channels), *ids = malloc(WIDTH * (size_t)channels);
+    const char *head[] = { "XREAD", "COUNT", "1000", "BLOCK", "0", "STREAMS" };
+    memcpy(words, head, sizeof head);
+    for (int i = 0; i < channels; i++) {
+        channel_name(names + WIDTH * (size_t)i, WIDTH, i, channels);
+        words[6 + i] = names + WIDTH * (size_t)i;
+        words[6 + channels + i] = strcpy(ids + WIDTH * (size_t)i, "0-0");
+        redisAppendCommand(context, "XREVRANGE %s + - COUNT 1", words[6 + i]);
+    }
+    for (int i = 0; i < channels; i++) {
+        redisReply *last = next_reply(context);
+        if (last->elements) strcpy(ids + WIDTH * (size_t)i, last->element[0]->element[0]->str);
+        freeReplyObject(last);
+    }
+    struct meter meter = meter_start();
+    say("ready");
+    for (long taken = 0; taken < count;) {
+        redisAppendCommandArgv(context, 2 * channels + 6, words, NULL);
+        redisReply *reply = next_reply(context);
+        for (size_t s = 0; s < reply->elements; s++) {
+            redisReply *stream = reply->element[s], *entries = stream->element[1];
+            int channel = channels == 1 ? 0 : atoi(stream->element[0]->str + strlen("bench-"));
+            for (size_t e = 0; e < entries->elements; e++, taken++) {
+                redisReply *entry = entries->element[e];
+                if (entry->element[1]->element[1]->len != (size_t)size) fail("not a message of %d", size);
+                strcpy(ids + WIDTH * (size_t)channel, entry->element[0]->str);
+            }
+        }
+        freeReplyObject(reply);
+    }
+    report(meter, count, "");
+}
+
 /* Never more than `window` without an answer. */
-static void publish(redisContext *context, int window, long count, int size)
+static void publish(redisContext *context, const char *command, int window, long count, int size)
 {
     char *payload = payload_of(size);
     long sent = 0;
     struct meter meter = meter_start();
     for (; sent < window && sent < count; sent++)
-        redisAppendCommand(context, "PUBLISH bench %b", payload, (size_t)size);
+        redisAppendCommand(context, command, payload, (size_t)size);
     for (long answered = 0; answered < count; answered++) {
         freeReplyObject(next_reply(context));
         if (sent < count) {
-            redisAppendCommand(context, "PUBLISH bench %b", payload, (size_t)size);
+            redisAppendCommand(context, command, payload, (size_t)size);
             sent++;
         }
     }
@@ -124,7 +164,10 @@ int main(int argc, char **argv)
     redisContext *context = connect_to(argv[2]);
     if (!strcmp(work, "receive")) receive(context, 1, count, size);
     else if (!strcmp(work, "channels")) receive(context, atoi(argv[3]), count, size);
-    else if (!strcmp(work, "publish")) publish(context, atoi(argv[3]), count, size);
+    else if (!strcmp(work, "publish")) publish(context, "PUBLISH bench %b", atoi(argv[3]), count, size);
+    else if (!strcmp(work, "stream-channels")) stream_receive(context, atoi(argv[3]), count, size);
+    else if (!strcmp(work, "stream-publish"))
+        publish(context, "XADD bench MAXLEN ~ 10000 * message %b", atoi(argv[3]), count, size);
     else if (!strcmp(work, "round-trip")) round_trip(context, connect_to(argv[2]), count, size);
     else if (!strcmp(work, "first-message")) first_message(context, connect_to(argv[2]));
     else fail("no workload %s", work);

@@ -6,7 +6,10 @@ import Synchronization
 final class Audience: Sendable {
     private struct Seat {
         let subscriber: LoggingSubscriber
-        let subscription: Subscription
+        /// Its channels; none for a pattern.
+        let channels: [String]
+        /// nil for one that leaves when its task is cancelled.
+        let subscription: Subscription?
         let task: Task<Void, Never>
     }
 
@@ -27,13 +30,18 @@ final class Audience: Sendable {
         visitor = try LoggingSubscriber("visitor", in: folder)
     }
 
-    /// - Parameter rate: the messages of all channels together. The slow ones take half of their channels' messages.
-    func arrive(hasPatterns: Bool, rate: Int) async throws {
+    /// The slow ones take half of their channels' messages.
+    func arrive(at server: any SoakServer, _ seed: UInt64) async throws {
         let all = Self.channels
         for (number, channel) in all.enumerated() { try await seat("channel\(number)", [channel]) }
         try await seat("all", all)
-        if hasPatterns { try await seat("pattern", all + [Self.visited], pattern: "soak.*") }
-        let pause = Duration.seconds(1) * 16 * (all.count + 1) / rate
+        if server.hasPatterns { try await seat("pattern", all + [Self.visited], pattern: "soak.*") }
+        let pause = Duration.seconds(1) * 16 * (all.count + 1) / server.publisherRate
+        if server.keepsHistory {
+            let buffer = SubscriptionBuffer(messages: 64, overflow: .refill)
+            try await seat("slow", Array(all[..<2]), buffer: buffer, pause: pause)
+            return try await seatReturning(Array(all[2..<4]), SeededRandom(seed: seed))
+        }
         for (name, overflow) in [
             ("slow-oldest", SubscriptionBuffer.Overflow.dropOldest), ("slow-newest", .dropNewest),
         ] {
@@ -55,7 +63,22 @@ final class Audience: Sendable {
             }
         let task = Task { await subscriber.follow(subscription, to: channels) }
         seats.withLock {
-            $0.append(Seat(subscriber: subscriber, subscription: subscription, task: task))
+            $0.append(
+                Seat(
+                    subscriber: subscriber, channels: subscription.channels,
+                    subscription: subscription, task: task))
+        }
+    }
+
+    private func seatReturning(_ channels: [String], _ random: SeededRandom) async throws {
+        let subscriber = try LoggingSubscriber("returning", in: folder)
+        let first = try await broadcast.subscribe(to: channels, patterns: [])
+        let task = Task { [broadcast] in
+            await subscriber.follow(first, returningTo: channels, on: broadcast, random)
+        }
+        seats.withLock {
+            $0.append(
+                Seat(subscriber: subscriber, channels: channels, subscription: nil, task: task))
         }
     }
 
@@ -91,8 +114,8 @@ final class Audience: Sendable {
     func whoMisses(_ last: [String: Int]) -> [String] {
         seats.withLock { $0 }.filter { seat in
             let seen = seat.subscriber.current.last
-            return seat.subscription.channels.contains { seen[$0] != last[$0] }
-                || (seat.subscription.channels.isEmpty && seen != last)
+            return seat.channels.contains { seen[$0] != last[$0] }
+                || (seat.channels.isEmpty && seen != last)
         }.map(\.subscriber.name)
     }
 
@@ -101,7 +124,10 @@ final class Audience: Sendable {
             defer { seats = [] }
             return seats
         }
-        for seat in seats { seat.subscription.cancel() }
+        for seat in seats {
+            seat.subscription?.cancel()
+            if seat.subscription == nil { seat.task.cancel() }
+        }
         for seat in seats { await seat.task.value }
     }
 

@@ -3,13 +3,15 @@ import BroadcasterTestSupport
 /// The delivery checker, on files.
 struct LogCheck {
     private let published: PublishedLog
+    private let keepsHistory: Bool
 
-    init(published path: String) throws {
+    init(published path: String, keepsHistory: Bool) throws {
+        self.keepsHistory = keepsHistory
         published = PublishedLog(try LogLines(of: path))
     }
 
     func verdict(on path: String) throws -> DeliveryVerdict {
-        var checker = DeliveryChecker(published)
+        var checker = DeliveryChecker(published, keepsHistory: keepsHistory)
         for line in try LogLines(of: path) { checker.read(line) }
         return checker.finish()
     }

@@ -53,6 +53,62 @@ final class LoggingSubscriber: Sendable {
         log.flush()
     }
 
+    /// Follows channels of which history is kept to the end of the task: by one subscription after the other, each behind the
+    /// last message of the one before. By its log it was never away.
+    func follow(
+        _ first: Subscription, returningTo channels: [String], on broadcast: Broadcast,
+        _ random: SeededRandom
+    ) async {
+        var random = random
+        write(.subscribed(at: Moment.now, channels: channels.map { $0[...] }))
+        var places = first.startPositions
+        var subscription: Subscription? = first
+        while !Task.isCancelled {
+            let stay = Duration.milliseconds(Int.random(in: 1...1500, using: &random))
+            let leaving = Task { [subscription] in
+                try? await Task.sleep(for: stay)
+                subscription?.cancel()
+            }
+            await read(subscription, noting: &places)
+            leaving.cancel()
+            subscription = try? await Self.subscribe(to: channels, behind: places, on: broadcast)
+            // The server does not answer in the middle of a fault.
+            if subscription == nil { try? await Task.sleep(for: .milliseconds(100)) }
+        }
+        subscription?.cancel()
+        write(.end)
+        log.flush()
+    }
+
+    private func read(
+        _ subscription: Subscription?, noting places: inout [String: MessagePosition]
+    ) async {
+        guard var events = subscription?.events.makeAsyncIterator() else { return }
+        do throws(BroadcastError) {
+            while let event = try await events.next() {
+                note(event)
+                if case .message(let message) = event { places[message.channel] = message.position }
+            }
+        } catch {
+            counts.withLock { $0.failure = error }
+        }
+    }
+
+    private static func subscribe(
+        to channels: [String], behind places: [String: MessagePosition], on broadcast: Broadcast
+    ) async throws -> Subscription? {
+        var subscription: Subscription?
+        for channel in channels {
+            let start = places[channel].map { SubscriptionStart.after($0) } ?? .new
+            if let subscription {
+                try await subscription.add(channel, history: start)
+            } else {
+                subscription = try await broadcast.subscribe(to: channel, history: start)
+            }
+        }
+        return subscription
+    }
+
     private func note(_ event: SubscriptionEvent) {
         switch event {
         case .message(let message):

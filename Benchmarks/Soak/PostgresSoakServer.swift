@@ -1,3 +1,4 @@
+import Broadcaster
 import BroadcasterSockets
 import BroadcasterTestSupport
 import Glibc
@@ -5,24 +6,36 @@ import Glibc
 struct PostgresSoakServer: SoakServer {
     let publisherRate = 500
     let hasPatterns = false
+    let keepsHistory: Bool
     private let server: PostgresServer
     private let settings: [String]
     private let query: String
 
-    init(isSecure: Bool = false) async throws {
+    /// As many as a soak publishes on a channel in a day.
+    private static let history = "history=messages&max_length=100000000"
+
+    init(isSecure: Bool = false, keepsHistory: Bool = false) async throws {
+        self.keepsHistory = keepsHistory
         server = try await PostgresServer(certificate: isSecure ? "good" : nil)
         settings = isSecure ? server.security : []
         let authority = Certificates.certificate("ca")
         query =
             isSecure
-            ? "&sslmode=verify-full&channel_binding=require&sslrootcert=\(authority)" : ""
+            ? "&sslmode=verify-full&channel_binding=require&sslrootcert=\(authority)"
+            : keepsHistory ? "&\(Self.history)" : ""
+        if keepsHistory {
+            try await Broadcast(server.url("admin", "?\(Self.history)")).migrate()
+            try await server.sql("GRANT SELECT ON messages, messages_channels TO scram")
+        }
     }
 
     var port: UInt16 { server.port }
     func publisherAddress() throws -> SocketAddress {
         try SocketAddress(unixPath: "\(server.folder)/.s.PGSQL.\(server.port)")
     }
-    func makeDialect() -> any PublisherDialect { PostgresDialect() }
+    func makeDialect() -> any PublisherDialect {
+        PostgresDialect(table: keepsHistory ? "messages" : nil)
+    }
 
     func url(throughPort port: UInt16) -> String {
         "postgres://scram:secret@127.0.0.1:\(port)/postgres?ping=500ms&connect_timeout=2s\(query)"

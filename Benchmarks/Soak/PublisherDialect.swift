@@ -9,17 +9,24 @@ protocol PublisherDialect: Sendable {
     mutating func answers(in bytes: [UInt8]) -> [Bool]
 }
 
-/// RESP2, of which only integers and errors come back.
+/// RESP2, of which only integers, ids of entries and errors come back.
 struct RedisDialect: PublisherDialect {
     let greeting: [UInt8] = []
     let isReady = true
+    /// Whether the channels are streams.
+    private let keepsHistory: Bool
     private var line: [UInt8] = []
 
+    init(keepsHistory: Bool = false) {
+        self.keepsHistory = keepsHistory
+    }
+
     func publication(of number: Int, on channel: String) -> [UInt8] {
-        let text = "\(number)"
+        let words =
+            keepsHistory
+            ? ["XADD", channel, "*", "message", "\(number)"] : ["PUBLISH", channel, "\(number)"]
         return Array(
-            ("*3\r\n$7\r\nPUBLISH\r\n$\(channel.utf8.count)\r\n\(channel)\r\n"
-                + "$\(text.utf8.count)\r\n\(text)\r\n").utf8)
+            words.reduce("*\(words.count)\r\n") { $0 + "$\($1.utf8.count)\r\n\($1)\r\n" }.utf8)
     }
 
     mutating func answers(in bytes: [UInt8]) -> [Bool] {
@@ -27,7 +34,8 @@ struct RedisDialect: PublisherDialect {
         for byte in bytes {
             line.append(byte)
             guard byte == UInt8(ascii: "\n") else { continue }
-            answers.append(line[0] == UInt8(ascii: ":"))
+            // The length of an id goes before the id.
+            if line[0] != UInt8(ascii: "$") { answers.append(line[0] != UInt8(ascii: "-")) }
             line.removeAll(keepingCapacity: true)
         }
         return answers
@@ -37,9 +45,15 @@ struct RedisDialect: PublisherDialect {
 /// Postgres's simple query protocol, logged in by trust: each statement is a transaction of its own, and its
 /// ReadyForQuery comes after the commit.
 struct PostgresDialect: PublisherDialect {
+    /// The table of the history into which it publishes; nil for NOTIFY.
+    let table: String?
     private var unread: [UInt8] = []
     private(set) var isReady = false
     private var hasFailed = false
+
+    init(table: String? = nil) {
+        self.table = table
+    }
 
     var greeting: [UInt8] {
         let body = [0, 3, 0, 0] + Array("user\0admin\0database\0postgres\0\0".utf8)
@@ -47,7 +61,10 @@ struct PostgresDialect: PublisherDialect {
     }
 
     func publication(of number: Int, on channel: String) -> [UInt8] {
-        let body = Array("NOTIFY \"\(channel)\", '\(number)'\0".utf8)
+        let statement =
+            table.map { "SELECT \($0)_publish('\(channel)', ARRAY['\(number)'::bytea])" }
+            ?? "NOTIFY \"\(channel)\", '\(number)'"
+        let body = Array("\(statement)\0".utf8)
         return [UInt8(ascii: "Q")] + length(of: body) + body
     }
 

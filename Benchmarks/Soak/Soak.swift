@@ -55,7 +55,7 @@ struct Soak {
         let broadcast = try Broadcast(server.url(throughPort: proxy.port), options: settings)
         try await broadcast.connect()
         let audience = try Audience(of: broadcast, logsIn: folder)
-        try await audience.arrive(hasPatterns: server.hasPatterns, rate: server.publisherRate)
+        try await audience.arrive(at: server, random.next())
         try publisher.start()
         let monitor = SoakMonitor(broadcast, audience, publisher, name: backend.rawValue)
         let watching = Task { await monitor.run() }
@@ -127,7 +127,9 @@ struct Soak {
     // MARK: Afterwards
 
     private func decide(on subscriber: LoggingSubscriber, _ problems: inout [String]) throws {
-        let verdict = try LogCheck(published: publisher.logPath).verdict(on: subscriber.path)
+        let verdict = try LogCheck(
+            published: publisher.logPath, keepsHistory: server.keepsHistory
+        ).verdict(on: subscriber.path)
         say("\(subscriber.name): \(verdict.summary)")
         for violation in verdict.violations {
             problems.append("\(subscriber.name).log:\(violation)")

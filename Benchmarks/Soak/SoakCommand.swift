@@ -8,7 +8,9 @@ struct SoakCommand {
     static func main() async {
         let words = Array(CommandLine.arguments.dropFirst())
         do {
-            if words.first == "check", words.count == 3 { try check(words[1], words[2]) }
+            if words.first == "check", words.count == 3 || words.dropFirst(3) == ["history"] {
+                try check(words[1], words[2], keepsHistory: words.count == 4)
+            }
             let options = try SoakOptions(words)
             exit(try await soak(options) ? 0 : 1)
         } catch let error as SoakError {
@@ -20,8 +22,11 @@ struct SoakCommand {
         }
     }
 
-    private static func check(_ published: String, _ subscriber: String) throws -> Never {
-        let verdict = try LogCheck(published: published).verdict(on: subscriber)
+    private static func check(
+        _ published: String, _ subscriber: String, keepsHistory: Bool
+    ) throws -> Never {
+        let check = try LogCheck(published: published, keepsHistory: keepsHistory)
+        let verdict = try check.verdict(on: subscriber)
         Console.say(verdict.summary)
         for violation in verdict.violations { Console.say("\(subscriber):\(violation)") }
         exit(verdict.isCorrect ? 0 : 1)

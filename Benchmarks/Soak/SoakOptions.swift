@@ -4,13 +4,16 @@ import Glibc
 struct SoakOptions: Sendable {
     static let usage = """
         usage: broadcast-soak [--minutes N | --seconds N] [--faults N] [--seed N]
-                              [--backend redis|redis2|postgres|rabbitmq|redis-tls|postgres-tls|all]
+                              [--backend NAME|all]
                               [--logs FOLDER]
-               broadcast-soak check PUBLISHED SUBSCRIBER
+               broadcast-soak check PUBLISHED SUBSCRIBER [history]
 
         Publishes to a server of its own for 60 seconds, or as long as it is told, breaks the library's connection
         in 20 random ways, or as many as it is told (a longer soak has one every 3 seconds), and
-        decides from two logs whether each message came once and in order, or was covered by a gap.
+        decides from two logs whether each message came once and in order, or was covered by a gap; where the
+        server keeps history, no gap is allowed.
+
+        backends: \(SoakBackend.allCases.map(\.rawValue).joined(separator: ", "))
         """
 
     var seconds = 60

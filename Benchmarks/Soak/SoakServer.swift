@@ -8,6 +8,8 @@ protocol SoakServer: Sendable {
     func publisherAddress() throws -> SocketAddress
     var publisherRate: Int { get }
     var hasPatterns: Bool { get }
+    /// Then nothing may be missing, whatever happens.
+    var keepsHistory: Bool { get }
     func makeDialect() -> any PublisherDialect
     /// The library's URL for it, through a proxy.
     func url(throughPort port: UInt16) -> String
@@ -24,6 +26,10 @@ protocol SoakServer: Sendable {
     func disturb(_ random: inout SeededRandom) async throws -> String
 }
 
+extension SoakServer {
+    var keepsHistory: Bool { false }
+}
+
 /// The backend of a soak.
 enum SoakBackend: String, CaseIterable, Sendable {
     case redis
@@ -32,13 +38,16 @@ enum SoakBackend: String, CaseIterable, Sendable {
     case rabbitmq
     case redisTLS = "redis-tls"
     case postgresTLS = "postgres-tls"
+    case redisStreams = "redis-stream"
+    case postgresHistory = "postgres-history"
 
     /// The reason why it cannot run here, if there is one.
     var missingProgram: String? {
         let programs =
             switch self {
-            case .redis, .redis2, .redisTLS: [Programs.redis, Programs.redisCLI]
-            case .postgres, .postgresTLS: [Programs.postgres, Programs.postgresFolder + "/psql"]
+            case .redis, .redis2, .redisTLS, .redisStreams: [Programs.redis, Programs.redisCLI]
+            case .postgres, .postgresTLS, .postgresHistory:
+                [Programs.postgres, Programs.postgresFolder + "/psql"]
             case .rabbitmq: [Programs.rabbitmq, Programs.rabbitmqctl]
             }
         if isSecure, !Certificates.areAvailable { return "openssl or no faketime" }
@@ -55,6 +64,8 @@ enum SoakBackend: String, CaseIterable, Sendable {
         case .rabbitmq: try await RabbitMQSoakServer()
         case .redisTLS: try await RedisSoakServer(protocolVersion: 3, isSecure: true)
         case .postgresTLS: try await PostgresSoakServer(isSecure: true)
+        case .redisStreams: try await RedisStreamSoakServer()
+        case .postgresHistory: try await PostgresSoakServer(keepsHistory: true)
         }
     }
 }

@@ -27,6 +27,7 @@ host all all 127.0.0.1/32 scram-sha-256
 ROLES = """CREATE ROLE scram LOGIN PASSWORD 'secret'
 CREATE ROLE plain LOGIN PASSWORD 'secret'
 CREATE ROLE trusty LOGIN
+ALTER ROLE admin PASSWORD 'secret'
 SET password_encryption = 'md5'; CREATE ROLE md5er LOGIN PASSWORD 'secret'
 """
 
@@ -58,8 +59,13 @@ class Server:
         subprocess.run([f"{self.bin}/psql", "-Xq", "-h", self.folder, "-p", str(self.port), "-U", "admin",
                         "-c", statement, "postgres"], check=True, capture_output=True)
 
+    def rows(self, statement):
+        return subprocess.run([f"{self.bin}/psql", "-XAtq", "-h", self.folder, "-p", str(self.port), "-U", "admin",
+                               "-c", statement, "postgres"], check=True, capture_output=True, text=True).stdout.strip()
+
     def url(self, user, rest=""):
-        return f"postgres://{user}:secret@127.0.0.1:{self.port}/postgres{rest}"
+        # A transcript is of a server that is not asked for TLS: NegotiatedSessionTests are about that.
+        return f"postgres://{user}:secret@127.0.0.1:{self.port}/postgres?sslmode=disable{rest}"
 
     def stop(self):
         self.process.terminate()
@@ -81,9 +87,9 @@ def write(name, title, url, lines):
         file.write(f"# {title}\n# {url}\n" + "".join(kept))
 
 
-def subscriber(name, title, url, channels, act, count=1):
+def subscriber(name, title, url, channels, act, count=1, options=()):
     process = subprocess.Popen(
-        [BROADCAST, "subscribe", "--trace", "--url", url, "--count", str(count), "--timeout", "3", *channels],
+        [BROADCAST, "subscribe", "--trace", "--url", url, "--count", str(count), "--timeout", "3", *options, *channels],
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     lines = []
     while (line := process.stderr.readline()):
@@ -94,6 +100,40 @@ def subscriber(name, title, url, channels, act, count=1):
     lines += process.stderr.readlines()
     process.wait()
     write(name, title, url, lines)
+
+
+def pages(name, title, url, *words):
+    done = subprocess.run([BROADCAST, "history", "--trace", "--url", url, *words], capture_output=True, text=True)
+    write(name, title, url, done.stderr.splitlines(True))
+
+
+def record_history(server, version):
+    """The tables are made by the command itself; psql changes them, for what may happen to a history."""
+    say = f"postgres {version}."
+    url = server.url("admin", "&history=messages&max_length=1000")
+    publish = "SELECT messages_publish('chat', ARRAY['{}'::bytea])"
+    subprocess.run([BROADCAST, "migrate", "--apply", "--url", url], check=True, capture_output=True)
+    subscriber(f"history-empty-{version}", f"A channel that has no message yet. {say}", url, ["chat"],
+               lambda: server.sql(publish.format("first")))
+    publisher(f"history-publish-{version}", f"Four messages in a row. {say}", url, "chat",
+              lines="one\ntwo\nsame\nsame\n")
+    subscriber(f"history-last-{version}", f"The last two, and one that comes. {say}", url, ["chat"],
+               lambda: server.sql(publish.format("new")), count=3, options=["--history", "2"])
+    pages(f"history-page-{version}", f"The newest page. {say}", url, "--limit", "3", "chat")
+    place = server.rows("SELECT to_hex(c.epoch) || ':' || m.\"offset\" || '-' ||"
+                        " (extract(epoch FROM created) * 1000000)::bigint FROM messages m"
+                        " JOIN messages_channels c USING (channel) WHERE m.\"offset\" = 2")
+    after = ["--after", place]
+    subscriber(f"history-after-{version}", f"What came behind a position. {say}", url, ["chat"],
+               lambda: None, count=4, options=after)
+    server.sql("DELETE FROM messages WHERE \"offset\" < 5; UPDATE messages_channels SET floor = 4")
+    subscriber(f"history-trimmed-{version}", f"What came behind the position was trimmed. {say}", url, ["chat"],
+               lambda: None, options=after)
+    server.sql("UPDATE messages_channels SET epoch = 1")
+    subscriber(f"history-reset-{version}", f"The history is another one. {say}", url, ["chat"],
+               lambda: None, options=after)
+    subscriber(f"history-missing-{version}", f"Nobody has made the tables. {say}",
+               url.replace("messages", "nowhere"), ["chat"], lambda: None)
 
 
 def publisher(name, title, url, *words, lines=None):
@@ -107,7 +147,7 @@ def record(bin, folder):
         [f"{bin}/postgres", "--version"], capture_output=True, text=True).stdout).group(0)
     server = Server(bin, folder)
     say = f"postgres {version}."
-    for user, query in [("scram", ""), ("md5er", ""), ("trusty", ""), ("plain", "?allow_cleartext=true")]:
+    for user, query in [("scram", ""), ("md5er", ""), ("trusty", ""), ("plain", "&allow_cleartext=true")]:
         publisher(f"login-{user}-{version}", f"A login by {user}, one message. {say}",
                   server.url(user, query), "chat", "hello")
     publisher(f"login-plain-refused-{version}", f"A server that wants the password in the clear. {say}",
@@ -115,7 +155,7 @@ def record(bin, folder):
     publisher(f"login-unknown-{version}", f"A user that does not exist. {say}",
               server.url("nobody"), "chat", "x")
     publisher(f"database-unknown-{version}", f"A database that does not exist. {say}",
-              server.url("scram").replace("/postgres", "/nodb"), "chat", "x")
+              server.url("scram").replace("/postgres?", "/nodb?"), "chat", "x")
     subscriber(f"listen-{version}", f"Two channels, notifications by psql. {say}", server.url("scram"),
                ["chat", 'Two "words"'],
                lambda: server.sql("NOTIFY chat, 'hello'; NOTIFY \"Two \"\"words\"\"\", ''"), count=2)
@@ -126,6 +166,7 @@ def record(bin, folder):
     subscriber(f"terminated-{version}", f"pg_terminate_backend. {say}", server.url("scram"), ["chat"],
                lambda: server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                                   " WHERE application_name = 'broadcaster'"))
+    record_history(server, version)
     server.stop()
 
 

@@ -43,9 +43,16 @@ struct CursorTable: Sendable {
     private var calls: [Int: Call] = [:]
     private var newCalls = Queue<Int>()
     private var lastCall = 0
+    /// Channels with a page that others may be given, and how long.
+    private var kept = Queue<(topic: Int, until: Instant)>()
+    private var handOuts: [HandOut] = []
 
     /// Page reads under way on a connection: more would only fill the server's buffers, and ours.
     private static let flightLimit = 8
+    /// Whoever comes back at the same time reads the same pages: each is read once.
+    private static let keepingTime: Duration = .seconds(2)
+    /// Pages of all channels together.
+    private static let keptLimit = 64
 
     // MARK: Subscribers
 
@@ -105,8 +112,10 @@ struct CursorTable: Sendable {
 
     // MARK: Requests
 
-    mutating func takeRequests() -> [HistoryRequest] {
+    /// - Parameter now: with it, who waits for a page that was read a moment ago is given that: see `takeHandOuts`.
+    mutating func takeRequests(at now: Instant? = nil) -> [HistoryRequest] {
         var requests: [HistoryRequest] = []
+        if let now { expire(at: now) }
         while flights.count < CursorTable.flightLimit, let number = newCalls.removeFirst() {
             guard let call = calls[number] else { continue }
             let channel = Topic(id: -1, name: call.channel)
@@ -116,12 +125,30 @@ struct CursorTable: Sendable {
             isQueued.remove(topic)
             guard let (life, channel) = channels[topic] else { continue }
             var next: (HistoryRequest.Kind, CursorChannel.Purpose)?
-            change(topic) { next = $0.takeRequest() }
+            var found: [HandOut] = []
+            change(topic) { channel in
+                if let now { found = channel.takeHandOuts(at: now) }
+                next = channel.takeRequest()
+            }
+            handOuts += found
             guard let (kind, purpose) = next else { continue }
             requests.append(
                 request(channel.topic, kind, .channel(topic, life: life, purpose)))
         }
         return requests
+    }
+
+    /// What was found for subscribers while requests were taken.
+    mutating func takeHandOuts() -> [HandOut] {
+        defer { handOuts = [] }
+        return handOuts
+    }
+
+    private mutating func expire(at now: Instant) {
+        while let first = kept.first, first.until <= now || kept.count > CursorTable.keptLimit {
+            _ = kept.removeFirst()
+            channels[first.topic]?.channel.expirePages(at: max(now, first.until))
+        }
     }
 
     private mutating func request(
@@ -164,8 +191,9 @@ struct CursorTable: Sendable {
         }
     }
 
-    mutating func answered(_ page: HistoryPage) -> Outcome {
+    mutating func answered(_ page: HistoryPage, at now: Instant? = nil) -> Outcome {
         var outcome = Outcome()
+        var keptUntil: Instant?
         switch flights.removeValue(forKey: page.ticket) {
         case .call(let number):
             outcome.call = removeCall(number).map { ($0, .success(page)) }
@@ -177,7 +205,10 @@ struct CursorTable: Sendable {
                     outcome.received = channel.tail == from ? page.messages?.count ?? 0 : 0
                     outcome.handOuts = channel.tailRead(page, from: from)
                 case .page(let ids, let request):
-                    outcome.handOuts = channel.pageRead(page, request, for: ids)
+                    let until = now.map { $0 + CursorTable.keepingTime }
+                    let read = channel.pageRead(page, request, for: ids, keptUntil: until)
+                    outcome.handOuts = read.handOuts
+                    if read.isKept { keptUntil = until }
                 case .start(let ids):
                     let started = channel.started(ids, at: page.next)
                     outcome.handOuts = started.handOuts
@@ -188,6 +219,7 @@ struct CursorTable: Sendable {
             }
         case .channel, nil: break
         }
+        if let keptUntil { kept.append((outcome.topic, keptUntil)) }
         return outcome
     }
 

@@ -170,7 +170,7 @@ struct EventDispatcher {
     /// The commands that bring the server to what subscribers want.
     mutating func takeTopicCommands(at now: Instant) -> [Command] {
         hasTopicsChanged = false
-        let commands = hub.takeCommands()
+        let commands = hub.takeCommands(at: now)
         var subscribed = 0
         for case .subscribe(let topics) in commands {
             requests.asked(topics: topics.count, at: now)

@@ -223,19 +223,22 @@ package final class Hub: Sendable {
     }
 
     /// The commands that bring the server to what subscribers want.
-    package func takeCommands() -> [Command] {
-        state.withLock { state in
+    package func takeCommands(at now: Instant? = nil) -> [Command] {
+        let (commands, handOuts) = state.withLock { state in
             state.isSignalled = false
             let wanted = state.table.takeRequests()
             var commands: [Command] = []
             if !wanted.subscribe.isEmpty { commands.append(.subscribe(wanted.subscribe)) }
             if !wanted.unsubscribe.isEmpty { commands.append(.unsubscribe(wanted.unsubscribe)) }
             if keepsHistory, state.table.isConnected {
-                let requests = state.cursors.takeRequests()
+                let requests = state.cursors.takeRequests(at: now)
                 if !requests.isEmpty { commands.append(.read(requests)) }
             }
-            return commands
+            return (commands, state.cursors.takeHandOuts())
         }
+        if handOuts.isEmpty { return commands }
+        hand(out: handOuts)
+        return commands + takeCommands(at: now)
     }
 
     /// Takes note of a signal without taking requests: there is no server to ask.

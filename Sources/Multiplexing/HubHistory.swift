@@ -74,7 +74,9 @@ extension Hub {
     }
 
     package func answered(_ page: HistoryPage, at now: Instant) {
-        act(on: state.withLock { state in state.outcome(state.cursors.answered(page)) }, at: now)
+        act(
+            on: state.withLock { state in state.outcome(state.cursors.answered(page, at: now)) },
+            at: now)
     }
 
     package func refusedPage(_ ticket: UInt64, _ rejection: Rejection, at now: Instant) {
@@ -90,7 +92,11 @@ extension Hub {
         act(on: subscribers, -1, isResumed: true, at: now)
         if let (topic, rejection) = outcome.refused { refused(topic, rejection) }
         if let (waiter, result) = outcome.call { waiter.resume(returning: result) }
-        var handOuts = outcome.handOuts
+        hand(out: outcome.handOuts)
+    }
+
+    func hand(out handOuts: [HandOut]) {
+        var handOuts = handOuts
         while !handOuts.isEmpty {
             let results = handOuts.map { ($0, $0.carryOut()) }
             handOuts = state.withLock { $0.cursors.handed(results) }

@@ -14,7 +14,7 @@ private func session(_ url: String) throws -> any Session {
 private let transcripts = Fixtures.names(in: "redis-stream")
     .filter { $0.hasSuffix(".transcript") }.map { Transcript(named: $0) }
 
-/// What a server said, damaged; and what it says of a stream.
+/// What a server said, as it was and damaged; and what it says of a stream.
 struct RedisStreamTranscriptTests {
     private static let topic = Topic(id: 0, name: .channel("chat"))
 
@@ -33,6 +33,12 @@ struct RedisStreamTranscriptTests {
                 ticket: 4, channel: topic, kind: .backwards(before: Position(.max, .max), count: 5)),
         ]), .ping, .unsubscribe([topic]),
     ]
+
+    @Test(arguments: transcripts, Feed.allCases)
+    func replays(transcript: Transcript, feed: Feed) throws {
+        var player = TranscriptPlayer(try session(transcript.url))
+        player.playAsWhole(transcript, feed: feed)
+    }
 
     /// Promise 10, on both lanes, with every command under way.
     @Test(arguments: transcripts)

@@ -5,14 +5,16 @@ import Glibc
 /// A fuzzer calls `run` with millions of inputs. It must come back from each: a trap, a hang, too much memory, or two
 /// feeds of the same bytes that do not agree is a bug, and libFuzzer keeps the input.
 enum FuzzedDecoder: String, CaseIterable {
-    case resp, redis, postgres, amqp, rabbitmq, kafka, scram, parts, url, secret, passfile, http,
-        websocket, text
+    case resp, redis, streams, postgres, history, amqp, rabbitmq, kafka, scram, parts, url, secret,
+        passfile, http, websocket, text
 
     func run(_ bytes: [UInt8]) {
         switch self {
         case .resp: RESPFuzz.run(bytes)
         case .redis: SessionFuzz.redis.run(bytes)
+        case .streams: SessionFuzz.redisStreams.run(bytes)
         case .postgres: SessionFuzz.postgres.run(bytes)
+        case .history: SessionFuzz.postgresHistory.run(bytes)
         case .amqp: AMQPFuzz.run(bytes)
         case .rabbitmq: SessionFuzz.rabbitmq.run(bytes)
         case .kafka: SessionFuzz.kafka.run(bytes)
@@ -32,7 +34,9 @@ enum FuzzedDecoder: String, CaseIterable {
         switch self {
         case .resp: SessionFuzz.redis.recordings.map { $0.flatMap(\.bytes) } + RESPFuzz.seeds
         case .redis: SessionFuzz.redis.seeds
+        case .streams: SessionFuzz.redisStreams.seeds
         case .postgres: SessionFuzz.postgres.seeds
+        case .history: SessionFuzz.postgresHistory.seeds
         case .amqp: AMQPFuzz.seeds
         case .rabbitmq: SessionFuzz.rabbitmq.seeds
         case .kafka: SessionFuzz.kafka.seeds

@@ -65,6 +65,56 @@ struct ChatCommandTests {
         #expect(await returned.line(containing: "data: ") == "data: three")
     }
 
+    /// The chat ends and another one begins: whoever comes back hears what was said meanwhile.
+    @Test(
+        .enabled(
+            if: Programs.areAvailable(Programs.redis, Programs.curl), "needs redis-server and curl")
+    )
+    func aListenerGoesOnAtAnotherChat() async throws {
+        let server = try await RedisServer()
+        var chat = try await Chat("--url", server.streamURL)
+        for text in ["one", "two"] {
+            _ = try await curl("-d", text, chat.address + "publish/r")
+        }
+        let first = try ServerProcess(
+            [Programs.curl, "-sN", chat.address + "events/r"], mergesErrors: false)
+        #expect(await first.line(containing: "data: ") == "data: one")
+        let place = try #require(await first.line(containing: "id: "))
+        #expect(await first.line(containing: "data: ") == "data: two")
+        chat.process.signal(SIGKILL)
+        _ = try await server.command("XADD", "r", "*", "message", "meanwhile")
+        chat = try await Chat("--url", server.streamURL)
+        let returned = try ServerProcess(
+            [
+                Programs.curl, "-sN", "-H", "Last-Event-ID: \(place.dropFirst(4))",
+                chat.address + "events/r",
+            ], mergesErrors: false)
+        #expect(await returned.line(containing: "")?.hasPrefix("id: ") == true)
+        #expect(await returned.line(containing: "data: ") == "data: meanwhile")
+    }
+
+    /// What is no position is as none, and that something may be missing is told; one of another room, or of a server that has
+    /// begun anew, leads to the oldest message.
+    @Test(
+        .enabled(
+            if: Programs.areAvailable(Programs.redis, Programs.curl), "needs redis-server and curl"),
+        arguments: [
+            ("garbage", ["event: gap", "data: one"]), ("3f9a01:17-0", ["data: one"]),
+            ("1-1", ["event: gap", "data: one"]), ("9999999999999-0", ["event: gap"]),
+        ])
+    func anIDThatLeadsNowhereIsTold(id: String, expected: [String]) async throws {
+        let server = try await RedisServer()
+        let chat = try await Chat("--url", server.streamURL)
+        _ = try await server.command("XADD", "r", "1795586786732-2", "message", "one")
+        let listener = try ServerProcess(
+            [
+                Programs.curl, "-sN", "-H", "Last-Event-ID: \(id)", chat.address + "events/r",
+            ], mergesErrors: false)
+        for line in expected { #expect(await listener.line(containing: line) == line) }
+        _ = try await curl("-d", "two", chat.address + "publish/r")
+        #expect(await listener.line(containing: "data: two") == "data: two")
+    }
+
     @Test(.enabled(if: Programs.areAvailable(Programs.curl), "needs curl"))
     func aReturningListenerIsToldThatItWasAway() async throws {
         let chat = try await Chat()
@@ -135,13 +185,27 @@ struct ChatCommandTests {
                 && Programs.pythonHasSelenium,
             "needs chromium, chromedriver and Python with selenium"))
     func twoPagesTalkAndComeBack() async throws {
+        try await browse()
+    }
+
+    /// The same on Redis Streams, where neither the chat nor Redis takes anything along when it dies.
+    @Test(
+        .enabled(
+            if: Programs.areAvailable(Programs.chromium, Programs.chromedriver, Programs.redis)
+                && Programs.pythonHasSelenium,
+            "needs chromium, chromedriver, redis-server and Python with selenium"))
+    func pagesLoseNothingWhereMessagesAreKept() async throws {
+        try await browse(Programs.redis)
+    }
+
+    private func browse(_ more: String...) async throws {
         let port = try FreePort.find()
         let script = #filePath.split(separator: "/").dropLast().map { "/" + $0 }.joined()
         let browser = try ServerProcess(
             [
                 Programs.python, script + "/browser.py", Programs.chromium, Programs.chromedriver,
                 Programs.broadcast, "\(port)",
-            ])
+            ] + more)
         let lines = await browser.remainingLines()
         #expect(await browser.waitForExit() == 0, "\(lines.joined(separator: "\n"))")
         #expect(lines.last == "all seen")

@@ -10,9 +10,11 @@ struct DeliveryCheckerTests {
         let subscriber: [String]
         /// The rule that it breaks; nil for none.
         var rule: DeliveryVerdict.Rule?
+        var keepsHistory = false
         var verdict: DeliveryVerdict {
             DeliveryChecker.check(
-                published: published.map { $0[...] }, subscriber: subscriber.map { $0[...] })
+                published: published.map { $0[...] }, subscriber: subscriber.map { $0[...] },
+                keepsHistory: keepsHistory)
         }
     }
 
@@ -76,6 +78,10 @@ struct DeliveryCheckerTests {
             "an unknown number may be among the fallen", published: unknownFifth,
             ["subscribed 0 a"] + messages(1...3) + ["gap overflow 3 75"] + messages(8...10)
                 + ["end"]),
+        Logs(
+            "with history each channel has an order of its own",
+            ["subscribed 0 a b"] + messages(1...10, "b") + messages(1...10) + ["end"],
+            keepsHistory: true),
     ]
 
     /// A log without b 2 and b 4, each with a gap, and without a 2 to a 5, which both gaps may account for.
@@ -143,6 +149,14 @@ struct DeliveryCheckerTests {
             "two channels change places",
             ["subscribed 0 a b"] + (1...10).flatMap { ["message b \($0)", "message a \($0)"] }
                 + ["end"], .serverOrder),
+        Logs(
+            "a gap where history is kept",
+            ["subscribed 0 a"] + messages(1...3) + ["gap reconnected - 35"] + messages(4...10)
+                + ["end"], .noGap, keepsHistory: true),
+        Logs(
+            "one is missing where history is kept",
+            ["subscribed 0 a"] + messages(1...4) + messages(6...10) + ["end"], .gapInItsPlace,
+            keepsHistory: true),
         Logs(
             "never published", ["subscribed 0 a"] + messages(1...11) + ["end"], .published),
         Logs(
@@ -240,9 +254,10 @@ struct DeliveryCheckerTests {
 extension DeliveryCheckerTests.Logs {
     init(
         _ name: String, published: [String] = DeliveryCheckerTests.tenOfEach,
-        _ subscriber: [String], _ rule: DeliveryVerdict.Rule? = nil
+        _ subscriber: [String], _ rule: DeliveryVerdict.Rule? = nil, keepsHistory: Bool = false
     ) {
         self.init(
-            testDescription: name, published: published, subscriber: subscriber, rule: rule)
+            testDescription: name, published: published, subscriber: subscriber, rule: rule,
+            keepsHistory: keepsHistory)
     }
 }

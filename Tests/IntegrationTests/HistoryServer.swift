@@ -15,20 +15,25 @@ enum HistoryServer: CaseIterable, CustomTestStringConvertible {
     var testDescription: String { "\(self)" }
 
     /// Runs `body` with a broadcast over a new server.
-    func run(_ body: (Broadcast) async throws -> Void) async throws {
+    ///
+    /// - Parameter count: the messages of each channel that are kept, about.
+    func run(
+        keeping count: Int = 100_000, _ body: (Broadcast) async throws -> Void
+    ) async throws {
         switch self {
         case .memory:
             // A publisher in the process is far quicker than its readers.
-            try await run("memory://?history=1000000&history_bytes=1000000000", body)
+            let history = count < 100_000 ? count : 1_000_000
+            try await run("memory://?history=\(history)&history_bytes=1000000000", body)
         case .redis:
             guard Programs.areAvailable(Programs.redis, Programs.redisCLI) else { return }
             let server = try await RedisServer()
-            try await run(server.streamURL + "?max_length=100000", body)
+            try await run(server.streamURL + "?max_length=\(count)", body)
             withExtendedLifetime(server) {}
         case .postgres:
             guard Programs.areAvailable(Programs.postgres) else { return }
             let server = try await PostgresServer()
-            let url = server.historyURL + "&max_length=100000"
+            let url = server.historyURL + "&max_length=\(count)"
             try await Broadcast(url.patient).migrate()
             try await run(url, body)
             withExtendedLifetime(server) {}

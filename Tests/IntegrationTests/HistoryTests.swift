@@ -177,7 +177,12 @@ extension Subscription {
         var iterator = events.makeAsyncIterator()
         while messages.count < count, let event = try await iterator.next() {
             switch event {
-            case .message(let message): messages.append(message)
+            case .message(let message):
+                messages.append(message)
+                guard let place = message.position else { continue }
+                let text = place.description
+                #expect(MessagePosition(text) == place)
+                #expect(text.utf8.count <= 80 && text.utf8.allSatisfy { (0x21...0x7e) ~= $0 })
             case .gap(let gap): Issue.record("a gap: \(gap)")
             }
         }

@@ -66,6 +66,28 @@ struct SentinelTests {
         await subscriber.disconnect()
     }
 
+    /// The replicas have all: a subscriber of a stream goes on at the new master where it stood.
+    @Test func aFailoverThatLosesNothingIsNoGapOfAStream() async throws {
+        let set = try await SentinelSet()
+        let broadcast = try Broadcast(set.url(scheme: "redis-stream+sentinel").patient)
+        try await broadcast.connect()
+        let subscription = try await broadcast.subscribe(to: "c")
+        try await broadcast.publish(contentsOf: (1...100).map { "\($0)" }, to: "c")
+        for server in set.servers {
+            while try await server.command("XLEN", "c") != ["100"] { await Task.yield() }
+        }
+        while try await set.ask(set.ports[0], "SENTINEL", "FAILOVER", SentinelSet.service).first
+            != "OK"
+        {
+            await Task.yield()
+        }
+        while broadcast.statistics.reconnects == 0 { await Task.yield() }
+        await broadcast.waitFor { if case .ready = $0 { true } else { false } }
+        try await broadcast.publish(contentsOf: (101...200).map { "\($0)" }, to: "c")
+        #expect(try await subscription.take(200).map(\.text) == (1...200).map { "\($0)" })
+        await broadcast.disconnect()
+    }
+
     @Test func aMasterThatIsKilledIsOneGap() async throws {
         let set = try await SentinelSet()
         let url = set.url().patient

@@ -200,6 +200,169 @@ import Testing
         }
     }
 
+    /// They come one after the other, as browsers do after a restart: who comes for what was read a moment ago is given it.
+    @Test func aPageIsReadOnceForThoseWhoComeLater() {
+        var server = Server()
+        var table = CursorTable()
+        for _ in 0..<100 { server.publish() }
+        let start = Instant.now
+        var mailboxes: [Mailbox] = []
+        var reads = 0
+        func come(_ count: Int, after place: (Int) -> UInt64, at now: Instant) {
+            for number in 0..<count {
+                let mailbox = Mailbox(
+                    limits: MailboxLimits(messages: 200, bytes: .max, overflow: .refill))
+                mailboxes.append(mailbox)
+                table.add(
+                    mailbox, as: mailboxes.count, to: [topic], .after(Position(0, place(number))))
+                if mailboxes.count == 1 { _ = table.confirmed(topic.id, at: server.tail) }
+                repeat {
+                    let requests = table.takeRequests(at: now)
+                    reads += requests.count
+                    server.requests += requests
+                    carryOut(table.takeHandOuts(), &table)
+                    if let page = server.answer() {
+                        carryOut(table.answered(page, at: now).handOuts, &table)
+                    }
+                } while !server.requests.isEmpty
+                var texts: [String] = []
+                while case .message(let message)? = mailbox.poll() {
+                    texts.append(String(decoding: message.bytes, as: UTF8.self))
+                }
+                #expect(texts == (place(number) + 1...100).map { "\($0)" })
+            }
+        }
+        come(100, after: { UInt64(1 + $0 % 50) }, at: start)
+        #expect(reads == 1)
+        come(1, after: { _ in 7 }, at: start + .seconds(1))
+        #expect(reads == 1)
+        come(1, after: { _ in 7 }, at: start + .seconds(2))
+        #expect(reads == 2, "it is kept for two seconds")
+        // The next connection may lead to a server with another history.
+        table.disconnected()
+        _ = table.confirmed(topic.id, at: server.tail)
+        table.add(
+            Mailbox(limits: MailboxLimits(messages: 1, bytes: .max, overflow: .refill)), as: 0,
+            to: [topic], .after(Position(0, 8)))
+        let requests = table.takeRequests(at: start + .seconds(2))
+        #expect(
+            requests.contains { request in
+                guard case .forwards(let page) = request.kind else { return false }
+                return page.cursor == .after(Position(0, 8))
+            })
+    }
+
+    /// On a new connection the tail is asked for at once, and its answer comes after the server has named a newer one.
+    @Test func anAnswerFromAnotherTailIsNotTakenForThis() {
+        var server = Server()
+        var table = CursorTable()
+        var texts: [String] = []
+        for _ in 0..<10 { server.publish() }
+        let mailbox = Mailbox(
+            limits: MailboxLimits(messages: 100, bytes: .max, overflow: .refill))
+        table.add(mailbox, as: 1, to: [topic], .new)
+        _ = table.confirmed(topic.id, at: server.tail)
+        table.disconnected()
+        server.requests = table.takeRequests()
+        #expect(server.requests.count == 1)
+        for _ in 0..<4 { server.publish() }
+        _ = table.confirmed(topic.id, at: server.tail)
+        // The page that was missed, up to the newest message; one more comes before either is answered.
+        server.requests += table.takeRequests()
+        #expect(server.requests.count == 2)
+        server.publish()
+        table.rang(topic.id)
+        for _ in 0..<10 {
+            if let page = server.answer() { carryOut(table.answered(page).handOuts, &table) }
+            server.requests += table.takeRequests()
+        }
+        while case .message(let message)? = mailbox.poll() {
+            texts.append(String(decoding: message.bytes, as: UTF8.self))
+        }
+        #expect(texts == ["11", "12", "13", "14", "15"])
+    }
+
+    /// A hundred read a busy channel: a quiet one waits for a page of it, and not for all.
+    @Test func aQuietChannelHasItsTurn() {
+        var table = CursorTable()
+        let quiet = Topic(id: 1, name: .channel("quiet"))
+        for id in 0..<100 {
+            let mailbox = Mailbox(
+                limits: MailboxLimits(messages: 10, bytes: .max, overflow: .refill))
+            table.add(mailbox, as: id, to: [topic], .after(Position(0, UInt64(id + 1))))
+        }
+        let mailbox = Mailbox(
+            limits: MailboxLimits(messages: 10, bytes: .max, overflow: .refill))
+        table.add(mailbox, as: 100, to: [quiet], .new)
+        _ = table.confirmed(topic.id, at: Position(0, 1000))
+        _ = table.confirmed(quiet.id, at: .origin)
+        var busy = table.takeRequests()
+        #expect(busy.count == 8 && busy.allSatisfy { $0.channel == topic })
+        table.rang(quiet.id)
+        var next: [HistoryRequest] = []
+        for _ in 0..<2 {
+            let page = HistoryPage(
+                ticket: busy.removeFirst().ticket, next: .after(Position(0, 1000)), isEnd: true)
+            _ = table.answered(page)
+            next += table.takeRequests()
+        }
+        #expect(next.contains { $0.channel == quiet })
+    }
+
+    /// Pages that no honest server gives: backwards, elsewhere, without an end. Nothing traps.
+    @Test(arguments: 0..<20 as Range<UInt64>)
+    func pagesThatMakeNoSenseTrapNothing(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        var table = CursorTable()
+        var mailboxes: [Mailbox] = []
+        var requests: [HistoryRequest] = []
+        func position() -> Position {
+            let number = UInt64.random(in: 0...20, using: &random)
+            let era = UInt64.random(in: 0...2, using: &random)
+            return number == 0 ? .origin : Position(era, number)
+        }
+        for _ in 0..<2000 {
+            switch Int.random(in: 0..<8, using: &random) {
+            case 0 where mailboxes.count < 30:
+                let mailbox = Mailbox(
+                    limits: MailboxLimits(messages: 5, bytes: .max, overflow: .refill))
+                let starts: [HistoryStart] = [.new, .all, .last(3), .after(position())]
+                let start = starts.randomElement(using: &random) ?? .new
+                table.add(mailbox, as: mailboxes.count, to: [topic], start)
+                mailboxes.append(mailbox)
+            case 1: _ = table.confirmed(topic.id, at: position())
+            case 2: table.rang(topic.id)
+            case 3 where Int.random(in: 0..<20, using: &random) == 0:
+                requests = []
+                table.disconnected()
+            case 4:
+                for (id, mailbox) in mailboxes.enumerated() {
+                    for _ in 0..<3 { _ = mailbox.poll() }
+                    table.roomMade(id)
+                }
+            default:
+                requests += table.takeRequests()
+                guard !requests.isEmpty else { continue }
+                let request = requests.removeFirst()
+                var collector = MessageCollector()
+                for _ in 0..<Int.random(in: 0...4, using: &random) {
+                    _ = collector.add(
+                        .text("x"), position: position(), topic: topic.id,
+                        origin: Origin(channel: "c"))
+                }
+                let verdicts: [HistoryPage.Verdict] = [.kept, .kept, .trimmed(lost: -5), .reset]
+                let verdict = verdicts.randomElement(using: &random) ?? .kept
+                let place = position()
+                let page = HistoryPage(
+                    ticket: request.ticket, verdict: verdict,
+                    messages: verdict == .kept ? collector.finish() : nil,
+                    next: Bool.random(using: &random) ? .after(place) : .from(place),
+                    isEnd: Bool.random(using: &random))
+                carryOut(table.answered(page).handOuts, &table)
+            }
+        }
+    }
+
     /// The number of a topic that was refused is another's next.
     @Test func aNumberThatIsGivenAgainIsAnotherChannel() {
         var table = CursorTable()

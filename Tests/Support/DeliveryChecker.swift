@@ -1,7 +1,8 @@
 /// Decides from two logs alone whether a subscriber got the promised deliveries: each message once and in order, or a
 /// gap in its place.
 ///
-/// It knows nothing of the way the messages came, nor of the faults meanwhile.
+/// It knows nothing of the way the messages came, nor of the faults meanwhile. Where the server keeps history it is stricter:
+/// no gap is allowed, and the order is that of each channel alone, since each has a cursor of its own.
 package struct DeliveryChecker: Sendable {
     private struct Place: Sendable {
         /// The last number delivered.
@@ -17,6 +18,7 @@ package struct DeliveryChecker: Sendable {
     }
 
     private let published: PublishedLog
+    private let keepsHistory: Bool
     private var phase = Phase.outside
     private var places: [Substring: Place] = [:]
     private var lastPosition: UInt32 = 0
@@ -25,15 +27,17 @@ package struct DeliveryChecker: Sendable {
     private var verdict = DeliveryVerdict()
 
     package static func check(
-        published: some Sequence<Substring>, subscriber: some Sequence<Substring>
+        published: some Sequence<Substring>, subscriber: some Sequence<Substring>,
+        keepsHistory: Bool = false
     ) -> DeliveryVerdict {
-        var checker = DeliveryChecker(PublishedLog(published))
+        var checker = DeliveryChecker(PublishedLog(published), keepsHistory: keepsHistory)
         for line in subscriber { checker.read(line) }
         return checker.finish()
     }
 
-    package init(_ published: PublishedLog) {
+    package init(_ published: PublishedLog, keepsHistory: Bool = false) {
         self.published = published
+        self.keepsHistory = keepsHistory
         for mistake in published.mistakes { verdict.add(.readableLog, 0, mistake) }
     }
 
@@ -84,7 +88,7 @@ package struct DeliveryChecker: Sendable {
             return verdict.add(
                 .ascending, line, "\(channel) \(number) comes after \(place.number)")
         }
-        if entry.position <= lastPosition {
+        if entry.position <= lastPosition, !keepsHistory {
             verdict.add(
                 .serverOrder, line, "\(channel) \(number) comes after what was accepted later")
         }
@@ -95,6 +99,7 @@ package struct DeliveryChecker: Sendable {
 
     private mutating func tell(_ reason: Substring, _ lost: Int?, _ moment: Int) {
         verdict.gaps[String(reason), default: 0] += 1
+        if keepsHistory { verdict.add(.noGap, line, "a gap (\(reason)) where history is kept") }
         if lost == 0 { verdict.add(.exactCount, line, "a gap of no message") }
         ledger.add(lost: lost, line: line, moment: moment)
     }

@@ -13,6 +13,8 @@ package struct DeliveryVerdict: Sendable {
         case gapInItsPlace
         /// A gap covers messages published before it was delivered, and none later.
         case gapAfterTheLoss
+        /// Where the server keeps history, nothing is missing.
+        case noGap
         /// An overflow reports the exact number of dropped messages.
         case exactCount
         /// Every subscriber receives the final messages.

@@ -47,7 +47,8 @@ struct PostgresHistorySession: Session {
     /// Where LISTEN is refused, by a standby say.
     private static let shortLook: Duration = .seconds(1)
 
-    /// - Parameter preparation: a statement to run after the login; nil: a limit for waiting for locks.
+    /// - Parameter preparation: a statement to run after the login; nil: a limit for waiting for locks, well before the deadline
+    ///   of a publish. So the server says that nothing was published, before nobody can say it.
     init(
         _ url: PostgresURL, _ table: HistoryTable, options: CommonOptions, nonce: String,
         preparation: String? = nil
@@ -56,7 +57,7 @@ struct PostgresHistorySession: Session {
         self.options = options
         self.preparation =
             preparation
-            ?? "SET lock_timeout = \(max(Int(options.publishTimeout / .milliseconds(1)), 1))"
+            ?? "SET lock_timeout = \(max(Int(options.publishTimeout / .milliseconds(2)), 1))"
         frameLimit = options.maximumMessageSize + (1 << 20)
         handshake = PostgresHandshake(url, nonce: nonce)
         heartbeat = Heartbeat(interval: options.pingInterval)

@@ -206,6 +206,8 @@ struct RedisStreamSession: Session {
         case (.look(let topic), _):
             note(try StreamInformation(reply).lastGenerated, of: topic, into: &output)
         case (.bells, _):
+            // It was another stream that was forbidden.
+            canWait = true
             for topic in try bells.rang(reply, at: now) { output.append(.rang(topic: topic)) }
         case (.waiterID, .integer(let number)): waiterID = number
         case (.wake, .integer(let count)):
