@@ -29,7 +29,8 @@ struct CursorChannel: Sendable {
 
     /// The use of a request's answer.
     enum Purpose: Sendable {
-        case tail
+        /// From this cursor, which is the tail unless the server has named another one meanwhile.
+        case tail(Cursor)
         /// For these subscribers.
         case start([Int])
         case page([Int], PageRequest)
@@ -48,6 +49,8 @@ struct CursorChannel: Sendable {
     /// Somebody has found the history to be another than the tail reader may believe.
     private var isSuspect = false
     private var isTailReading = false
+    /// The last answer had nothing behind the tail. The server rings when there is something, also for those ahead.
+    private var isTailIdle = false
     private var liveCount = 0
     private var aheadCount = 0
     private var recent = RecentMessages()
@@ -101,7 +104,9 @@ struct CursorChannel: Sendable {
         readers[id]?.place = place
         switch place {
         case .live: liveCount += 1
-        case .ahead: aheadCount += 1
+        case .ahead:
+            aheadCount += 1
+            isTailIdle = false
         case .behind(let cursor): waiting[cursor, default: []].append(id)
         case .starting, .handed, .full: break
         }
@@ -122,7 +127,7 @@ struct CursorChannel: Sendable {
             (isRinging, isSuspect, isTailReading) = (false, false, true)
             let page = PageRequest(
                 cursor: tail, count: CursorChannel.longestPage, earlier: recent.positions)
-            return (.forwards(page), .tail)
+            return (.forwards(page), .tail(tail))
         }
         while let (cursor, ids) = waiting.first {
             waiting[cursor] = nil
@@ -143,7 +148,8 @@ struct CursorChannel: Sendable {
 
     /// Without anybody live the tail stays where it is: those that are behind read up to there.
     private var wantsTail: Bool {
-        !isTailReading && (isSuspect || aheadCount > 0 || (isRinging && liveCount > 0))
+        !isTailReading
+            && (isSuspect || (aheadCount > 0 && !isTailIdle) || (isRinging && liveCount > 0))
     }
 
     var hasRequest: Bool {
@@ -154,7 +160,7 @@ struct CursorChannel: Sendable {
     // MARK: The server
 
     mutating func rang() {
-        isRinging = true
+        (isRinging, isTailIdle) = (true, false)
     }
 
     /// The server delivers the channel, whose newest message is at `position`. The result is the subscribers that begin
@@ -166,6 +172,7 @@ struct CursorChannel: Sendable {
         if let old, old != new {
             // What came meanwhile is read by each at its own pace.
             recent.forgetMessages()
+            (isTailReading, isTailIdle) = (false, false)
             for (id, reader) in readers where reader.place == .live { move(id, to: .behind(old)) }
         }
         let beginning = (unasked.removeValue(forKey: .new) ?? []).filter { id in
@@ -177,7 +184,7 @@ struct CursorChannel: Sendable {
 
     /// The connection is gone, and with it the answers under way.
     mutating func disconnected() {
-        isTailReading = false
+        (isTailReading, isTailIdle) = (false, false)
         isRinging = true
         (unasked, waiting) = ([:], [:])
         for (id, reader) in readers {
@@ -197,9 +204,14 @@ struct CursorChannel: Sendable {
         return (begun, begun.compactMap { settle($0, at: cursor) })
     }
 
-    /// Takes the answer to a question for the tail.
-    mutating func tailRead(_ page: HistoryPage) -> [HandOut] {
-        guard isTailReading, let from = tail else { return [] }
+    /// Takes the answer to a question for the tail, from a cursor. One that the tail has left meanwhile is of no use: what
+    /// it brings is read by those that are behind.
+    mutating func tailRead(_ page: HistoryPage, from: Cursor) -> [HandOut] {
+        guard isTailReading, from == tail else {
+            // The server may count what it brought as read.
+            isRinging = true
+            return []
+        }
         isTailReading = false
         tail = page.next
         if !page.isEnd { isRinging = true }
@@ -212,7 +224,11 @@ struct CursorChannel: Sendable {
             }
             return live.compactMap { hand(.gap(page.verdict), to: $0, from: from, to: page.next) }
         }
-        guard let block = page.messages else { return settleThoseAhead() }
+        guard let block = page.messages else {
+            let handOuts = settleThoseAhead()
+            isTailIdle = page.isEnd && page.next == from
+            return handOuts
+        }
         recent.append(block, from: from, to: page.next, keeping: readers.count > liveCount)
         return live.compactMap { hand(.live(block), to: $0, from: from, to: page.next) }
             + settleThoseAhead()
@@ -251,7 +267,8 @@ struct CursorChannel: Sendable {
     /// The server does not read for these subscribers now.
     mutating func postponed(_ purpose: Purpose) {
         switch purpose {
-        case .tail: (isTailReading, isRinging) = (false, true)
+        case .tail(let from):
+            if from == tail { (isTailReading, isRinging) = (false, true) }
         case .start(let ids):
             for id in ids {
                 if case .starting(let start)? = readers[id]?.place {

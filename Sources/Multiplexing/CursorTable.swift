@@ -173,9 +173,9 @@ struct CursorTable: Sendable {
             outcome.topic = topic
             change(topic) { channel in
                 switch purpose {
-                case .tail:
+                case .tail(let from):
                     outcome.received = page.messages?.count ?? 0
-                    outcome.handOuts = channel.tailRead(page)
+                    outcome.handOuts = channel.tailRead(page, from: from)
                 case .page(let ids, let request):
                     outcome.handOuts = channel.pageRead(page, request, for: ids)
                 case .start(let ids):

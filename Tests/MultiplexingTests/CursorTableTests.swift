@@ -113,8 +113,10 @@ import Testing
         var (server, table) = (Server(), CursorTable())
         var readers: [Reader] = []
         var isConnected = false
+        // A server may read for those that were there before it says where it delivers the channel from.
+        var isConfirmed = false
         for step in 0..<2000 {
-            switch Int.random(in: 0..<13, using: &random) {
+            switch Int.random(in: 0..<14, using: &random) {
             case 0 where readers.count < 12:
                 let start: HistoryStart =
                     [.new, .all, .last(5), .after(server.tail)][
@@ -126,6 +128,7 @@ import Testing
                 readers.append(Reader(id: step, mailbox: mailbox))
                 // The first is what the server is asked for.
                 if isConnected, readers.count == 1 {
+                    isConfirmed = true
                     _ = table.confirmed(topic.id, at: server.tail)
                 }
             case 1 where !readers.isEmpty && Int.random(in: 0..<4, using: &random) == 0:
@@ -138,11 +141,14 @@ import Testing
                 readers[index].hasLeft = true
             case 2 where seed % 3 == 0: server.trim(keeping: Int.random(in: 0...40, using: &random))
             case 3 where isConnected && Int.random(in: 0..<10, using: &random) == 0:
-                isConnected = false
+                (isConnected, isConfirmed) = (false, false)
                 server.requests = []
                 table.disconnected()
             case 4 where !isConnected:
                 isConnected = true
+                isConfirmed = false
+            case 13 where isConnected && !isConfirmed:
+                isConfirmed = true
                 _ = table.confirmed(topic.id, at: server.tail)
             case 5, 6:
                 for _ in 0..<Int.random(in: 1...8, using: &random) { server.publish() }
@@ -160,7 +166,7 @@ import Testing
                 if let page = server.answer() { carryOut(table.answered(page).handOuts, &table) }
             }
         }
-        finish(&server, &table, &readers, isConnected: isConnected, seed: seed)
+        finish(&server, &table, &readers, isConnected: isConfirmed, seed: seed)
     }
 
     /// Lets everything come to rest: all have read to the end.
