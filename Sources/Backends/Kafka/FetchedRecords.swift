@@ -8,7 +8,9 @@ struct FetchedRecords: Sendable {
         /// Milliseconds.
         let time: Int64
         /// The number of the buffer, and the place of the value in it.
-        let buffer: Int
+        let buffer: Int32
+        /// That of the leader that had the message first; −1: not told.
+        let epoch: Int32
         let value: Range<Int>
     }
 
@@ -21,6 +23,8 @@ struct FetchedRecords: Sendable {
         var losses: [String] = []
         /// The offset behind what was read.
         var next: Int64
+        /// The epoch of the last batch before `next`; −1: not told.
+        var epoch: Int32 = -1
         /// True if nothing more is there.
         var isWhole = false
         /// A batch's checksum is wrong: it is to be fetched once more.
@@ -100,6 +104,7 @@ struct FetchedRecords: Sendable {
                 }
                 checked = start + batch.size
             }
+            contents.epoch = options.tellsEpochs ? batch.leaderEpoch : -1
             if batch.isControl || isAborted && options.isolation == .readCommitted {
                 contents.next = batch.lastOffset + 1
                 continue
@@ -156,11 +161,12 @@ extension FetchedRecords.Contents {
         let first = buffers.count
         entries += more.entries.map { entry in
             .init(
-                offset: entry.offset, time: entry.time, buffer: first + entry.buffer,
-                value: entry.value)
+                offset: entry.offset, time: entry.time, buffer: Int32(first) + entry.buffer,
+                epoch: entry.epoch, value: entry.value)
         }
         buffers += more.buffers
         losses += more.losses
+        if more.next > next { epoch = more.epoch }
         (next, isWhole) = (more.next, more.isWhole)
     }
 
@@ -172,6 +178,7 @@ extension FetchedRecords.Contents {
         var place = range.lowerBound
         var taken: Int32 = 0
         let isAppendTime = batch.attributes & 8 != 0
+        let epoch = options.tellsEpochs ? batch.leaderEpoch : -1
         do throws(RecordFault) {
             while taken < batch.count {
                 let record = try Record(bytes, at: &place, before: range.upperBound)
@@ -194,7 +201,10 @@ extension FetchedRecords.Contents {
                         "a message has \(value.count) bytes, \(options.messageLimit) are allowed")
                     continue
                 }
-                entries.append(.init(offset: offset, time: time, buffer: buffer, value: value))
+                entries.append(
+                    .init(
+                        offset: offset, time: time, buffer: Int32(buffer), epoch: epoch,
+                        value: value))
             }
         } catch {
             lose(batch.count - taken, of: batch, error.description)
@@ -217,6 +227,8 @@ struct ReadOptions: Hashable, Sendable {
     let messageLimit: Int
     /// The longest that a fetch waits at the broker for something to come.
     let longestWait: Duration
+    /// True where brokers can be asked about the epochs of places.
+    var tellsEpochs = false
 
     /// The most bytes of a batch that was compressed: few bytes can become very many.
     var unpackedLimit: Int { max(messageLimit + (1 << 20), 4 << 20) }
