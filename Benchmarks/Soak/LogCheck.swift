@@ -4,12 +4,15 @@ import BroadcasterTestSupport
 struct LogCheck {
     private let published: PublishedLog
 
-    init(published path: String) throws {
+    private let ordersChannels: Bool
+
+    init(published path: String, ordersChannels: Bool = true) throws {
         published = PublishedLog(try LogLines(of: path))
+        self.ordersChannels = ordersChannels
     }
 
     func verdict(on path: String) throws -> DeliveryVerdict {
-        var checker = DeliveryChecker(published)
+        var checker = DeliveryChecker(published, ordersChannels: ordersChannels)
         for line in try LogLines(of: path) { checker.read(line) }
         return checker.finish()
     }

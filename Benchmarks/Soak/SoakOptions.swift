@@ -4,7 +4,7 @@ import Glibc
 struct SoakOptions: Sendable {
     static let usage = """
         usage: broadcast-soak [--minutes N | --seconds N] [--faults N] [--seed N]
-                              [--backend redis|redis2|postgres|rabbitmq|redis-tls|postgres-tls|all]
+                              [--backend redis|redis2|postgres|rabbitmq|kafka|redis-tls|postgres-tls|all]
                               [--logs FOLDER]
                broadcast-soak check PUBLISHED SUBSCRIBER
 

