@@ -168,6 +168,20 @@ struct KafkaCodecTests {
         #expect(second.next == 3 && second.losses[0].hasPrefix("3 messages"))
     }
 
+    /// A right batch behind it proves nothing of one that is wrong (found by the fuzzer).
+    @Test func aWrongChecksumStaysWrong() throws {
+        var wrong = bytes(hex: Self.batches[0].1)
+        wrong[70] ^= 1
+        var right = bytes(hex: Self.batches[0].1)
+        right.overwriteInt64(3, at: 0)
+        var records = try fetched(wrong + right)
+        for _ in 0..<2 {
+            let contents = records.read(
+                from: 0, before: nil, count: 9, passesCorrupt: true, Self.options)
+            #expect(contents.entries.map(\.offset) == [3, 4, 5] && contents.losses.count == 1)
+        }
+    }
+
     @Test func anOldFormatIsALoss() throws {
         let batch =
             bytes(hex: "0000000000000005" + "00000016" + "00000000" + "01" + "00")

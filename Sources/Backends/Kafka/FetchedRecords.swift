@@ -39,8 +39,8 @@ struct FetchedRecords: Sendable {
     let highWatermark: Int64
     /// The last offset of the last whole batch; −1: there is none.
     private(set) var lastOffset: Int64 = -1
-    /// The place in `bytes` up to which checksums are known to be right.
-    private var checked = 0
+    /// By their places, the batches whose checksums were looked at, and whether they are right.
+    private var checked: [Int: Bool] = [:]
     /// The last batch that was compressed, so that a page that ends in it costs no second time.
     private var unpacked: (base: Int64, bytes: [UInt8])?
 
@@ -91,18 +91,14 @@ struct FetchedRecords: Sendable {
             if batch.lastOffset < contents.next { continue }
             if let end, batch.baseOffset >= end, contents.next >= end { return contents }
             if contents.entries.count >= count { return contents }
-            if start >= checked, !batch.isOldFormat {
-                let covered = start + 21..<start + batch.size
-                guard CRC32C.checksum(bytes.span, covered) == batch.checksum else {
-                    guard passesCorrupt else {
-                        contents.isCorrupt = true
-                        return contents
-                    }
-                    contents.lose(batch.count, of: batch, "whose checksum is wrong")
-                    contents.next = batch.lastOffset + 1
-                    continue
+            if !isRight(batch, at: start) {
+                guard passesCorrupt else {
+                    contents.isCorrupt = true
+                    return contents
                 }
-                checked = start + batch.size
+                contents.lose(batch.count, of: batch, "whose checksum is wrong")
+                contents.next = batch.lastOffset + 1
+                continue
             }
             contents.epoch = options.tellsEpochs ? batch.leaderEpoch : -1
             if batch.isControl || isAborted && options.isolation == .readCommitted {
@@ -115,6 +111,15 @@ struct FetchedRecords: Sendable {
         }
         contents.isWhole = true
         return contents
+    }
+
+    private mutating func isRight(_ batch: RecordBatch, at start: Int) -> Bool {
+        if batch.isOldFormat { return true }
+        if let known = checked[start] { return known }
+        let covered = start + 21..<start + batch.size
+        let isRight = CRC32C.checksum(bytes.span, covered) == batch.checksum
+        checked[start] = isRight
+        return isRight
     }
 
     /// False if the page ends within the batch.
