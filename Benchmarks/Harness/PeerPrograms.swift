@@ -17,8 +17,10 @@ final class PeerPrograms: Sendable {
     let hiredis: Availability
     let libpq: Availability
     let librabbitmq: Availability
+    let librdkafka: Availability
     private let python: Availability
     private let pika: Availability
+    private let aiokafka: Availability
     static let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
     private static let source = root + "/Benchmarks/Peers"
     private static let folder = root + "/.build/peers"
@@ -35,6 +37,14 @@ final class PeerPrograms: Sendable {
             "postgres", flags: "-I/usr/include/postgresql -lpq", library: "libpq-dev")
         librabbitmq = try await PeerPrograms.build(
             "rabbitmq", flags: "-lrabbitmq", library: "librabbitmq-dev")
+        librdkafka = try await PeerPrograms.build(
+            "kafka", flags: "$('\(Programs.python)' -c '\(PeerPrograms.libraryOfConfluent)')",
+            library: "librdkafka-dev, or no confluent-kafka in $BROADCASTER_PYTHON")
+        let hasKafka = try await PeerPrograms.shell(
+            "'\(Programs.python)' -c 'import aiokafka' 2>/dev/null")
+        aiokafka =
+            hasKafka
+            ? .program(Programs.python) : .missing("no python with aiokafka in $BROADCASTER_PYTHON")
         let hasPika = try await PeerPrograms.shell(
             "'\(Programs.python)' -c 'import pika, aio_pika' 2>/dev/null")
         pika =
@@ -48,6 +58,14 @@ final class PeerPrograms: Sendable {
             ? .program(Programs.python)
             : .missing("no python with broadcaster, asyncpg and redis<8 in $BROADCASTER_PYTHON")
     }
+
+    /// Prints the flags that link librdkafka as confluent-kafka brings it: 2.0.2, which Debian has, does not understand
+    /// what Tansu answers.
+    private static let libraryOfConfluent = """
+        import confluent_kafka, glob, os
+        path = glob.glob(os.path.dirname(confluent_kafka.__file__) + ".libs/librdkafka-*.so*")[0]
+        print(path, "-Wl,-rpath," + os.path.dirname(path))
+        """
 
     /// Returns `$BROADCASTER_WORKER`, such as that of another commit; otherwise this commit's, linked statically, as
     /// a deployed program is: it starts sooner and has 2 MB less of memory. Without a static runtime, the one beside
@@ -104,10 +122,30 @@ final class PeerPrograms: Sendable {
         return subject(name, pika, count: count, [script] + words(count))
     }
 
+    /// The same for Kafka's client.
+    func kafkaPython(
+        _ name: String, count: Int, words: (Int) -> [String]
+    ) -> Measurement.Subject {
+        let count = max(count / 10, 1)
+        let script = "\(PeerPrograms.source)/kafka.py"
+        return subject(name, aiokafka, count: count, [script] + words(count))
+    }
+
     /// Publishes `count` messages to RabbitMQ, as fast as that goes.
     func feedRabbit(_ port: String, _ count: Int) async throws {
-        guard case .program(let path) = librabbitmq else {
-            throw BenchmarkError("no librabbitmq-dev: nothing to feed with")
+        try await feed(librabbitmq, "librabbitmq-dev", port, count)
+    }
+
+    /// The same to Kafka.
+    func feedKafka(_ port: String, _ count: Int) async throws {
+        try await feed(librdkafka, "librdkafka-dev", port, count)
+    }
+
+    private func feed(
+        _ program: Availability, _ library: String, _ port: String, _ count: Int
+    ) async throws {
+        guard case .program(let path) = program else {
+            throw BenchmarkError("no \(library): nothing to feed with")
         }
         let process = try Children.start([path, "feed", port, "\(count)", "64"])
         defer { Children.forget(process) }

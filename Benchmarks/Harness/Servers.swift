@@ -10,6 +10,7 @@ final class Servers: Sendable {
         var redis: Task<RedisServer, any Error>?
         var postgres: Task<PostgresServer, any Error>?
         var rabbitmq: Task<RabbitMQServer, any Error>?
+        var kafka: Task<TansuServer, any Error>?
         var isEnding = false
     }
 
@@ -51,12 +52,24 @@ final class Servers: Sendable {
         return try await starting?.value
     }
 
+    func kafka() async throws -> TansuServer? {
+        guard TansuServer.program != nil else { return nil }
+        let starting = state.withLock { state in
+            if state.kafka == nil, !state.isEnding {
+                state.kafka = Task { try await TansuServer() }
+            }
+            return state.kafka
+        }
+        return try await starting?.value
+    }
+
     /// Ends the servers, even those in use, and removes their folders. No other starts after that.
     func end() async {
-        let (redis, postgres, rabbitmq) = state.withLock { state in
+        let (redis, postgres, rabbitmq, kafka) = state.withLock { state in
             state.isEnding = true
-            return (state.redis, state.postgres, state.rabbitmq)
+            return (state.redis, state.postgres, state.rabbitmq, state.kafka)
         }
+        if let kafka = try? await kafka?.value { await kafka.kill() }
         // It ends with this process, whose watcher removes its folder.
         if let rabbitmq = try? await rabbitmq?.value {
             await rabbitmq.signal(SIGKILL, waits: false)

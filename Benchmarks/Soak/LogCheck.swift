@@ -5,13 +5,17 @@ struct LogCheck {
     private let published: PublishedLog
     private let keepsHistory: Bool
 
-    init(published path: String, keepsHistory: Bool) throws {
+    private let ordersChannels: Bool
+
+    init(published path: String, keepsHistory: Bool, ordersChannels: Bool = true) throws {
         self.keepsHistory = keepsHistory
         published = PublishedLog(try LogLines(of: path))
+        self.ordersChannels = ordersChannels
     }
 
     func verdict(on path: String) throws -> DeliveryVerdict {
-        var checker = DeliveryChecker(published, keepsHistory: keepsHistory)
+        var checker = DeliveryChecker(
+            published, keepsHistory: keepsHistory, ordersChannels: ordersChannels)
         for line in try LogLines(of: path) { checker.read(line) }
         return checker.finish()
     }

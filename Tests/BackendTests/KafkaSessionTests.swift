@@ -53,75 +53,6 @@ struct KafkaSessionTests {
         }
     }
 
-    // MARK: Logging in
-
-    @Test func plainIsOneMessage() throws {
-        var scene = try KafkaConversation("kafka://alice:secret@b1?sasl_mechanism=PLAIN")
-        try scene.answer(Answers.versions(), to: .apiVersions)
-        try scene.answer(handshake(0, ["PLAIN"]), to: .saslHandshake)
-        #expect(scene.requests.last?.body == bytes(hex: "0000000d00616c69636500736563726574"))
-        try scene.answer(authenticated(0, "", ""), to: .saslAuthenticate)
-        #expect(scene.apis == [.metadata])
-    }
-
-    @Test func aRefusedLoginIsToldInTheBrokersWords() throws {
-        var scene = try KafkaConversation("kafka://alice:secret@b1?sasl_mechanism=PLAIN")
-        try scene.answer(Answers.versions(), to: .apiVersions)
-        try scene.answer(handshake(0, ["PLAIN"]), to: .saslHandshake)
-        try scene.answer(authenticated(58, "bad credentials", ""), to: .saslAuthenticate)
-        #expect(scene.rejections.map(\.kind) == [.authentication])
-        #expect(scene.rejections.first?.message.contains("bad credentials") == true)
-    }
-
-    /// Without a mechanism in the URL, the best that the broker has; the password never in the clear unasked.
-    @Test func theMechanismIsChosenFromTheBrokersList() throws {
-        var scene = try KafkaConversation("kafka://alice:secret@b1")
-        try scene.answer(Answers.versions(), to: .apiVersions)
-        try scene.answer(handshake(33, ["PLAIN", "SCRAM-SHA-256"]), to: .saslHandshake)
-        scene.openWishes()
-        try scene.answer(Answers.versions(), to: .apiVersions)
-        #expect(scene.requests.last?.api == .saslHandshake)
-        #expect(scene.requests.last?.body == [0, 13] + Array("SCRAM-SHA-256".utf8))
-        var other = try KafkaConversation("kafka://alice:secret@b1")
-        try other.answer(Answers.versions(), to: .apiVersions)
-        try other.answer(handshake(33, ["PLAIN"]), to: .saslHandshake)
-        #expect(other.rejections.first?.message.contains("sasl_mechanism=PLAIN") == true)
-    }
-
-    /// Tansu 0.6.0, recorded: an unknown user is answered with error code 0.
-    @Test func onlyTheSignatureProvesTheBroker() throws {
-        var scene = try KafkaConversation("kafka://alice:secret@b1?sasl_mechanism=SCRAM-SHA-256")
-        try scene.answer(Answers.versions(), to: .apiVersions)
-        try scene.answer(handshake(0, ["SCRAM-SHA-256"]), to: .saslHandshake)
-        let first = String(decoding: scene.requests.last?.body.dropFirst(4) ?? [], as: UTF8.self)
-        #expect(first.hasPrefix("n,,n=alice,r=fyko+d2lbbFgONRv9qkxdawL"))
-        let nonce = String(first.dropFirst("n,,n=alice,r=".utf8.count))
-        try scene.answer(
-            authenticated(0, "", "r=\(nonce)KLnqT,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=16"),
-            to: .saslAuthenticate)
-        for _ in 0..<3 { try scene.pass(.zero) }
-        #expect(scene.apis == [.saslAuthenticate])
-        try scene.answer(authenticated(0, "", "e=unknown-user"), to: .saslAuthenticate)
-        #expect(scene.rejections.map(\.kind) == [.authentication])
-    }
-
-    private func handshake(_ error: Int16, _ mechanisms: [String]) -> [UInt8] {
-        var body: [UInt8] = []
-        body.appendInt16(error)
-        body.appendCount(mechanisms.count)
-        for mechanism in mechanisms { body.appendString(mechanism) }
-        return body
-    }
-
-    private func authenticated(_ error: Int16, _ message: String, _ data: String) -> [UInt8] {
-        var body: [UInt8] = []
-        body.appendInt16(error)
-        body.appendString(message)
-        body.appendSizedBytes(Array(data.utf8))
-        body.appendInt64(0)
-        return body
-    }
-
     // MARK: Publishing
 
     @Test func anAnswerAcceptsAllOfABatch() throws {
@@ -132,7 +63,8 @@ struct KafkaSessionTests {
         try scene.answer(Answers.metadata(topic: "t"), to: .metadata)
         try scene.answer(Answers.producerId(), to: .initProducerId)
         try scene.answer(Answers.produced(0), to: .produce)
-        #expect(scene.events.suffix(2) == ["! published 0 ?", "! published 1 ?"])
+        #expect(
+            scene.events.suffix(2).map { $0.prefix(15) } == ["! published 0 ?", "! published 1 ?"])
     }
 
     /// NOT_LEADER may come after the append: the same batch goes out again, unchanged.
@@ -149,7 +81,7 @@ struct KafkaSessionTests {
         }
         #expect(scene.requests.last { $0.api == .produce }?.body == first)
         try scene.answer(Answers.produced(0), to: .produce)
-        #expect(scene.events.last == "! published 0 ?")
+        #expect(scene.events.last?.hasPrefix("! published 0 ?") == true)
     }
 
     @Test(arguments: [6, 7, 20, -1, 56] as [Int16])
@@ -166,7 +98,7 @@ struct KafkaSessionTests {
         try scene.greet()
         try scene.beginPublishing()
         try scene.answer(Answers.produced(46, offset: -1), to: .produce)
-        #expect(scene.events.last == "! published 0 ?")
+        #expect(scene.events.last?.hasPrefix("! published 0 ?") == true)
     }
 
     /// A broker that has forgotten the producer: another identity, where nothing can be written yet.
@@ -179,7 +111,7 @@ struct KafkaSessionTests {
         #expect(scene.apis == [.initProducerId])
         try scene.answer(Answers.producerId(), to: .initProducerId)
         try scene.answer(Answers.produced(0), to: .produce)
-        #expect(scene.events.last == "! published 0 ?")
+        #expect(scene.events.last?.hasPrefix("! published 0 ?") == true)
     }
 
     @Test func aBatchThatIsTooLargeIsSplit() throws {
@@ -190,7 +122,7 @@ struct KafkaSessionTests {
         try scene.answer(Answers.producerId(), to: .initProducerId)
         try scene.answer(Answers.produced(10), to: .produce)
         try scene.answer(Answers.produced(0), to: .produce)
-        #expect(scene.events.last == "! published 0 ?")
+        #expect(scene.events.last?.hasPrefix("! published 0 ?") == true)
         try scene.answer(Answers.produced(10), to: .produce)
         #expect(scene.events.last?.hasPrefix("! publish refused 1 MESSAGE_TOO_LARGE") == true)
     }
@@ -210,7 +142,29 @@ struct KafkaSessionTests {
             Answers.metadata(brokers: [1, 2], topic: "t", leader: 2, epoch: 1), to: .metadata)
         try scene.pass(.seconds(1))
         try scene.answer(Answers.produced(0), to: .produce)
-        #expect(scene.events.last == "! published 0 ?")
+        #expect(scene.events.last?.hasPrefix("! published 0 ?") == true)
+    }
+
+    /// It may have been started anew, without the topic: nothing is written there before the metadata has shown it.
+    @Test func aBrokerThatIsBackIsAskedForItsTopicsFirst() throws {
+        var scene = try KafkaConversation()
+        try scene.greet()
+        try scene.subscribe()
+        scene.publish("x")
+        try scene.answer(Answers.producerId(), to: .initProducerId)
+        try scene.answer(Answers.produced(0), to: .produce)
+        #expect(scene.lose(.main) == .survived)
+        scene.publish("y")
+        try scene.pass(.milliseconds(100))
+        scene.openWishes()
+        try scene.answer(Answers.versions(), to: .apiVersions)
+        try scene.pass(.seconds(1))
+        #expect(scene.apis.filter { $0 != .fetch } == [.metadata])
+        try scene.answer(Answers.metadata(topic: "t", error: 3), to: .metadata)
+        try scene.pass(.seconds(1))
+        #expect(scene.apis.filter { $0 != .fetch } == [.metadata], "it is made")
+        try scene.answer(Answers.metadata(topic: "t"), to: .metadata)
+        #expect(scene.apis.filter { $0 != .fetch } == [.produce])
     }
 
     @Test func aQuotaHoldsTheConnectionBack() throws {
@@ -384,8 +338,12 @@ struct KafkaSessionTests {
 
 extension KafkaConversation {
     /// Reads at the topic's end, as the core does when it has rung.
-    mutating func read(from offsets: [Int64]) {
-        let page = PageRequest(cursor: .after(PlaceVector(offsets).position), count: 1000)
+    ///
+    /// - Parameter epoch: of the place in the first partition; nil: none is known.
+    mutating func read(from offsets: [Int64], epoch: Int32? = nil, to end: Position? = nil) {
+        var place = PlaceVector(offsets)
+        if let epoch { place.setEpoch(epoch, of: 0) }
+        let page = PageRequest(cursor: .after(place.position), end: end, count: 1000)
         perform(
             .read([
                 HistoryRequest(

@@ -5,6 +5,9 @@ import Glibc
 /// A fuzzer calls `run` with millions of inputs. It must come back from each: a trap, a hang, too much memory, or two
 /// feeds of the same bytes that do not agree is a bug, and libFuzzer keeps the input.
 enum FuzzedDecoder: String, CaseIterable {
+    case kafkaAnswer = "kafka-answer"
+    case kafkaRecords = "kafka-records"
+    case kafkaCodec = "kafka-codec"
     case resp, redis, streams, postgres, history, amqp, rabbitmq, kafka, scram, parts, url, secret,
         passfile, http, websocket, text
 
@@ -18,6 +21,9 @@ enum FuzzedDecoder: String, CaseIterable {
         case .amqp: AMQPFuzz.run(bytes)
         case .rabbitmq: SessionFuzz.rabbitmq.run(bytes)
         case .kafka: SessionFuzz.kafka.run(bytes)
+        case .kafkaAnswer: KafkaFuzz.answer(bytes)
+        case .kafkaRecords: KafkaFuzz.records(bytes)
+        case .kafkaCodec: KafkaFuzz.compressed(bytes)
         case .scram: AuthenticationFuzz.scram(bytes)
         case .parts: PartsFuzz.run(bytes)
         case .url: URLFuzz.url(bytes)
@@ -40,6 +46,9 @@ enum FuzzedDecoder: String, CaseIterable {
         case .amqp: AMQPFuzz.seeds
         case .rabbitmq: SessionFuzz.rabbitmq.seeds
         case .kafka: SessionFuzz.kafka.seeds
+        case .kafkaAnswer: KafkaFuzz.answerSeeds
+        case .kafkaRecords: KafkaFuzz.recordSeeds
+        case .kafkaCodec: KafkaFuzz.codecSeeds
         case .scram: AuthenticationFuzz.scramSeeds
         case .parts: PartsFuzz.seeds
         case .url: URLFuzz.seeds

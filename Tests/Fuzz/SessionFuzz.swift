@@ -1,9 +1,10 @@
-import BroadcasterKafka
 import BroadcasterPostgres
 import BroadcasterRabbitMQ
 import BroadcasterRedis
 import BroadcasterTestSupport
 import BroadcasterWire
+
+@testable import BroadcasterKafka
 
 /// A whole session, against a server that sends anything, to a client that asks for anything.
 ///
@@ -213,6 +214,7 @@ private struct Conversation {
             session.perform(
                 .read([HistoryRequest(ticket: lastTicket, channel: channel, kind: request)]),
                 at: now, into: &output)
+        case "h" where session is KafkaSession: read(rest)
         case "i": session.perform(.ping, at: now, into: &output)
         case "c": session.perform(.close, at: now, into: &output)
         default:
@@ -220,6 +222,23 @@ private struct Conversation {
             try session.timeReached(now, into: &output)
         }
         settle()
+    }
+
+    /// Reads a history: from the place that the bytes name, or the newest, or from the beginning.
+    private mutating func read(_ bytes: [UInt8]) {
+        lastTicket += 1
+        let position = Position(bytes) ?? .origin
+        let kinds: [HistoryRequest.Kind] = [
+            .start(.all), .start(.last(3)), .start(.since(.seconds(5))),
+            .forwards(PageRequest(cursor: .after(position), count: 3)),
+            .backwards(before: nil, count: 3),
+        ]
+        session.perform(
+            .read([
+                HistoryRequest(
+                    ticket: lastTicket, channel: topic(.channel("chat")),
+                    kind: kinds[Int(bytes.first ?? 0) % kinds.count])
+            ]), at: now, into: &output)
     }
 
     private mutating func topic(_ name: TopicName) -> Topic {

@@ -81,6 +81,28 @@ struct KafkaTests {
         }
     }
 
+    /// Who goes on after the position of a receipt hears what was published behind the message, on a topic with several
+    /// partitions too.
+    @Test(arguments: Broker.allCases)
+    func aReceiptIsAPlaceToGoOnFrom(broker: Broker) async throws {
+        try await withBroadcast(try await broker.url.patient) { broadcast in
+            try await broadcast.publish("before", to: "receipts")
+            var positions: [MessagePosition] = []
+            let receipts = try await broadcast.publish(contentsOf: ["1", "2", "3"], to: "receipts")
+            for receipt in receipts { positions.append(try #require(receipt.position)) }
+            #expect(Set(positions).count == 3)
+            try await broadcast.publish("4", to: "receipts")
+            for (number, position) in positions.enumerated() {
+                let subscription = try await broadcast.subscribe(
+                    to: "receipts", history: .after(position))
+                let expected = ["1", "2", "3", "4"].dropFirst(number + 1)
+                #expect(try await texts(subscription, count: expected.count) == Array(expected))
+            }
+            let page = try await broadcast.history(of: "receipts", .before(positions[2]))
+            #expect(page.messages.map(\.text) == ["before", "1", "2"])
+        }
+    }
+
     /// By the broker's clock. `.since` finds a place by time (ListOffsets), and nothing is younger than now.
     /// librdkafka's mock knows no times.
     @Test func whatIsYoungerIsRead() async throws {
@@ -244,6 +266,42 @@ struct KafkaTests {
             "\(error)".contains("answered") && "\(error)".contains("\(nowhere)")
         }
     }
+
+    /// A topic that is deleted and made anew, under the eyes of its subscriber: one gap, and what is published there then.
+    @Test func aTopicThatIsMadeAnewIsOneGap() async throws {
+        let server = try await KafkaTests.tansu.value
+        try await withBroadcast(server.url.patient) { broadcast in
+            let subscription = try await broadcast.subscribe(to: "anew")
+            var events = subscription.events.makeAsyncIterator()
+            for _ in 0..<3 {
+                try await broadcast.publish("before", to: "anew")
+                _ = try await events.next()
+            }
+            let python = try ServerProcess(
+                [Programs.python, "-c", Self.remaker, "127.0.0.1:\(server.port)", "anew"])
+            let complaints = await python.remainingLines()
+            try #require(complaints.isEmpty, "\(complaints)")
+            try await broadcast.publish("after", to: "anew")
+            var seen: [String] = []
+            while seen.last != "after", let event = try await events.next() {
+                switch event {
+                case .message(let message): seen.append(message.text)
+                case .gap(let gap): seen.append("\(gap.reason)")
+                }
+            }
+            #expect(seen == ["reset", "after"])
+        }
+    }
+
+    private static let remaker = """
+        import sys
+        from confluent_kafka.admin import AdminClient, NewTopic
+        admin = AdminClient({"bootstrap.servers": sys.argv[1]})
+        for future in admin.delete_topics([sys.argv[2]]).values():
+            future.result(20)
+        for future in admin.create_topics([NewTopic(sys.argv[2], 4, 1)]).values():
+            future.result(20)
+        """
 
     /// Tansu keeps all in memory: the topic begins anew, which is a gap, and what comes then is heard.
     @Test func aBrokerThatLosesItsMemoryIsOneGap() async throws {

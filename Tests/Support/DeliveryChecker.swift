@@ -19,6 +19,7 @@ package struct DeliveryChecker: Sendable {
 
     private let published: PublishedLog
     private let keepsHistory: Bool
+    private let ordersChannels: Bool
     private var phase = Phase.outside
     private var places: [Substring: Place] = [:]
     private var lastPosition: UInt32 = 0
@@ -35,9 +36,15 @@ package struct DeliveryChecker: Sendable {
         return checker.finish()
     }
 
-    package init(_ published: PublishedLog, keepsHistory: Bool = false) {
+    /// - Parameters:
+    ///   - keepsHistory: whether a gap is a violation, since the server has kept what is missing.
+    ///   - ordersChannels: whether the server has one order of the messages of all channels.
+    package init(
+        _ published: PublishedLog, keepsHistory: Bool = false, ordersChannels: Bool = true
+    ) {
         self.published = published
         self.keepsHistory = keepsHistory
+        self.ordersChannels = ordersChannels
         for mistake in published.mistakes { verdict.add(.readableLog, 0, mistake) }
     }
 
@@ -88,7 +95,7 @@ package struct DeliveryChecker: Sendable {
             return verdict.add(
                 .ascending, line, "\(channel) \(number) comes after \(place.number)")
         }
-        if entry.position <= lastPosition, !keepsHistory {
+        if ordersChannels, !keepsHistory, entry.position <= lastPosition {
             verdict.add(
                 .serverOrder, line, "\(channel) \(number) comes after what was accepted later")
         }

@@ -38,6 +38,10 @@ package final class TansuServer: Sendable {
         process.withLock { $0 = new }
     }
 
+    package func signal(_ signal: Int32) {
+        process.withLock { $0 }?.signal(signal)
+    }
+
     package func kill() async {
         let running = process.withLock { $0.take() }
         running?.signal(SIGKILL)

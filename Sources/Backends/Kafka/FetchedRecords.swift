@@ -8,7 +8,9 @@ struct FetchedRecords: Sendable {
         /// Milliseconds.
         let time: Int64
         /// The number of the buffer, and the place of the value in it.
-        let buffer: Int
+        let buffer: Int32
+        /// That of the leader that had the message first; −1: not told.
+        let epoch: Int32
         let value: Range<Int>
     }
 
@@ -21,6 +23,8 @@ struct FetchedRecords: Sendable {
         var losses: [String] = []
         /// The offset behind what was read.
         var next: Int64
+        /// The epoch of the last batch before `next`; −1: not told.
+        var epoch: Int32 = -1
         /// True if nothing more is there.
         var isWhole = false
         /// A batch's checksum is wrong: it is to be fetched once more.
@@ -35,8 +39,8 @@ struct FetchedRecords: Sendable {
     let highWatermark: Int64
     /// The last offset of the last whole batch; −1: there is none.
     private(set) var lastOffset: Int64 = -1
-    /// The place in `bytes` up to which checksums are known to be right.
-    private var checked = 0
+    /// By their places, the batches whose checksums were looked at, and whether they are right.
+    private var checked: [Int: Bool] = [:]
     /// The last batch that was compressed, so that a page that ends in it costs no second time.
     private var unpacked: (base: Int64, bytes: [UInt8])?
 
@@ -87,19 +91,16 @@ struct FetchedRecords: Sendable {
             if batch.lastOffset < contents.next { continue }
             if let end, batch.baseOffset >= end, contents.next >= end { return contents }
             if contents.entries.count >= count { return contents }
-            if start >= checked, !batch.isOldFormat {
-                let covered = start + 21..<start + batch.size
-                guard CRC32C.checksum(bytes.span, covered) == batch.checksum else {
-                    guard passesCorrupt else {
-                        contents.isCorrupt = true
-                        return contents
-                    }
-                    contents.lose(batch.count, of: batch, "whose checksum is wrong")
-                    contents.next = batch.lastOffset + 1
-                    continue
+            if !isRight(batch, at: start) {
+                guard passesCorrupt else {
+                    contents.isCorrupt = true
+                    return contents
                 }
-                checked = start + batch.size
+                contents.lose(batch.count, of: batch, "whose checksum is wrong")
+                contents.next = batch.lastOffset + 1
+                continue
             }
+            contents.epoch = options.tellsEpochs ? batch.leaderEpoch : -1
             if batch.isControl || isAborted && options.isolation == .readCommitted {
                 contents.next = batch.lastOffset + 1
                 continue
@@ -110,6 +111,15 @@ struct FetchedRecords: Sendable {
         }
         contents.isWhole = true
         return contents
+    }
+
+    private mutating func isRight(_ batch: RecordBatch, at start: Int) -> Bool {
+        if batch.isOldFormat { return true }
+        if let known = checked[start] { return known }
+        let covered = start + 21..<start + batch.size
+        let isRight = CRC32C.checksum(bytes.span, covered) == batch.checksum
+        checked[start] = isRight
+        return isRight
     }
 
     /// False if the page ends within the batch.
@@ -156,11 +166,12 @@ extension FetchedRecords.Contents {
         let first = buffers.count
         entries += more.entries.map { entry in
             .init(
-                offset: entry.offset, time: entry.time, buffer: first + entry.buffer,
-                value: entry.value)
+                offset: entry.offset, time: entry.time, buffer: Int32(first) + entry.buffer,
+                epoch: entry.epoch, value: entry.value)
         }
         buffers += more.buffers
         losses += more.losses
+        if more.next > next { epoch = more.epoch }
         (next, isWhole) = (more.next, more.isWhole)
     }
 
@@ -172,6 +183,7 @@ extension FetchedRecords.Contents {
         var place = range.lowerBound
         var taken: Int32 = 0
         let isAppendTime = batch.attributes & 8 != 0
+        let epoch = options.tellsEpochs ? batch.leaderEpoch : -1
         do throws(RecordFault) {
             while taken < batch.count {
                 let record = try Record(bytes, at: &place, before: range.upperBound)
@@ -194,7 +206,10 @@ extension FetchedRecords.Contents {
                         "a message has \(value.count) bytes, \(options.messageLimit) are allowed")
                     continue
                 }
-                entries.append(.init(offset: offset, time: time, buffer: buffer, value: value))
+                entries.append(
+                    .init(
+                        offset: offset, time: time, buffer: Int32(buffer), epoch: epoch,
+                        value: value))
             }
         } catch {
             lose(batch.count - taken, of: batch, error.description)
@@ -217,6 +232,8 @@ struct ReadOptions: Hashable, Sendable {
     let messageLimit: Int
     /// The longest that a fetch waits at the broker for something to come.
     let longestWait: Duration
+    /// True where brokers can be asked about the epochs of places.
+    var tellsEpochs = false
 
     /// The most bytes of a batch that was compressed: few bytes can become very many.
     var unpackedLimit: Int { max(messageLimit + (1 << 20), 4 << 20) }

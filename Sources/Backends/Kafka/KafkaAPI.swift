@@ -10,6 +10,7 @@ package enum KafkaAPI: Int16, CaseIterable, Sendable {
     case saslHandshake = 17
     case apiVersions = 18
     case initProducerId = 22
+    case offsetForLeaderEpoch = 23
     case saslAuthenticate = 36
 
     /// The versions that are written here, the best first.
@@ -22,6 +23,7 @@ package enum KafkaAPI: Int16, CaseIterable, Sendable {
         case .saslHandshake: [1]
         case .apiVersions: [0]
         case .initProducerId: [1]
+        case .offsetForLeaderEpoch: [3, 2]
         case .saslAuthenticate: [1, 0]
         }
     }
@@ -35,6 +37,7 @@ package enum KafkaAPI: Int16, CaseIterable, Sendable {
         case .saslHandshake: "SaslHandshake"
         case .apiVersions: "ApiVersions"
         case .initProducerId: "InitProducerId"
+        case .offsetForLeaderEpoch: "OffsetForLeaderEpoch"
         case .saslAuthenticate: "SaslAuthenticate"
         }
     }

@@ -27,8 +27,10 @@ struct KafkaHandshake: Sendable {
     private let login: KafkaLogin?
     private let nonce: String
     private var step = Step.versionsAsked
+    /// The logins on this connection: each has a nonce of its own.
+    private var logins = 0
 
-    /// - Parameter nonce: for this login alone.
+    /// - Parameter nonce: for this connection alone.
     init(_ login: KafkaLogin?, nonce: String) {
         self.login = login
         self.nonce = nonce
@@ -60,6 +62,7 @@ struct KafkaHandshake: Sendable {
     mutating func begin() -> Outcome {
         guard let login else { return .done(lifetime: 0) }
         step = .mechanismNamed
+        logins += 1
         return .send(.saslHandshake(mechanism: login.mechanism.rawValue))
     }
 
@@ -75,7 +78,8 @@ struct KafkaHandshake: Sendable {
             return .send(.saslAuthenticate(Array("\0\(login.user)\0\(login.password)".utf8)))
         case .scramSHA256, .scramSHA512:
             let scram = SCRAM(
-                user: login.user, password: login.password, nonce: nonce,
+                user: login.user, password: login.password,
+                nonce: logins == 1 ? nonce : "\(nonce).\(logins)",
                 hash: login.mechanism == .scramSHA256 ? .sha256 : .sha512)
             step = .scramBegun(scram)
             return .send(.saslAuthenticate(Array(scram.firstMessage.utf8)))

@@ -2,14 +2,23 @@ import BroadcasterWire
 
 /// A request that is to be sent, or has been and awaits its answer.
 enum KafkaRequest: Sendable {
+    /// What an offset is asked for.
+    enum Asker: Hashable, Sendable {
+        case watch
+        /// A request to read.
+        case job(UInt64)
+        case producer
+    }
+
     /// - isAsked: for a `.ping` of the core's; else a sign of life, or the beginning of a connection.
     case apiVersions(isAsked: Bool)
     case saslHandshake(mechanism: String)
     case saslAuthenticate([UInt8])
     case metadata(topics: [String], createsTopics: Bool)
     case producerId
+    case listOffsets([ListOffsetsMessage.Wish], for: Asker)
+    case epochEnds([EpochMessage.Wish])
     /// - job: the request to read that this is for; nil for what watches the ends of topics.
-    case listOffsets([ListOffsetsMessage.Wish], job: UInt64?)
     case fetch([FetchMessage.Wish], FetchMessage.Limits, job: UInt64?)
     case produce([ProduceBatch], acks: Int16, timeout: Int32)
 
@@ -21,6 +30,7 @@ enum KafkaRequest: Sendable {
         case .metadata: .metadata
         case .producerId: .initProducerId
         case .listOffsets: .listOffsets
+        case .epochEnds: .offsetForLeaderEpoch
         case .fetch: .fetch
         case .produce: .produce
         }
@@ -51,6 +61,8 @@ enum KafkaRequest: Sendable {
         case .producerId: ProducerIdMessage.append(to: &bytes)
         case .listOffsets(let wishes, _):
             ListOffsetsMessage.append(wishes, version: version, to: &bytes)
+        case .epochEnds(let wishes):
+            EpochMessage.append(wishes, version: version, to: &bytes)
         case .fetch(let wishes, let limits, _):
             FetchMessage.append(wishes, limits, version: version, to: &bytes)
         case .produce(let batches, let acks, let timeout):

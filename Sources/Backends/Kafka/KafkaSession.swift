@@ -29,7 +29,11 @@ struct KafkaSession: Session {
     var metadata = MetadataSchedule()
     var watches: WatchSet
     var jobs: ReadJobs
+    var epochs = EpochTable()
     var producer: Producer
+    /// Brokers that were lost since the metadata was last asked for: they may have other topics when they are back, and
+    /// Tansu accepts, and drops, a message for one that it has not.
+    var unconfirmed: Set<Int32> = []
     var wake = WakeTime()
     /// Brokers that were tried in vain while there is no connection at all, in words.
     var failures: [String] = []
@@ -133,6 +137,7 @@ struct KafkaSession: Session {
                 output.append(.warned(words))
             }
             connections.failed(broker, words, at: now)
+            unconfirmed.insert(broker)
             if phase == .reaching { failures.append(words) }
         }
         if phase == .reaching {
@@ -152,8 +157,10 @@ struct KafkaSession: Session {
         switch request {
         case .metadata: metadata.lost()
         case .producerId: producer.lostIdentityRequest()
-        case .listOffsets(let wishes, let job):
-            if let job { jobs.lost(job, wishes.map(\.index)) } else { watches.lost(wishes) }
+        case .listOffsets(let wishes, .watch): watches.lost(wishes)
+        case .listOffsets(let wishes, .job(let job)): jobs.lost(job, wishes.map(\.index))
+        case .listOffsets(let wishes, .producer): producer.places.lost(wishes)
+        case .epochEnds(let wishes): epochs.lost(wishes)
         case .fetch(let wishes, _, let job):
             if let job { jobs.lost(job, wishes.map(\.index)) }
         case .produce(let batches, _, _):
@@ -212,6 +219,7 @@ struct KafkaSession: Session {
     }
 
     mutating func forget(_ topic: String) {
+        epochs.forget(topic)
         if !watches.contains(topic), !producer.contains(topic) { cluster.forget(topic) }
     }
 

@@ -36,14 +36,20 @@ extension KafkaSession {
             let answer = try ProducerIdMessage(&reader)
             connections[lane]?.throttle(answer.throttle, at: now)
             producer.take(answer, at: now)
-        case .listOffsets(_, let job):
+        case .listOffsets(let wishes, let asker):
             let answer = try ListOffsetsMessage(&reader, version: version)
             connections[lane]?.throttle(answer.throttle, at: now)
             let isStale =
-                if let job { jobs.take(answer, for: job, at: now, into: &output) } else {
-                    watches.take(answer, at: now, into: &output)
+                switch asker {
+                case .job(let job): jobs.take(answer, for: job, at: now, into: &output)
+                case .watch: watches.take(answer, at: now, into: &output)
+                case .producer: producer.places.take(answer, asked: wishes)
                 }
             if isStale { metadata.want() }
+        case .epochEnds(let wishes):
+            let answer = try EpochMessage(&reader)
+            connections[lane]?.throttle(answer.throttle, at: now)
+            if epochs.take(answer, asked: wishes, at: now) { metadata.want() }
         case .fetch(let wishes, _, let job):
             let answer = try FetchMessage(&reader, version: version)
             connections[lane]?.throttle(answer.throttle, at: now)
@@ -58,7 +64,9 @@ extension KafkaSession {
         case .produce(let batches, _, _):
             let answer = try ProduceMessage(&reader)
             connections[lane]?.throttle(answer.throttle, at: now)
-            if producer.take(answer, for: batches, at: now, into: &output) { metadata.want() }
+            if producer.take(answer, for: batches, cluster, at: now, into: &output) {
+                metadata.want()
+            }
         }
     }
 
@@ -66,6 +74,7 @@ extension KafkaSession {
         _ answer: MetadataMessage, asked topics: [String], on lane: Lane, at now: Instant,
         into output: inout SessionOutput
     ) {
+        if !topics.isEmpty, topics.allSatisfy(cluster.knows) { unconfirmed = [] }
         cluster.merge(answer)
         var isSettled = true
         for topic in answer.topics {

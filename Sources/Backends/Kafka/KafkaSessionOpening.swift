@@ -42,6 +42,10 @@ extension KafkaSession {
     mutating func open(_ lane: Lane, into output: inout SessionOutput) {
         phase = .open
         failures = []
+        let tellsEpochs = connections[lane]?.knows(.offsetForLeaderEpoch) == true
+        epochs.isAvailable = tellsEpochs
+        watches.tellsEpochs = tellsEpochs
+        jobs.tellsEpochs = tellsEpochs
         let broker = connections[lane]?.broker.map { "broker \($0)" } ?? "a broker"
         let name = cluster.cluster.map { " of cluster \(Rejection.printable($0))" } ?? ""
         let dialect = connections[lane]?.versions?.summary ?? ""
@@ -69,7 +73,10 @@ extension KafkaSession {
                 end(rejection, into: &output)
             }
         case .rejected(let rejection): end(rejection, into: &output)
-        case .others(let mechanisms): choose(among: mechanisms, lane, at: now, into: &output)
+        case .others(let mechanisms):
+            if let refusal = choose(among: mechanisms, lane, at: now, into: &output) {
+                settle(.rejected(refusal), lane, at: now, into: &output)
+            }
         case .done:
             if let broker = connections[lane]?.broker { connections.succeeded(broker) }
             if phase == .reaching { open(lane, into: &output) }
@@ -77,9 +84,10 @@ extension KafkaSession {
     }
 
     /// The broker has not the mechanism that was named, and ends the connection: another one begins with one that it has.
+    /// The result is the refusal where there is none.
     mutating func choose(
         among offered: [String], _ lane: Lane, at now: Instant, into output: inout SessionOutput
-    ) {
+    ) -> Rejection? {
         let better: [KafkaURL.Mechanism] =
             [.scramSHA512, .scramSHA256] + (url.security == nil ? [] : [.plain])
         let next = better.first { offered.contains($0.rawValue) && $0 != mechanism }
@@ -88,17 +96,17 @@ extension KafkaSession {
             let advice =
                 offered.contains("PLAIN") && url.mechanism == nil
                 ? "; PLAIN shows the password to the network: sasl_mechanism=PLAIN allows it" : ""
-            return end(
-                Rejection(
-                    kind: .authentication,
-                    message: "the broker has \(list) and not \(mechanism.rawValue)\(advice)",
-                    advice: ""), into: &output)
+            return Rejection(
+                kind: .authentication,
+                message: "the broker has \(list) and not \(mechanism.rawValue)\(advice)",
+                advice: "")
         }
         mechanism = next
-        guard let endpoint = connections.remove(lane)?.endpoint else { return }
+        guard let endpoint = connections.remove(lane)?.endpoint else { return nil }
         output.finish(lane)
         let another = connections.newLane()
         connections[another] = connection(another, to: endpoint, for: .commands, nil, at: now)
         output.connect(another, to: endpoint)
+        return nil
     }
 }

@@ -11,6 +11,7 @@ extension KafkaSession {
         askForMetadata(at: now, into: &output)
         answerPings(at: now, into: &output)
         readOn(at: now, into: &output)
+        askForEpochs(at: now, into: &output)
         publishOn(at: now, into: &output)
     }
 
@@ -63,7 +64,10 @@ extension KafkaSession {
         let owned = Set(watches.topics).union(producer.topics)
         let wanted = owned.union(jobs.topics)
         let unknown = wanted.filter { !cluster.knows($0) }
-        if !wanted.isEmpty, !unknown.isEmpty || wanted.contains(where: { !cluster.isLed($0) }) {
+        if !wanted.isEmpty,
+            !unknown.isEmpty || !unconfirmed.isEmpty
+                || wanted.contains(where: { !cluster.isLed($0) })
+        {
             metadata.wantUnlessUnderWay()
         }
         guard metadata.isDue(at: now, &wake), let lane = anyLane(at: now, into: &output) else {
@@ -96,13 +100,14 @@ extension KafkaSession {
             {
                 let wishes = watches.takeQuestions(for: broker, cluster, at: now, &wake)
                 if !wishes.isEmpty {
-                    send(.listOffsets(wishes, job: nil), on: lane, at: now, into: &output)
+                    send(.listOffsets(wishes, for: .watch), on: lane, at: now, into: &output)
                 }
             }
             guard let lane = lane(to: broker, for: .fetches, at: now, into: &output),
                 connections[lane]?.sentCount == 0
             else { continue }
-            let (wishes, limits) = watches.fetch(from: broker, cluster, at: now, &wake)
+            let (wishes, limits) = watches.fetch(
+                from: broker, cluster, &epochs, at: now, &wake, into: &output)
             if wishes.isEmpty { continue }
             send(
                 .fetch(wishes, limits, job: nil), on: lane, patience: url.longestWait, at: now,
@@ -111,7 +116,7 @@ extension KafkaSession {
     }
 
     mutating func readHistory(at now: Instant, into output: inout SessionOutput) {
-        jobs.proceed(cluster, &watches, into: &output)
+        jobs.proceed(cluster, &watches, &epochs, into: &output)
         for broker in jobs.leaders(cluster).sorted() {
             guard let lane = lane(to: broker, for: .commands, at: now, into: &output) else {
                 continue
@@ -119,6 +124,30 @@ extension KafkaSession {
             for request in jobs.takeRequests(to: broker, cluster, at: now, &wake) {
                 send(request, on: lane, at: now, into: &output)
             }
+        }
+    }
+
+    /// Asks leaders where the messages of their predecessors end, before anything is fetched behind such a place.
+    mutating func askForEpochs(at now: Instant, into output: inout SessionOutput) {
+        for broker in epochs.leaders(cluster).sorted() {
+            guard let lane = lane(to: broker, for: .commands, at: now, into: &output) else {
+                continue
+            }
+            let wishes = epochs.takeQuestions(for: broker, cluster, at: now, &wake)
+            if !wishes.isEmpty { send(.epochEnds(wishes), on: lane, at: now, into: &output) }
+        }
+    }
+
+    /// Asks for the ends of the partitions beside those that are written to, for the positions of receipts.
+    mutating func askForPlaces(at now: Instant, into output: inout SessionOutput) {
+        var lanes: [Int32: Lane] = [:]
+        for broker in producer.placeLeaders(cluster, at: now).sorted() {
+            lanes[broker] = lane(to: broker, for: .commands, at: now, into: &output)
+        }
+        let questions = producer.takePlaceQuestions(cluster, at: now) { lanes[$0] != nil }
+        for (broker, wishes) in questions.sorted(by: { $0.key < $1.key }) {
+            guard let lane = lanes[broker] else { continue }
+            send(.listOffsets(wishes, for: .producer), on: lane, at: now, into: &output)
         }
     }
 
@@ -140,8 +169,9 @@ extension KafkaSession {
                 producer.waits(forBroker: broker, cluster, because: reason)
             }
         }
+        askForPlaces(at: now, into: &output)
         let batches = producer.takeBatches(cluster, time: time(at: now), at: now, &wake) {
-            lanes[$0] != nil
+            lanes[$0] != nil && !unconfirmed.contains($0)
         }
         for (broker, batches) in batches.sorted(by: { $0.key < $1.key }) {
             guard let lane = lanes[broker] else { continue }

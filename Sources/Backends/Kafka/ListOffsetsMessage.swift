@@ -35,6 +35,8 @@ package struct ListOffsetsMessage: Sendable {
         /// Below zero: none.
         package let timestamp: Int64
         package let offset: Int64
+        /// The epoch of the leader that the offset is of; −1: not told.
+        package let epoch: Int32
     }
 
     package let throttle: Int32
@@ -59,12 +61,10 @@ package struct ListOffsetsMessage: Sendable {
         partitions = try reader.array(ofAtLeast: 6) { (reader) throws(ProtocolError) in
             let topic = try reader.string()
             return try reader.array(ofAtLeast: 22) { (reader) throws(ProtocolError) in
-                let partition = Partition(
+                Partition(
                     topic: topic, index: try reader.int32(),
                     error: KafkaError(code: try reader.int16()), timestamp: try reader.int64(),
-                    offset: try reader.int64())
-                if version >= 4 { _ = try reader.int32() }
-                return partition
+                    offset: try reader.int64(), epoch: version >= 4 ? try reader.int32() : -1)
             }
         }.flatMap { $0 }
     }

@@ -43,8 +43,8 @@ struct PageBuilder {
         while left > 0, let number = next(), let entry = sources[number].head {
             if size > 0, size + entry.value.count > PageBuilder.longest { break }
             let source = sources[number]
-            place.pass(entry.offset, of: source.partition, in: &position)
-            let buffer = source.contents.buffers[entry.buffer]
+            place.pass(entry.offset, entry.epoch, of: source.partition, in: &position)
+            let buffer = source.contents.buffers[Int(entry.buffer)]
             _ = collector.add(
                 buffer.span, entry.value, positionBytes: position, topic: topic, origin: origin)
             sources[number].taken += 1
@@ -70,7 +70,9 @@ struct PageBuilder {
     /// Moves behind what is no message, where all before it was taken.
     private mutating func passHoles() {
         for source in sources where source.head == nil {
-            place[source.partition] = max(place[source.partition], source.contents.next)
+            if source.contents.next <= place[source.partition] { continue }
+            place[source.partition] = source.contents.next
+            place.setEpoch(source.contents.epoch, of: source.partition)
         }
     }
 

@@ -29,6 +29,8 @@ struct ProduceQueue: Sendable {
     }
 
     var waitingCount: Int { waiting.count }
+    /// True if messages wait that were never sent.
+    var hasNew: Bool { !waiting.isEmpty || !groups.isEmpty }
     var isIdle: Bool { groups.isEmpty && waiting.isEmpty && open.isEmpty }
 
     mutating func append(_ publication: Publication) {
@@ -87,17 +89,17 @@ struct ProduceQueue: Sendable {
 
     // MARK: Answers
 
+    /// - Parameter place: where the topic's other partitions end; nil where that is not known.
     mutating func take(
-        _ error: KafkaError, _ partition: Int32, at now: Instant,
+        _ answer: ProduceMessage.Partition, _ place: PlaceVector?, at now: Instant,
         into output: inout SessionOutput
     ) -> Aftermath {
+        let (error, partition) = (answer.error, answer.index)
         guard let batch = open[partition], batch.isOnItsWay else { return .none }
         switch ProduceVerdict(error) {
         case .accepted:
             open[partition] = nil
-            for publication in batch.publications {
-                output.append(published: publication.ticket, receivers: nil)
-            }
+            accept(batch, at: error.isNone ? answer.baseOffset : -1, place, into: &output)
         case .again: sendAgain(partition, "\(error)", at: now)
         case .unknown: return isUncertain(partition, "\(error)", at: now, into: &output)
         case .refused(let kind):
@@ -122,6 +124,25 @@ struct ProduceQueue: Sendable {
             return .identityLost
         }
         return .none
+    }
+
+    /// - Parameter offset: that of the first message; below zero: not told, as for a batch that the broker has had.
+    private func accept(
+        _ batch: ProduceBatch, at offset: Int64, _ place: PlaceVector?,
+        into output: inout SessionOutput
+    ) {
+        guard var place, offset >= 0, offset < Int64.max - Int64(batch.publications.count) else {
+            for publication in batch.publications {
+                output.append(published: publication.ticket, receivers: nil)
+            }
+            return
+        }
+        var bytes = place.bytes
+        for (number, publication) in batch.publications.enumerated() {
+            place.pass(offset + Int64(number), -1, of: Int(batch.partition), in: &bytes)
+            output.append(
+                published: publication.ticket, receivers: nil, position: Position(bytes))
+        }
     }
 
     /// The batch was sent, and its answer will not come, or leaves open whether it is written. It is sent again only

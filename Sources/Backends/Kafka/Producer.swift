@@ -17,6 +17,7 @@ struct Producer: Sendable {
     private var identityRetryAt: Instant?
     private var identityAttempts = 0
     private var waiting = (count: 0, bytes: 0)
+    var places = PublishPlaces()
     /// The next number of the producer's messages for each partition.
     private var sequences: [PartitionKey: Int32] = [:]
 
@@ -110,12 +111,43 @@ struct Producer: Sendable {
         for name in queues.keys.sorted() {
             guard let partition = queues[name]?.partition(options.partition, cluster),
                 let leader = cluster.leader(of: name, partition), isUsable(leader.broker),
+                places.isReady(name, except: ownPartition, cluster, at: now, &wake),
                 let batch = takeBatch(name, partition, producer, time: time, at: now, &wake)
             else { continue }
             batches[leader.broker, default: []].append(batch)
         }
         recount()
         return batches
+    }
+
+    private var ownPartition: Int32? {
+        if case .fixed(let number) = options.partition { number } else { nil }
+    }
+
+    /// The brokers that are asked for the positions of receipts.
+    func placeLeaders(_ cluster: ClusterMap, at now: Instant) -> Set<Int32> {
+        if identity == .unknown || identity == .asked { return [] }
+        var brokers: Set<Int32> = []
+        for (name, queue) in queues where queue.hasNew {
+            for index in places.due(name, except: ownPartition, cluster, at: now) {
+                if let leader = cluster.leader(of: name, index) { brokers.insert(leader.broker) }
+            }
+        }
+        return brokers
+    }
+
+    /// What to ask of each broker, for the positions of receipts.
+    mutating func takePlaceQuestions(
+        _ cluster: ClusterMap, at now: Instant, isUsable: (Int32) -> Bool
+    ) -> [Int32: [ListOffsetsMessage.Wish]] {
+        if identity == .unknown || identity == .asked { return [:] }
+        var questions: [Int32: [ListOffsetsMessage.Wish]] = [:]
+        for name in queues.keys.sorted() where queues[name]?.hasNew == true {
+            let more = places.takeQuestions(
+                name, except: ownPartition, cluster, at: now, isUsable: isUsable)
+            questions.merge(more) { $0 + $1 }
+        }
+        return questions
     }
 
     private mutating func takeBatch(
@@ -171,8 +203,8 @@ struct Producer: Sendable {
 
     /// Takes an answer. True if the metadata is out of date.
     mutating func take(
-        _ answer: ProduceMessage, for batches: [ProduceBatch], at now: Instant,
-        into output: inout SessionOutput
+        _ answer: ProduceMessage, for batches: [ProduceBatch], _ cluster: ClusterMap,
+        at now: Instant, into output: inout SessionOutput
     ) -> Bool {
         var isStale = false
         for batch in batches {
@@ -187,8 +219,9 @@ struct Producer: Sendable {
                 continue
             }
             if partition.error.isStaleMetadata { isStale = true }
+            let place = places.place(of: batch.topic, batch.partition, cluster)
             let aftermath = queues[batch.topic]?.take(
-                partition.error, batch.partition, at: now, into: &output)
+                partition, place, at: now, into: &output)
             settle(aftermath ?? .none, batch.topic, batch.partition)
         }
         leaveIdle()
@@ -217,6 +250,7 @@ struct Producer: Sendable {
 
     /// Notes why messages for a topic wait.
     mutating func waits(_ topic: String, because reason: String) {
+        places.forget(topic)
         queues[topic]?.reason = reason
     }
 

@@ -10,6 +10,8 @@ struct ReadJob: Sendable {
         enum Need: Hashable, Sendable {
             case nothing
             case ask(ListOffsetsMessage.Question)
+            /// The leader is to say whether it has what an earlier one had.
+            case check
             case fetch
         }
 
@@ -34,8 +36,13 @@ struct ReadJob: Sendable {
         /// The log does not hold the place: it begins behind it, or ends before it.
         var isOutside = false
         var doubts = 0
+        /// The log has gone another way from here on, since an epoch that is over.
+        var parting: (offset: Int64, epoch: Int32)?
         /// The page has not all of the records.
         var isPartlyTaken = false
+
+        /// True if a broker is to be asked for it now.
+        var isToBeAsked: Bool { need != .nothing && need != .check && !isAsked }
     }
 
     enum Goal: Sendable {
@@ -70,8 +77,12 @@ struct ReadJob: Sendable {
         case .start(let start): goal = .place(start)
         case .forwards(let page):
             var end = page.end.flatMap { PlaceVector($0) }
-            if let last = page.end, last < page.cursor.position { end = nil }
             let place = PlaceVector(page.cursor.position) ?? PlaceVector([])
+            // A place has as many positions as there are messages that may have led there: which is the higher one says
+            // nothing.
+            if let last = page.end, last < page.cursor.position, end?.isPlace(of: place) != true {
+                end = nil
+            }
             goal = .page(
                 from: page.cursor.isInclusive ? place.before : place, to: end, count: page.count)
         case .backwards(let position, let count):
@@ -98,14 +109,62 @@ struct ReadJob: Sendable {
         case .page(let place, let end, _):
             parts[index].from = place[index]
             parts[index].end = end.map { $0[index] }
-            if let end = parts[index].end, end <= place[index] { return }
-            guard let known = watch?.partitions[index], known.place == place[index],
-                known.step == .watch || known.step == .rung && known.records != nil
-            else {
+            let epoch = place.epoch(of: index)
+            if let known = watch?.partitions[index], known.place == place[index],
+                epoch < 0 || epoch == known.epoch,
+                known.step == .watch && known.heardOf <= known.place
+                    && !isAsked(beyond: place, index)
+                    || known.step == .rung && known.records != nil
+            {
+                if isWanted(index) { parts[index].records = [known.records].compactMap { $0 } }
+            } else if epoch >= 0 {
+                parts[index].need = .check
+            } else if isWanted(index) {
                 parts[index].need = .fetch
-                return
             }
-            parts[index].records = [known.records].compactMap { $0 }
+        }
+    }
+
+    /// True if the core knows of something behind the place: that the watch has heard of nothing proves nothing then.
+    private func isAsked(beyond place: PlaceVector, _ index: Int) -> Bool {
+        parts[index].end.map { $0 > place[index] } ?? false
+    }
+
+    /// False where the page ends before the partition's place.
+    private func isWanted(_ index: Int) -> Bool {
+        parts[index].end.map { $0 > parts[index].from } ?? true
+    }
+
+    /// A fetch has come to nothing: the next leader is to be asked first whether it has what the place stands behind.
+    mutating func fetchAgain(_ index: Int) {
+        guard case .page(let place, _, _) = goal, parts[index].need == .fetch,
+            place.epoch(of: index) >= 0
+        else { return }
+        parts[index].records = []
+        parts[index].next = nil
+        parts[index].need = .check
+    }
+
+    /// Lets the leaders say whether they have what the place stands behind.
+    mutating func check(_ cluster: ClusterMap, _ epochs: inout EpochTable) {
+        guard case .page(let place, _, _) = goal else { return }
+        for index in parts.indices where parts[index].need == .check {
+            let key = PartitionKey(topic: topic, index: Int32(index))
+            guard let leader = cluster.leader(of: topic, key.index) else { continue }
+            let epoch = place.epoch(of: index)
+            switch epochs.verdict(on: key, place: place[index], epoch: epoch, leader) {
+            case .holds: parts[index].need = isWanted(index) ? .fetch : .nothing
+            case .open: break
+            case .parted(let offset?, let epoch):
+                parts[index].parting = (offset, epoch)
+                parts[index].isOutside = true
+                parts[index].need = .nothing
+            case .parted(nil, _):
+                // It has nothing of that time: what it has is all new.
+                parts[index].parting = (-1, -1)
+                parts[index].doubts = 1
+                outside(index)
+            }
         }
     }
 
@@ -146,7 +205,9 @@ struct ReadJob: Sendable {
     private mutating func bounded(_ index: Int, isOrigin: Bool, at now: Instant) {
         let part = parts[index]
         guard let earliest = part.earliest, let latest = part.latest else { return }
-        if isOrigin {
+        if part.parting != nil {
+            return
+        } else if isOrigin {
             parts[index].from = max(part.from, earliest)
         } else if part.from < earliest || part.from > latest && part.doubts > 0 {
             return

@@ -149,13 +149,19 @@ extension ReadJob {
         for index in parts.indices where parts[index].isOutside {
             let earliest = parts[index].earliest ?? 0
             let latest = parts[index].latest ?? 0
-            if begin[index] < earliest {
+            if let parting = parts[index].parting {
+                isReset = true
+                next[index] = parting.offset < 0 ? earliest : parting.offset
+                next.setEpoch(parting.epoch, of: index)
+            } else if begin[index] < earliest {
                 lost += earliest - begin[index]
                 next[index] = earliest
+                next.setEpoch(-1, of: index)
             } else if begin[index] > latest {
                 // It was made anew, or has lost its end: hearing some twice is better than passing over some.
                 isReset = true
                 next[index] = earliest
+                next.setEpoch(-1, of: index)
             }
         }
         next.last = nil

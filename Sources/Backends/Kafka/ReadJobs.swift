@@ -2,7 +2,12 @@ import BroadcasterWire
 
 /// The requests of the core to read from histories that are not answered yet.
 struct ReadJobs: Sendable {
-    private let options: ReadOptions
+    private var options: ReadOptions
+    /// True where brokers can be asked about the epochs of places.
+    var tellsEpochs: Bool {
+        get { options.tellsEpochs }
+        set { options.tellsEpochs = newValue }
+    }
     private var jobs: [UInt64: ReadJob] = [:]
 
     init(_ options: ReadOptions) {
@@ -21,7 +26,8 @@ struct ReadJobs: Sendable {
 
     /// Begins those whose topic is known, and answers those that have all that they need.
     mutating func proceed(
-        _ cluster: ClusterMap, _ watches: inout WatchSet, into output: inout SessionOutput
+        _ cluster: ClusterMap, _ watches: inout WatchSet, _ epochs: inout EpochTable,
+        into output: inout SessionOutput
     ) {
         for ticket in jobs.keys.sorted() {
             guard let job = jobs[ticket] else { continue }
@@ -30,6 +36,7 @@ struct ReadJobs: Sendable {
                 guard count > 0, count <= PlaceVector.mostPartitions else { continue }
                 jobs[ticket]?.begin(partitions: count, watch: watches[job.topic])
             }
+            jobs[ticket]?.check(cluster, &epochs)
             finish(ticket, &watches, into: &output)
         }
     }
@@ -50,6 +57,7 @@ struct ReadJobs: Sendable {
             guard let (page, place) = answer else { return }
             jobs[ticket] = nil
             if job.isAtTail { job.release(to: &watches, place) }
+            watches[job.topic]?.heardOf(place, isReset: page.verdict == .reset)
             for loss in losses where job.request.channel.id >= 0 {
                 output.append(.undeliverable(topic: job.request.channel.id, loss))
             }
@@ -88,8 +96,7 @@ struct ReadJobs: Sendable {
     func leaders(_ cluster: ClusterMap) -> Set<Int32> {
         var brokers: Set<Int32> = []
         for job in jobs.values {
-            for (index, part) in job.parts.enumerated() where part.need != .nothing && !part.isAsked
-            {
+            for (index, part) in job.parts.enumerated() where part.isToBeAsked {
                 if let leader = cluster.leader(of: job.topic, Int32(index)) {
                     brokers.insert(leader.broker)
                 }
@@ -107,9 +114,8 @@ struct ReadJobs: Sendable {
             guard let job = jobs[ticket] else { continue }
             var questions: [ListOffsetsMessage.Wish] = []
             var fetches: [FetchMessage.Wish] = []
-            for (index, part) in job.parts.enumerated() where !part.isAsked {
-                guard part.need != .nothing,
-                    let leader = cluster.leader(of: job.topic, Int32(index)),
+            for (index, part) in job.parts.enumerated() where part.isToBeAsked {
+                guard let leader = cluster.leader(of: job.topic, Int32(index)),
                     leader.broker == broker, part.retry.isDue(at: now, &wake)
                 else { continue }
                 jobs[ticket]?.parts[index].isAsked = true
@@ -125,7 +131,7 @@ struct ReadJobs: Sendable {
                             offset: part.next ?? part.from))
                 }
             }
-            if !questions.isEmpty { requests.append(.listOffsets(questions, job: ticket)) }
+            if !questions.isEmpty { requests.append(.listOffsets(questions, for: .job(ticket))) }
             if !fetches.isEmpty {
                 requests.append(
                     .fetch(fetches, options.limits(wait: ReadOptions.shortWait), job: ticket))
@@ -201,6 +207,7 @@ struct ReadJobs: Sendable {
             output.append(.pageRefused(ticket: ticket, rejection))
             return false
         }
+        jobs[ticket]?.fetchAgain(index)
         jobs[ticket]?.parts[index].retry.wait(at: now)
         return error.isStaleMetadata
     }
@@ -209,6 +216,7 @@ struct ReadJobs: Sendable {
     mutating func lost(_ ticket: UInt64, _ indices: [Int32]) {
         for index in indices where jobs[ticket]?.parts.indices.contains(Int(index)) == true {
             jobs[ticket]?.parts[Int(index)].isAsked = false
+            jobs[ticket]?.fetchAgain(Int(index))
         }
     }
 }
@@ -218,13 +226,15 @@ extension ReadJob {
     fileprivate func release(to watches: inout WatchSet, _ place: PlaceVector) {
         guard let count = watches[topic]?.partitions.count else { return }
         for index in 0..<count {
+            // Its end is still to be told: the watch begins there, and the core reads up to it.
+            if watches[topic]?.partitions[index].isSettled == false { continue }
             let part = index < parts.count ? parts[index] : Part()
             if let records = part.records.first, part.records.count == 1, part.isPartlyTaken {
-                watches[topic]?.keep(records, of: index, from: place[index])
+                watches[topic]?.keep(records, of: index, from: place)
             } else if !part.records.isEmpty
                 || watches[topic]?.partitions[index].place != place[index]
             {
-                watches[topic]?.watchOn(index, from: place[index])
+                watches[topic]?.watchOn(index, from: place)
             }
         }
     }

@@ -21,10 +21,17 @@ struct TopicWatch: Sendable {
         var step: Step
         /// The next offset.
         var place: Int64 = 0
+        /// The epoch of the last message before the place; −1: not known.
+        var epoch: Int32 = -1
         var isAsked = false
         var retry = Retry()
         /// What has come from `place` on.
         var records: FetchedRecords?
+        /// The end as an answer to somebody else has told it: there is something before it, though nothing has come yet.
+        var heardOf: Int64 = 0
+
+        /// False as long as its end is not known.
+        var isSettled: Bool { step == .watch || step == .rung }
 
         /// Found when the topic was already watched: what came to it since then is not to be missed.
         static let found = Partition(step: .watch)
@@ -46,7 +53,11 @@ struct TopicWatch: Sendable {
     var name: String { origin.channel }
 
     /// The end of the topic, as far as it is known.
-    var place: PlaceVector { PlaceVector(partitions.map(\.place)) }
+    var place: PlaceVector {
+        var place = PlaceVector(partitions.map(\.place))
+        for index in partitions.indices { place.setEpoch(partitions[index].epoch, of: index) }
+        return place
+    }
 
     /// Takes in the number of partitions. True if the topic is another one: it has fewer.
     mutating func follow(partitions count: Int) {
@@ -61,7 +72,7 @@ struct TopicWatch: Sendable {
     /// Answers `subscribe`, once every partition's end is known.
     mutating func confirmIfKnown(into output: inout SessionOutput) {
         guard !isConfirmed, !partitions.isEmpty,
-            partitions.allSatisfy({ $0.step == .watch || $0.step == .rung })
+            partitions.allSatisfy(\.isSettled)
         else { return }
         isConfirmed = true
         output.append(.subscribed(topic: topic.id, resumedAt: place.position))
@@ -77,11 +88,12 @@ struct TopicWatch: Sendable {
     // MARK: Answers
 
     /// Takes the answer to the question for a partition's end.
-    mutating func ends(_ index: Int, at offset: Int64) {
+    mutating func ends(_ index: Int, at offset: Int64, epoch: Int32) {
         guard partitions[index].step == .ask else { return }
         partitions[index].isAsked = false
         partitions[index].retry.succeeded()
         partitions[index].place = max(offset, 0)
+        partitions[index].epoch = epoch
         partitions[index].step = .settle
     }
 
@@ -112,16 +124,26 @@ struct TopicWatch: Sendable {
         output.append(.rang(topic: topic.id))
     }
 
+    /// Notes a place that somebody else was told. Who begins there waits for the watch to come there.
+    mutating func heardOf(_ place: PlaceVector, isReset: Bool) {
+        for index in partitions.indices {
+            let known = isReset ? 0 : partitions[index].heardOf
+            partitions[index].heardOf = max(known, place[index])
+        }
+    }
+
     /// Keeps what the core has not read yet of what has come.
-    mutating func keep(_ records: FetchedRecords, of index: Int, from place: Int64) {
-        partitions[index].place = place
+    mutating func keep(_ records: FetchedRecords, of index: Int, from place: PlaceVector) {
+        partitions[index].place = place[index]
+        partitions[index].epoch = place.epoch(of: index)
         partitions[index].records = records
         partitions[index].step = .rung
     }
 
     /// The core has read all that had come: the watch goes on from there.
-    mutating func watchOn(_ index: Int, from place: Int64) {
-        partitions[index].place = place
+    mutating func watchOn(_ index: Int, from place: PlaceVector) {
+        partitions[index].place = place[index]
+        partitions[index].epoch = place.epoch(of: index)
         partitions[index].records = nil
         partitions[index].step = .watch
     }

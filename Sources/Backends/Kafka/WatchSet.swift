@@ -3,6 +3,8 @@ import BroadcasterWire
 /// All topics that somebody subscribes to, and what is to be asked and fetched at their ends.
 struct WatchSet: Sendable {
     private let options: ReadOptions
+    /// True where brokers can be asked about the epochs of places.
+    var tellsEpochs = false
     private var watches: [String: TopicWatch] = [:]
     /// The partitions to watch at each broker; nil: to be drawn up anew.
     private var plan: [Int32: [PartitionKey]]?
@@ -119,7 +121,8 @@ struct WatchSet: Sendable {
 
     /// The partitions to fetch from one broker, in turn, and the limits.
     mutating func fetch(
-        from broker: Int32, _ cluster: ClusterMap, at now: Instant, _ wake: inout WakeTime
+        from broker: Int32, _ cluster: ClusterMap, _ epochs: inout EpochTable, at now: Instant,
+        _ wake: inout WakeTime, into output: inout SessionOutput
     ) -> (wishes: [FetchMessage.Wish], limits: FetchMessage.Limits) {
         let keys = plan(cluster)[broker, default: []]
         var wishes: [FetchMessage.Wish] = []
@@ -131,11 +134,19 @@ struct WatchSet: Sendable {
                 partition.step == .watch || partition.step == .settle,
                 partition.retry.isDue(at: now, &wake)
             else { continue }
+            let leader = cluster.leader(of: key.topic, key.index)
+            switch epochs.verdict(on: key, place: partition.place, epoch: partition.epoch, leader) {
+            case .holds: break
+            case .open: continue
+            case .parted:
+                // The page that the core reads tells it.
+                watches[key.topic]?.ring(Int(key.index), into: &output)
+                continue
+            }
             if partition.step == .settle { isSettling = true }
             wishes.append(
                 FetchMessage.Wish(
-                    topic: key.topic, index: key.index,
-                    leaderEpoch: cluster.leader(of: key.topic, key.index)?.epoch ?? -1,
+                    topic: key.topic, index: key.index, leaderEpoch: leader?.epoch ?? -1,
                     offset: partition.place))
         }
         if !wishes.isEmpty { turns[broker] = turn &+ 1 }
@@ -157,7 +168,8 @@ struct WatchSet: Sendable {
             else { continue }
             watches[partition.topic]?.partitions[index].isAsked = false
             if partition.error.isNone {
-                watches[partition.topic]?.ends(index, at: partition.offset)
+                watches[partition.topic]?.ends(
+                    index, at: partition.offset, epoch: tellsEpochs ? partition.epoch : -1)
             } else if failed(partition.error, partition.topic, index, at: now, into: &output) {
                 isStale = true
             }
