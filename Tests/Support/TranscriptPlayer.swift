@@ -12,12 +12,20 @@ package struct TranscriptPlayer {
     private var told: [String] = []
 
     private let peer: PeerInfo
+    private let moment: Instant?
 
-    /// - Parameter peer: the server of the main lane, for sessions that compare its address with others.
-    package init(_ session: any Session, to peer: PeerInfo = .test) {
+    /// - Parameters:
+    ///   - peer: the server of the main lane, for sessions that compare its address with others.
+    ///   - moment: the time, which stands still: for sessions that ask again when an answer takes long. nil: it passes.
+    package init(
+        _ session: any Session, to peer: PeerInfo = .test, at moment: Instant? = nil
+    ) {
         self.session = session
         self.peer = peer
+        self.moment = moment
     }
+
+    private var now: Instant { moment ?? .now }
 
     /// Plays all steps, and compares the session's output with the recorded one.
     package mutating func play(
@@ -60,9 +68,9 @@ package struct TranscriptPlayer {
 
     private mutating func perform(_ input: Transcript.Step.Input, feed: Feed) {
         switch input {
-        case .opened: session.opened(.main, to: peer, at: .now, into: &output)
+        case .opened: session.opened(.main, to: peer, at: now, into: &output)
         case .commands(let lines):
-            for command in commands(lines) { session.perform(command, at: .now, into: &output) }
+            for command in commands(lines) { session.perform(command, at: now, into: &output) }
         case .received(let lane, let bytes):
             for piece in feed.pieces(of: bytes) { receive(piece, on: lane) }
         }
@@ -73,7 +81,7 @@ package struct TranscriptPlayer {
         buffers[lane, default: ReceiveBuffer()].append(piece)
         do throws(ProtocolError) {
             try session.receive(
-                &buffers[lane, default: ReceiveBuffer()], on: lane, at: .now, into: &output)
+                &buffers[lane, default: ReceiveBuffer()], on: lane, at: now, into: &output)
             collect()
             try doWork()
         } catch {
@@ -84,15 +92,15 @@ package struct TranscriptPlayer {
 
     /// Does the work that the session does in slices: it asks for a time that has passed.
     private mutating func doWork() throws(ProtocolError) {
-        while let due = session.deadline, due <= .now {
-            try session.timeReached(.now, into: &output)
+        while let due = session.deadline, due <= now {
+            try session.timeReached(now, into: &output)
             collect()
         }
     }
 
     private mutating func collect() {
         for wish in output.takeConnections() {
-            session.opened(wish.lane, to: .test, at: .now, into: &output)
+            session.opened(wish.lane, to: .test, at: now, into: &output)
         }
         output.drainBytes { lane, bytes in
             sent[lane.index, default: []] += bytes
