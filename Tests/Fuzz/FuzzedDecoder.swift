@@ -5,13 +5,18 @@ import Glibc
 /// A fuzzer calls `run` with millions of inputs. It must come back from each: a trap, a hang, too much memory, or two
 /// feeds of the same bytes that do not agree is a bug, and libFuzzer keeps the input.
 enum FuzzedDecoder: String, CaseIterable {
-    case resp, redis, postgres, amqp, rabbitmq, kafka, scram, parts, url, secret, passfile, http,
+    case resp, redis, sentinel, watched, cluster, postgres, amqp, rabbitmq, kafka, scram, parts,
+        url, secret,
+        passfile, http,
         websocket, text
 
     func run(_ bytes: [UInt8]) {
         switch self {
         case .resp: RESPFuzz.run(bytes)
         case .redis: SessionFuzz.redis.run(bytes)
+        case .sentinel: SessionFuzz.sentinel.run(bytes)
+        case .watched: SessionFuzz.watched.run(bytes)
+        case .cluster: SessionFuzz.cluster.run(bytes)
         case .postgres: SessionFuzz.postgres.run(bytes)
         case .amqp: AMQPFuzz.run(bytes)
         case .rabbitmq: SessionFuzz.rabbitmq.run(bytes)
@@ -32,6 +37,9 @@ enum FuzzedDecoder: String, CaseIterable {
         switch self {
         case .resp: SessionFuzz.redis.recordings.map { $0.flatMap(\.bytes) } + RESPFuzz.seeds
         case .redis: SessionFuzz.redis.seeds
+        case .sentinel: SessionFuzz.sentinel.seeds
+        case .watched: SessionFuzz.watched.seeds
+        case .cluster: SessionFuzz.cluster.seeds
         case .postgres: SessionFuzz.postgres.seeds
         case .amqp: AMQPFuzz.seeds
         case .rabbitmq: SessionFuzz.rabbitmq.seeds
