@@ -11,18 +11,20 @@ struct PublishWork {
     private let tasks: Int
     private let text: String
     private let areDifferent: Bool
+    private let channel: String
 
     init(_ arguments: WorkerArguments) throws {
         self.arguments = arguments
         count = try arguments.number("count")
         tasks = try arguments.number("tasks")
         text = BenchmarkClient.payload(try arguments.number("size"))
+        channel = (try? arguments.text("channel")) ?? "bench"
         areDifferent = (try? arguments.text("text")) == "different"
     }
 
     func run() async throws {
         let broadcast = try await BenchmarkClient.connect(arguments)
-        try await broadcast.publish("first", to: "bench")
+        try await broadcast.publish(text, to: channel)
         let isBatch = try arguments.text("by") == "contentsOf"
         try await withTaskExecutorPreference(BenchmarkClient.executor(arguments, broadcast)) {
             let meter = Meter()
@@ -43,7 +45,7 @@ struct PublishWork {
     private func publishBatches(_ broadcast: Broadcast) async throws {
         for start in stride(from: 0, to: count, by: tasks) {
             let size = min(tasks, count - start)
-            try await broadcast.publish(contentsOf: repeatElement(text, count: size), to: "bench")
+            try await broadcast.publish(contentsOf: repeatElement(text, count: size), to: channel)
         }
     }
 
@@ -54,7 +56,7 @@ struct PublishWork {
                 let share = count / tasks + (task < count % tasks ? 1 : 0)
                 let own = areDifferent ? "\(task)" + text.dropFirst("\(task)".count) : text
                 group.addTask {
-                    for _ in 0..<share { try await broadcast.publish(own, to: "bench") }
+                    for _ in 0..<share { try await broadcast.publish(own, to: channel) }
                 }
             }
             try await group.waitForAll()

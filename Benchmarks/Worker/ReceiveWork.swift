@@ -19,7 +19,8 @@ struct ReceiveWork {
     @MainActor
     func run() async throws {
         let broadcast = try await BenchmarkClient.connect(arguments)
-        let subscription = try await broadcast.subscribe(to: "bench")
+        let subscription = try await broadcast.subscribe(
+            to: (try? arguments.text("channel")) ?? "bench")
         let meter = Meter()
         Meter.say("ready")
         let isMain = try arguments.text("actor") == "main"
