@@ -154,6 +154,28 @@ struct ClusterStreamSessionTests {
         #expect(talk.events.last == "! subscribed c at 5-0")
     }
 
+    /// A slot that has no node now, or is on its way, is no fault of the node: the other channels of that go on.
+    @Test(arguments: [
+        "-CLUSTERDOWN Hash slot not served\r\n", "-TRYAGAIN x\r\n", "-ASK 3300 h:2\r\n",
+    ])
+    func aSlotWithoutANodeIsTriedAgainInAMoment(answer: String) throws {
+        var talk = try subscribed()
+        let request = HistoryRequest(ticket: 9, channel: topic("b", 0), kind: .start(.all))
+        talk.perform(.subscribe([topic("{b}2", 5)]))
+        talk.perform(publish(1, "{b}2"))
+        talk.perform(.read([request]))
+        _ = talk.sent()
+        let count = talk.events.count
+        for _ in 0..<3 { try talk.answer(answer) }
+        #expect(Array(talk.events[count...]) == ["! postponed c"])
+        try talk.wait(.milliseconds(100))
+        let again = talk.sent()
+        for word in ["XINFO STREAM {b}2", "XADD {b}2", "XRANGE b"] {
+            #expect(again.contains(word), "\(again)")
+        }
+        #expect(talk.session.intake == .pipelined)
+    }
+
     @Test func theLastNodeIsTheSession() throws {
         var talk = try open()
         #expect(talk.lose(Self.bells) == .ended)
