@@ -39,7 +39,7 @@ extension ClusterStreamSession {
         _ event: Event, from node: StreamNode, at now: Instant, into output: inout SessionOutput
     ) {
         switch event {
-        case .ready(let identity): greeted(node, identity, into: &output)
+        case .ready(let identity): greeted(node, identity, at: now, into: &output)
         case .rejected where phase != .open:
             phase = .closing
             output.append(event)
@@ -87,7 +87,8 @@ extension ClusterStreamSession {
     // MARK: Opening
 
     private mutating func greeted(
-        _ node: StreamNode, _ identity: ServerIdentity, into output: inout SessionOutput
+        _ node: StreamNode, _ identity: ServerIdentity, at now: Instant,
+        into output: inout SessionOutput
     ) {
         nodes[node.number]?.isReady = true
         nodes.absent.succeeded(node.endpoint)
@@ -100,7 +101,7 @@ extension ClusterStreamSession {
         }
         table = found
         phase = .open
-        refresh.asked(at: output.time)
+        refresh.asked(at: now)
         refresh.answered()
         output.append(.learned(table.masters))
         output.append(.ready(identity))

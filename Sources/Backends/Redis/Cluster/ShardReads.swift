@@ -13,8 +13,8 @@ struct ShardReads: Sendable {
     private var waiting: [Int: [UInt64]] = [:]
 
     /// The time for subscribers, who read again by themselves: the core has only so many readings under way, and others must
-    /// not wait for these.
-    private static let patience: Duration = .milliseconds(100)
+    /// not wait for these. Longer than the pause after a node that has said "later".
+    private static let patience: Duration = .milliseconds(250)
     /// The time for a call of its own: a failover takes some seconds.
     private static let patienceOfCalls: Duration = .seconds(5)
 
