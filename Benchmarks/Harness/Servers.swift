@@ -10,7 +10,6 @@ final class Servers: Sendable {
         var redis: Task<RedisServer, any Error>?
         var postgres: Task<PostgresServer, any Error>?
         var rabbitmq: Task<RabbitMQServer, any Error>?
-        var cluster: Task<RedisCluster, any Error>?
         var isEnding = false
     }
 
@@ -52,29 +51,11 @@ final class Servers: Sendable {
         return try await starting?.value
     }
 
-    /// Starts three masters and a replica of each.
-    func cluster() async throws -> RedisCluster? {
-        guard Programs.exists(Programs.redis), Programs.exists(Programs.redisCLI) else {
-            return nil
-        }
-        let starting = state.withLock { state in
-            if state.cluster == nil, !state.isEnding {
-                state.cluster = Task { try await RedisCluster() }
-            }
-            return state.cluster
-        }
-        return try await starting?.value
-    }
-
     /// Ends the servers, even those in use, and removes their folders. No other starts after that.
     func end() async {
-        let (redis, postgres, rabbitmq, cluster) = state.withLock { state in
+        let (redis, postgres, rabbitmq) = state.withLock { state in
             state.isEnding = true
-            return (state.redis, state.postgres, state.rabbitmq, state.cluster)
-        }
-        for node in (try? await cluster?.value)?.servers ?? [] {
-            await node.kill()
-            _ = system("rm -rf '\(node.folder)'")
+            return (state.redis, state.postgres, state.rabbitmq)
         }
         // It ends with this process, whose watcher removes its folder.
         if let rabbitmq = try? await rabbitmq?.value {

@@ -30,13 +30,6 @@ enum WorkloadList {
         },
         Workload(name: "decode") { bench, _ in try await MicroWorkloads(bench).decode() },
         Workload(name: "hub") { bench, _ in try await MicroWorkloads(bench).hub() },
-        Workload(name: "cluster") { bench, servers in
-            guard let cluster = try await servers.cluster() else {
-                print("\ncluster: skipped, no redis-server")
-                return
-            }
-            try await ClusterWorkloads(bench, cluster).run()
-        },
         Workload(name: "router") { bench, _ in try await MicroWorkloads(bench).router() },
         Workload(name: "callgrind") { bench, _ in try await MicroWorkloads(bench).instructions() },
         Workload(name: "scale") { bench, servers in

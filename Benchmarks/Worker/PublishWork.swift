@@ -11,20 +11,18 @@ struct PublishWork {
     private let tasks: Int
     private let text: String
     private let areDifferent: Bool
-    private let channel: String
 
     init(_ arguments: WorkerArguments) throws {
         self.arguments = arguments
         count = try arguments.number("count")
         tasks = try arguments.number("tasks")
         text = BenchmarkClient.payload(try arguments.number("size"))
-        channel = (try? arguments.text("channel")) ?? "bench"
         areDifferent = (try? arguments.text("text")) == "different"
     }
 
     func run() async throws {
         let broadcast = try await BenchmarkClient.connect(arguments)
-        try await broadcast.publish(text, to: channel)
+        try await broadcast.publish("first", to: "bench")
         let isBatch = try arguments.text("by") == "contentsOf"
         try await withTaskExecutorPreference(BenchmarkClient.executor(arguments, broadcast)) {
             let meter = Meter()
@@ -45,7 +43,7 @@ struct PublishWork {
     private func publishBatches(_ broadcast: Broadcast) async throws {
         for start in stride(from: 0, to: count, by: tasks) {
             let size = min(tasks, count - start)
-            try await broadcast.publish(contentsOf: repeatElement(text, count: size), to: channel)
+            try await broadcast.publish(contentsOf: repeatElement(text, count: size), to: "bench")
         }
     }
 
@@ -56,7 +54,7 @@ struct PublishWork {
                 let share = count / tasks + (task < count % tasks ? 1 : 0)
                 let own = areDifferent ? "\(task)" + text.dropFirst("\(task)".count) : text
                 group.addTask {
-                    for _ in 0..<share { try await broadcast.publish(own, to: channel) }
+                    for _ in 0..<share { try await broadcast.publish(own, to: "bench") }
                 }
             }
             try await group.waitForAll()

@@ -19,8 +19,7 @@ struct ReceiveWork {
     @MainActor
     func run() async throws {
         let broadcast = try await BenchmarkClient.connect(arguments)
-        let subscription = try await broadcast.subscribe(
-            to: (try? arguments.text("channel")) ?? "bench")
+        let subscription = try await broadcast.subscribe(to: "bench")
         let meter = Meter()
         Meter.say("ready")
         let isMain = try arguments.text("actor") == "main"
