@@ -39,6 +39,19 @@ struct MicroWorkloads {
             })
     }
 
+    /// A node is lost in each second, and its channels go to its replica.
+    func router() async throws {
+        let channels = bench.options.count(1_000_000)
+        try await bench.measure(
+            Measurement(
+                title: "A node of a cluster is lost, \(Table.grouped(channels)) channels",
+                subjects: [10, 100, 1000].map { nodes in
+                    bench.worker(
+                        "\(Table.grouped(nodes)) nodes", count: 60, "cluster-router",
+                        "nodes=\(nodes)", "channels=\(channels)")
+                }, metrics: [.milliseconds, .megabytes, .peak]))
+    }
+
     private func measure(_ title: String, _ subjects: [Measurement.Subject]) async throws {
         try await bench.measure(
             Measurement(title: title, subjects: subjects, metrics: [.nanoseconds, .rate, .peak]))

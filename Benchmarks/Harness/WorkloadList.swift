@@ -34,6 +34,7 @@ enum WorkloadList {
         },
         Workload(name: "decode") { bench, _ in try await MicroWorkloads(bench).decode() },
         Workload(name: "hub") { bench, _ in try await MicroWorkloads(bench).hub() },
+        Workload(name: "router") { bench, _ in try await MicroWorkloads(bench).router() },
         Workload(name: "callgrind") { bench, _ in try await MicroWorkloads(bench).instructions() },
         Workload(name: "scale") { bench, servers in
             try await ScalingWorkloads(bench, try await servers.redis()).run()

@@ -17,6 +17,7 @@ struct WorkerCommand {
         "first-message": { try await FirstMessageWork($0).run() },
         "decode": { try DecodeWork($0).run() },
         "slow": { try await SlowWork($0).run() },
+        "cluster-router": { try ClusterRouterWork($0).run() },
         "in-hand": { try await InHandWork($0).run() },
     ]
 

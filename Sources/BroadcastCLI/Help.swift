@@ -36,6 +36,7 @@ enum Help {
           redis+unix:///path/to/socket[?database=1]
           redis-sentinel://host[:port][,host…][?master=NAME]   the master that sentinels name
           redis-cluster://host[:port][,host…][?sharded=true]   a cluster, by any of its nodes
+          redis-stream+sentinel://…, redis-stream+cluster://…  the same, with history
           redis-stream://host[:port][?max_length=10000&max_age=24h]   channels that are kept, as
                                  streams; also rediss-stream://, redis-stream+unix:///path
           postgres://[user[:password]@][host[:port]][/database]

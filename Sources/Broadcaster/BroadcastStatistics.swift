@@ -18,11 +18,15 @@ public struct BroadcastStatistics: Hashable, Sendable {
     public let subscribers: Int
     /// Different channels and patterns that they have together.
     public let channels: Int
+    /// Those of them that no server delivers now: the connection is lost, or their node of a cluster is, or they are being
+    /// asked for.
+    public let unserved: Int
 
     /// A snapshot of the caller's numbers, for tests of what a program does with it.
     public init(
         published: Int = 0, received: Int = 0, delivered: Int = 0, dropped: Int = 0,
-        waiting: Int = 0, reconnects: Int = 0, subscribers: Int = 0, channels: Int = 0
+        waiting: Int = 0, reconnects: Int = 0, subscribers: Int = 0, channels: Int = 0,
+        unserved: Int = 0
     ) {
         self.published = published
         self.received = received
@@ -32,6 +36,7 @@ public struct BroadcastStatistics: Hashable, Sendable {
         self.reconnects = reconnects
         self.subscribers = subscribers
         self.channels = channels
+        self.unserved = unserved
     }
 }
 
@@ -41,5 +46,6 @@ extension BroadcastStatistics: CustomStringConvertible {
         "\(published) published, \(received) received, \(delivered) delivered, \(dropped) dropped,"
             + " \(waiting) waiting, \(reconnects) reconnects, \(subscribers) subscribers,"
             + " \(channels) channels"
+            + (unserved > 0 ? ", \(unserved) of them without a server" : "")
     }
 }

@@ -80,6 +80,6 @@ extension BroadcastStatistics {
         self.init(
             published: total.published, received: total.received, delivered: total.delivered,
             dropped: total.dropped, waiting: now.waiting, reconnects: total.reconnects,
-            subscribers: now.subscribers, channels: now.topics)
+            subscribers: now.subscribers, channels: now.topics, unserved: now.unserved)
     }
 }

@@ -65,6 +65,15 @@ package struct ChannelTable: Sendable {
     package init() {}
 
     package var topicCount: Int { ids.count }
+
+    /// The topics that somebody wants and no server delivers now.
+    package var unservedCount: Int {
+        entries.count { entry in
+            guard let entry else { return false }
+            return entry.server != .confirmed && !entry.subscribers.isEmpty
+        }
+    }
+
     package var subscriberCount: Int { members.count }
     package var mailboxes: [Mailbox] { members.values.map(\.mailbox) }
 

@@ -160,6 +160,11 @@ package struct ConnectionState: Sendable {
         }
     }
 
+    /// The service has these servers too.
+    package mutating func learned(_ endpoints: [Endpoint]) {
+        servers.learn(endpoints)
+    }
+
     /// An attempt failed, or the connection was lost.
     ///
     /// - Parameter isAnswered: whether the server had answered all that it was asked. A connection that ends again and

@@ -36,7 +36,7 @@ struct EventDispatcher {
     mutating func take(_ event: Event, at now: Instant) -> Bool {
         observers.trace(event, hub)
         switch event {
-        case .ready, .rejected, .redirected: return false
+        case .ready, .rejected, .redirected, .learned, .changed: return false
         case .messages(let block):
             came += block.count
             hub.deliver(block)

@@ -35,6 +35,8 @@ package final class Hub: Sendable {
         package var waiting = 0
         package var subscribers = 0
         package var topics = 0
+        /// The topics that no server delivers now.
+        package var unserved = 0
 
         package init() {}
     }
@@ -133,6 +135,7 @@ package final class Hub: Sendable {
             base.dropped = state.dropped
             base.subscribers = state.table.subscriberCount
             base.topics = state.table.topicCount
+            base.unserved = state.table.unservedCount
             return (state.table.mailboxes, base)
         }
         return mailboxes.reduce(into: base) { sum, mailbox in

@@ -123,7 +123,7 @@ package final class LocalDriver: Driver {
             case .dropped(let topic, let count, let reason):
                 hub.miss(topic, .dropped(lost: count, reason))
             case .interrupted, .postponed, .publishLost, .redirected: break
-            case .ready, .rejected, .answered, .warned: break
+            case .ready, .rejected, .answered, .warned, .learned, .changed: break
             }
         }
         return result

@@ -180,6 +180,8 @@ actor SessionRunner {
         case .redirected(let endpoints):
             guard endSession(.lost("the server sends its clients elsewhere")) else { return }
             follow(state.redirected(to: endpoints, at: host.now, chance: host.chance()))
+        case .learned(let endpoints): state.learned(endpoints)
+        case .changed(let identity): observers.status(.ready(lanes.secured(identity)))
         default: break
         }
     }

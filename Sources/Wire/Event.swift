@@ -8,6 +8,11 @@ public enum Event: Sendable {
     /// The server is not the one to talk to: these are, in the order to try. The core closes the connections, and begins
     /// there with a new session.
     case redirected([Endpoint])
+    /// The service has these servers too, in place of those that were learnt before. Where the session has ended, the core
+    /// tries them behind the backend's list.
+    case learned([Endpoint])
+    /// The servers of the session have changed, and this is what they are now.
+    indirect case changed(ServerIdentity)
     /// The server delivers the topic. With a position: from there on, so that a subscriber that stood there has missed
     /// nothing. Without: from now on. Where the backend keeps a history, the position is that of its newest message, and
     /// `.rang` tells of what comes behind.

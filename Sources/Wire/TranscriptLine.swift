@@ -61,6 +61,9 @@ package enum TranscriptLine {
         case .rejected(let rejection): return ["! rejected \(rejection.kind) \(rejection.message)"]
         case .redirected(let endpoints):
             return ["! redirected " + endpoints.map(\.description).joined(separator: " ")]
+        case .learned(let endpoints):
+            return ["! learned " + endpoints.map(\.description).joined(separator: " ")]
+        case .changed(let server): return ["! changed \(server.dialect)"]
         case .subscribed(let topic, let position):
             return ["! subscribed \(name(topic))" + (position.map { " at \($0)" } ?? "")]
         case .unsubscribed(let topic): return ["! unsubscribed \(name(topic))"]

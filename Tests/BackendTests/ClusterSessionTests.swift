@@ -90,6 +90,82 @@ struct ClusterSessionTests {
         #expect(talk.events.last == "! subscribed c")
     }
 
+    /// A replica that follows another master says nothing, and goes on as if it had its channels.
+    @Test func aNodeThatHasOtherSlotsByTwoTablesIsLeft() throws {
+        var talk = try subscribed()
+        let swapped =
+            "*2\r\n*3\r\n:0\r\n:8191\r\n*2\r\n$1\r\nh\r\n:2\r\n"
+            + "*3\r\n:8192\r\n:16383\r\n*2\r\n$1\r\nh\r\n:1\r\n"
+        try talk.wait(.seconds(60))
+        for lane in [Lane.main, Self.other] where talk.sent(on: lane).contains("CLUSTER SLOTS") {
+            try talk.answer(swapped, on: lane)
+        }
+        #expect(talk.events.last == "! changed RESP3, sharded", "one table may be old")
+        try talk.wait(.milliseconds(200))
+        for lane in [Lane.main, Self.other] where talk.sent(on: lane).contains("CLUSTER SLOTS") {
+            try talk.answer(swapped, on: lane)
+        }
+        #expect(
+            Array(talk.events.suffix(2)) == [
+                "! interrupted c: the channel has moved from h:1",
+                "! interrupted c: the channel has moved from h:2",
+            ])
+        talk.perform(.subscribe([topic("b", 0)]))
+        #expect(talk.sent().hasPrefix("SUNSUBSCRIBE b PING"))
+        #expect(talk.sent(on: Self.other).contains("SSUBSCRIBE b PING"))
+    }
+
+    /// Slots move, and lanes would gather.
+    @Test func aNodeWithoutChannelsIsLetGo() throws {
+        var talk = try subscribed()
+        talk.perform(.unsubscribe([topic("a", 1)]))
+        try talk.answer(push("sunsubscribe", "a") + "+PONG\r\n", on: Self.other)
+        var finished: [Lane] = []
+        _ = (talk.sent(), talk.sent(on: Self.other))
+        for _ in 0..<40 {
+            try talk.wait(.milliseconds(2500))
+            for lane in [Lane.main, Self.other] {
+                for word in talk.sent(on: lane).split(separator: " ") where word != "CLUSTER" {
+                    try talk.answer(word == "SLOTS" ? Self.table : "+PONG\r\n", on: lane)
+                }
+            }
+            finished += talk.output.takeFinished()
+        }
+        #expect(finished == [Self.other])
+        #expect(talk.lose(Self.other) == .survived)
+        #expect(!talk.events.contains { $0.hasPrefix("! interrupted") })
+        talk.perform(.subscribe([topic("a", 1)]))
+        #expect(talk.wishes() == [Lane(index: 2)])
+    }
+
+    /// The nodes that the URL names may all be gone when the session ends.
+    @Test func theOtherNodesAreToldToTheCore() throws {
+        let talk = try open()
+        #expect(talk.events.first == "! learned h:1 h:2")
+        let backend = try ClusterBackend(try ServerURL("redis-cluster://h:1"), options: options)
+        var classic = RedisConversation(backend.makeSession(nonce: "n"), to: endpoint(1))
+        try classic.answer(Self.hello)
+        #expect(classic.sent().hasSuffix("CLUSTER SLOTS"))
+        try classic.answer(Self.table)
+        #expect(classic.events == ["! learned h:1 h:2", "! ready RESP3"])
+        var another = RedisConversation(backend.makeSession(nonce: "o"), to: endpoint(1))
+        try another.answer(Self.hello + Self.table)
+        #expect(another.events.first == "! learned h:2 h:1", "each in its own order")
+    }
+
+    @Test(arguments: [
+        ("-ERR This instance has cluster support disabled\r\n", "! rejected unsuitable"),
+        ("-NOPERM no\r\n", "! ready"), ("-ERR unknown command\r\n", "! ready"),
+        ("*0\r\n", "! ready"), ("+OK\r\n", "! ready"),
+    ])
+    func whatAClassicNodeSaysOfItsCluster(answer: String, event: String) throws {
+        let backend = try ClusterBackend(try ServerURL("redis-cluster://h:1"), options: options)
+        var classic = RedisConversation(backend.makeSession(nonce: "n"), to: endpoint(1))
+        try classic.answer(Self.hello + answer)
+        #expect(classic.events.count == 1)
+        #expect(classic.events.first?.hasPrefix(event) == true, "\(classic.events)")
+    }
+
     @Test func theLastNodeIsTheSession() throws {
         var talk = try open()
         #expect(talk.lose(.main) == .ended)

@@ -20,6 +20,9 @@ struct SentinelSessionTests {
     private static let url = "redis-sentinel://10.0.0.1:1,10.0.0.1:2?master=m"
     private static let welcome =
         "%3\r\n+version\r\n+7\r\n+proto\r\n:3\r\n+role\r\n+master\r\n"
+    /// The answer to ROLE of a master with one replica.
+    private static let role =
+        "*3\r\n$6\r\nmaster\r\n:14\r\n*1\r\n*3\r\n$8\r\n10.0.0.1\r\n$1\r\n8\r\n$2\r\n14\r\n"
     private static let first = Lane(index: 16)
     private static let second = Lane(index: 17)
 
@@ -31,6 +34,8 @@ struct SentinelSessionTests {
     private func serving() throws -> RedisConversation {
         var talk = RedisConversation(try backend(Self.url).makeSession(nonce: "n"), to: endpoint(9))
         try talk.answer(Self.welcome)
+        #expect(talk.sent().hasSuffix("ROLE"))
+        try talk.answer(Self.role)
         try talk.wait(.zero)
         #expect(talk.wishes() == [Self.first, Self.second])
         for lane in [Self.first, Self.second] {
@@ -54,8 +59,10 @@ struct SentinelSessionTests {
     @Test func aSentinelIsAskedInItsOwnNameAndTheMasterFollowed() throws {
         var talk = try asking(
             "redis-sentinel://u:secret@10.0.0.1:1/3?master=m&sentinel_password=own")
-        #expect(talk.sent() == "AUTH own SENTINEL GET-MASTER-ADDR-BY-NAME m")
+        #expect(talk.sent() == "AUTH own SENTINEL GET-MASTER-ADDR-BY-NAME m SENTINEL SENTINELS m")
         try talk.answer("+OK\r\n*2\r\n$8\r\n10.0.0.7\r\n$4\r\n6380\r\n")
+        #expect(talk.events.isEmpty, "the other sentinels are still to be named")
+        try talk.answer("*0\r\n")
         #expect(talk.events == ["! redirected 10.0.0.7:6380"])
     }
 
@@ -92,6 +99,38 @@ struct SentinelSessionTests {
         }
     }
 
+    /// What one session has learnt helps the next: all sentinels of the URL may have been replaced by then.
+    @Test func sentinelsThatWereNamedAreAskedWhenThoseOfTheURLAreGone() throws {
+        let backend = try backend(Self.url)
+        var first = RedisConversation(backend.makeSession(nonce: "n"), to: endpoint(2))
+        try first.answer("*2\r\n$8\r\n10.0.0.1\r\n$1\r\n9\r\n" + other(3))
+        #expect(
+            first.events == [
+                "! learned 10.0.0.1:1 10.0.0.1:2 10.0.0.1:3", "! redirected 10.0.0.1:9",
+            ])
+        var second = RedisConversation(backend.makeSession(nonce: "n"), to: endpoint(3))
+        #expect(second.sent().hasPrefix("SENTINEL GET-MASTER-ADDR-BY-NAME m"))
+        try second.answer("*2\r\n$8\r\n10.0.0.1\r\n$1\r\n9\r\n" + other(3))
+        #expect(second.events == ["! redirected 10.0.0.1:9"])
+    }
+
+    /// One that does not tell of others has answered all the same.
+    @Test(arguments: ["-NOPERM no\r\n", "*-1\r\n", ":1\r\n", "*1\r\n*1\r\n$1\r\nx\r\n", "HTTP\r\n"])
+    func anOddAnswerAboutOthersIsNone(answer: String) throws {
+        var talk = try asking()
+        try talk.answer("*2\r\n$8\r\n10.0.0.1\r\n$1\r\n9\r\n" + answer)
+        #expect(talk.events == ["! redirected 10.0.0.1:9"])
+        var silent = try asking()
+        try silent.answer("*2\r\n$8\r\n10.0.0.1\r\n$1\r\n9\r\n")
+        try silent.wait(.seconds(1))
+        #expect(silent.events == ["! redirected 10.0.0.1:9"])
+    }
+
+    private func other(_ port: Int) -> String {
+        "*1\r\n*6\r\n$4\r\nname\r\n$1\r\nx\r\n$2\r\nip\r\n$8\r\n10.0.0.1\r\n$4\r\nport\r\n"
+            + "$1\r\n\(port)\r\n"
+    }
+
     @Test func aSentinelThatHangsIsLeftForAnother() throws {
         var talk = try asking()
         try talk.wait(.milliseconds(900))
@@ -111,8 +150,20 @@ struct SentinelSessionTests {
         var replica = RedisConversation(
             try backend(Self.url).makeSession(nonce: "n"), to: endpoint(9))
         try replica.answer("%3\r\n+version\r\n+7\r\n+proto\r\n:3\r\n+role\r\n+replica\r\n")
+        try replica.answer("*5\r\n$5\r\nslave\r\n$1\r\nh\r\n:1\r\n$9\r\nconnected\r\n:14\r\n")
         #expect(replica.rejections.map(\.kind) == [.temporary])
         #expect(replica.rejections.first?.message.contains("is a replica") == true)
+    }
+
+    /// The login may not be allowed to ask, or the server be one that does not know.
+    @Test(arguments: [
+        "-NOPERM no\r\n", "-ERR unknown command 'ROLE'\r\n", "*0\r\n", "_\r\n", "+OK\r\n",
+        "*3\r\n$6\r\nmaster\r\n:1\r\n*1\r\n*1\r\n:1\r\n",
+    ])
+    func aMasterThatDoesNotNameItsReplicasIsGoodEnough(answer: String) throws {
+        var talk = RedisConversation(try backend(Self.url).makeSession(nonce: "n"), to: endpoint(9))
+        try talk.answer(Self.welcome + answer)
+        #expect(talk.events == ["! ready RESP3"])
     }
 
     @Test func anAnnouncementIsFollowedAtOnce() throws {
@@ -151,10 +202,8 @@ struct SentinelSessionTests {
 
     @Test func aSentinelThatGoesIsReplacedByOneThatOthersNamed() throws {
         var talk = try serving()
-        let other =
-            "*1\r\n*6\r\n$4\r\nname\r\n$1\r\nx\r\n$2\r\nip\r\n$8\r\n10.0.0.1\r\n$4\r\nport\r\n$1\r\n3\r\n"
         try talk.wait(.seconds(5))
-        try talk.answer(left + answers(port: 9, others: other), on: Self.first)
+        try talk.answer(left + answers(port: 9, others: other(3)), on: Self.first)
         #expect(talk.lose(Self.second) == .survived)
         try talk.wait(.seconds(1))
         let wish = talk.output.takeConnections().first

@@ -8,14 +8,18 @@ enum FuzzedDecoder: String, CaseIterable {
     case kafkaAnswer = "kafka-answer"
     case kafkaRecords = "kafka-records"
     case kafkaCodec = "kafka-codec"
-    case resp, redis, streams, postgres, history, amqp, rabbitmq, kafka, scram, parts, url, secret,
-        passfile, http, websocket, text
+    case resp, redis, sentinel, watched, cluster, streams, postgres, history, amqp, rabbitmq, kafka,
+        scram, parts, url,
+        secret, passfile, http, websocket, text
 
     func run(_ bytes: [UInt8]) {
         switch self {
         case .resp: RESPFuzz.run(bytes)
         case .redis: SessionFuzz.redis.run(bytes)
         case .streams: SessionFuzz.redisStreams.run(bytes)
+        case .sentinel: SessionFuzz.sentinel.run(bytes)
+        case .watched: SessionFuzz.watched.run(bytes)
+        case .cluster: SessionFuzz.cluster.run(bytes)
         case .postgres: SessionFuzz.postgres.run(bytes)
         case .history: SessionFuzz.postgresHistory.run(bytes)
         case .amqp: AMQPFuzz.run(bytes)
@@ -41,6 +45,9 @@ enum FuzzedDecoder: String, CaseIterable {
         case .resp: SessionFuzz.redis.recordings.map { $0.flatMap(\.bytes) } + RESPFuzz.seeds
         case .redis: SessionFuzz.redis.seeds
         case .streams: SessionFuzz.redisStreams.seeds
+        case .sentinel: SessionFuzz.sentinel.seeds
+        case .watched: SessionFuzz.watched.seeds
+        case .cluster: SessionFuzz.cluster.seeds
         case .postgres: SessionFuzz.postgres.seeds
         case .history: SessionFuzz.postgresHistory.seeds
         case .amqp: AMQPFuzz.seeds

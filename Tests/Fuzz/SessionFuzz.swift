@@ -20,8 +20,11 @@ struct SessionFuzz {
 
     private let folder: String
     private let urls: [String]
+    /// The server of the main lane.
+    private var peer = PeerInfo.test
     /// Part of the names of the transcripts that are the first inputs.
     private var prefix = ""
+    /// False for a session whose words depend on the pieces, since it goes on to another server after each, say.
     private var comparesFeeds = true
     private let makeSession: @Sendable (String) -> (any Session)?
 
@@ -35,6 +38,24 @@ struct SessionFuzz {
         folder: "redis", urls: ["redis://h", "redis://h?protocol=2", "redis://u:secret@h/2"]
     ) { url in
         (try? ServerURL(url)).flatMap { try? RedisBackend($0, options: options) }?
+            .makeSession(nonce: nonce)
+    }
+
+    static let sentinel = SessionFuzz(
+        folder: "redis-sentinel",
+        urls: ["redis-sentinel://h", "redis-sentinel://h,i?sentinel_password=secret"],
+        peer: PeerInfo(endpoint: .tcp(host: "h", port: 26379))
+    ) { url in
+        (try? ServerURL(url)).flatMap { try? SentinelBackend($0, options: options) }?
+            .makeSession(nonce: nonce)
+    }
+
+    static let cluster = SessionFuzz(
+        folder: "redis-cluster",
+        urls: ["redis-cluster://h?sharded=true", "redis-cluster://h", "redis-stream+cluster://h"],
+        comparesFeeds: false
+    ) { url in
+        (try? ServerURL(url)).flatMap { try? ClusterBackend($0, options: options) }?
             .makeSession(nonce: nonce)
     }
 
@@ -89,6 +110,15 @@ struct SessionFuzz {
             .map { Transcript(named: $0) }
     }
 
+    /// A master that sentinels have named, which they watch.
+    static let watched = SessionFuzz(
+        folder: "redis-sentinel", urls: ["redis-sentinel://h,i", "redis-stream+sentinel://h"],
+        comparesFeeds: false
+    ) { url in
+        (try? ServerURL(url)).flatMap { try? SentinelBackend($0, options: options) }?
+            .makeSession(nonce: nonce)
+    }
+
     /// The bytes that the servers of the fixtures sent.
     var recordings: [[(lane: Lane, bytes: [UInt8])]] {
         transcripts.map { transcript in
@@ -107,7 +137,11 @@ struct SessionFuzz {
             switch step.input {
             case .opened: break
             case .received(let lane, let bytes):
-                seed += [UInt8(ascii: lane == .main ? "m" : "s")]
+                switch lane.index {
+                case 0: seed.append(UInt8(ascii: "m"))
+                case 1: seed.append(UInt8(ascii: "s"))
+                default: seed += [UInt8(ascii: "l"), UInt8(clamping: lane.index)]
+                }
                 seed += renamed(bytes, transcript.nonce) + [SessionFuzz.end]
             case .commands(let lines):
                 for line in lines {
@@ -156,7 +190,7 @@ struct SessionFuzz {
         _ steps: [ArraySlice<UInt8>], _ url: String, piece: Int
     ) -> (told: [String], failed: Bool) {
         guard let session = makeSession(url) else { fatalError("\(url) makes no session") }
-        var conversation = Conversation(session: session)
+        var conversation = Conversation(session: session, to: peer)
         do throws(ProtocolError) {
             for step in steps { try conversation.perform(step, piece: piece) }
         } catch {
@@ -180,9 +214,9 @@ private struct Conversation {
     private var isRejected = false
     private(set) var told: [String] = []
 
-    init(session: any Session) {
+    init(session: any Session, to peer: PeerInfo) {
         self.session = session
-        self.session.opened(.main, to: .test, at: now, into: &output)
+        self.session.opened(.main, to: peer, at: now, into: &output)
         settle()
     }
 
@@ -193,6 +227,9 @@ private struct Conversation {
         switch Unicode.Scalar(kind) {
         case "m": try receive(rest, on: .main, piece: piece)
         case "s": try receive(rest, on: Lane(index: 1), piece: piece)
+        case "l":
+            let lane = Lane(index: Int(rest.first ?? 0))
+            try receive(Array(rest.dropFirst()), on: lane, piece: piece)
         case "+": session.perform(.subscribe([topic(.channel(name))]), at: now, into: &output)
         case "*": session.perform(.subscribe([topic(.pattern(name))]), at: now, into: &output)
         case "-":
@@ -280,7 +317,8 @@ private struct Conversation {
     private mutating func settle() {
         for wish in output.takeConnections() {
             open.insert(wish.lane)
-            session.opened(wish.lane, to: .test, at: now, into: &output)
+            let peer = wish.endpoint.map { PeerInfo(endpoint: $0) } ?? .test
+            session.opened(wish.lane, to: peer, at: now, into: &output)
         }
         for lane in output.takeFinished() { open.remove(lane) }
         output.drainBytes { _, bytes in bytes = [] }

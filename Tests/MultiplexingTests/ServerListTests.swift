@@ -64,4 +64,32 @@ struct ServerListTests {
         let leadsNowhere = servers.redirect(to: [])
         #expect(!leadsNowhere)
     }
+
+    @Test func serversThatWereLearnedComeBehindTheList() {
+        var servers = ServerList(listed)
+        servers.learn(["b", "x", "y", "x"].map(Self.server))
+        #expect(servers.left == 5)
+        var tried: [Endpoint] = []
+        for _ in 0..<5 {
+            tried.append(servers.current)
+            servers.advance()
+        }
+        #expect(tried == ["a", "b", "c", "x", "y"].map(Self.server))
+        #expect(!servers.hasNext)
+    }
+
+    /// The list is as old as the configuration: all its servers may have been replaced.
+    @Test func aLearnedServerThatHeldIsTriedFirstUntilItIsForgotten() {
+        var servers = ServerList([Self.server("a")])
+        servers.learn([Self.server("x"), Self.server("y")])
+        servers.advance()
+        servers.connected()
+        servers.lost()
+        servers.learn([Self.server("y"), Self.server("x")])
+        #expect(servers.current == Self.server("x"))
+        servers.learn([Self.server("z")])
+        #expect(servers.current == Self.server("a"))
+        servers.learn((0..<100).map { Self.server("z\($0)") })
+        #expect(servers.left == 1 + ServerList.mostLearned)
+    }
 }

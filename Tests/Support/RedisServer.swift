@@ -10,6 +10,8 @@ package final class RedisServer: Sendable {
     private let arguments: [String]
     private let state: Mutex<(port: UInt16, process: ServerProcess?)>
     private let securePortState = Mutex<UInt16>(0)
+    /// The password that `command` gives; nil: none.
+    private let password: Mutex<String?>
     /// The certificate for TLS, of those of `Certificates`; nil: no TLS.
     private let certificate: Mutex<String?>
 
@@ -28,6 +30,8 @@ package final class RedisServer: Sendable {
         _ arguments: [String] = [], certificate: String? = nil, program: String = Programs.redis
     ) async throws {
         self.certificate = Mutex(certificate)
+        let place = arguments.firstIndex(of: "--requirepass")
+        password = Mutex(place.map { arguments[$0 + 1] })
         folder = try TemporaryFolder.make()
         self.program = program
         self.arguments = arguments
@@ -94,9 +98,16 @@ package final class RedisServer: Sendable {
 
     /// Runs a command. Returns redis-cli's output.
     package func command(_ words: String...) async throws -> [String] {
-        let client = try ServerProcess(
-            [Programs.redisCLI, "-s", socketPath] + words)
+        let login = password.withLock { $0 }.map { ["-a", $0, "--no-auth-warning"] } ?? []
+        let client = try ServerProcess([Programs.redisCLI, "-s", socketPath] + login + words)
         return await client.remainingLines()
+    }
+
+    /// Changes the password, as long as the server runs.
+    package func change(password new: String) async throws {
+        _ = try await command("CONFIG", "SET", "masterauth", new)
+        _ = try await command("CONFIG", "SET", "requirepass", new)
+        password.withLock { $0 = new }
     }
 
     private static func version(of program: String) async throws -> String {

@@ -33,8 +33,12 @@ package struct RedisBackend: URLBackend, RedisService {
         RedisSession(url, options: options, nonce: nonce)
     }
 
-    func makeSession(withMaster found: String, nonce: String) -> any Session {
-        RedisSession(url.demandingMaster(found), options: options, nonce: nonce)
+    func makeSession(withMaster found: FoundMaster, nonce: String) -> any Session {
+        makeSession(at: .master(found), nonce: nonce)
+    }
+
+    func makeSession(at place: RedisPlace, nonce: String) -> any Session {
+        RedisSession(url.at(place), options: options, nonce: nonce)
     }
 
     /// Redis < 6.2.16, 7.2.6 and 7.4.1 crash on a long pattern (CVE-2024-31228).

@@ -10,11 +10,15 @@ struct RedisConnection: Sendable {
     var heartbeat: Heartbeat
     var expected = Queue<ExpectedReply>()
 
+    /// The elements of the largest answer: 1,000 nodes of a cluster whose slots lie in many pieces.
+    static let elements = 1 << 20
+
     init(_ handshake: RedisHandshake, lane: Lane, options: CommonOptions) {
         self.lane = lane
         self.handshake = handshake
         // The limit holds for messages; a name or an INFO answer may be longer than a tiny one.
-        let limits = RESPDecoder.Limits(stringLength: max(options.maximumMessageSize, 1 << 20))
+        var limits = RESPDecoder.Limits(stringLength: max(options.maximumMessageSize, 1 << 20))
+        if handshake.isOfCluster { limits.elements = RedisConnection.elements }
         decoder = RESPDecoder(limits: limits)
         heartbeat = Heartbeat(interval: options.pingInterval)
     }

@@ -14,12 +14,14 @@ struct RedisHandshake: Sendable {
         case setName
         case information
         case role
+        /// What the other servers are.
+        case neighbours
         case select
 
         /// Any answer will do.
         var isOptional: Bool {
             switch self {
-            case .setName, .information, .role: true
+            case .setName, .information, .role, .neighbours: true
             case .hello, .authenticate, .select: false
             }
         }
@@ -35,25 +37,36 @@ struct RedisHandshake: Sendable {
     private let url: RedisURL
     private let login: RedisLogin?
     private let isMain: Bool
+    private let endpoint: Endpoint
     private(set) var dialect: RedisURL.Dialect
     private(set) var product = "redis"
     private(set) var version = "unknown"
     private(set) var role: RedisRole
+    private(set) var neighbours = RedisNeighbours()
     private var step = Step.hello
     /// HELLO gives the name too. A server that refuses that is greeted again without.
     private var isNamedByHello: Bool
     /// The server's words, where it has refused HELLO.
     private var refusalOfHello: String?
 
-    /// - Parameter role: nothing known of it; what the server says of its role is added.
-    init(_ url: RedisURL, lane: Lane, dialect: RedisURL.Dialect, role: RedisRole) {
+    /// - Parameters:
+    ///   - role: nothing known of it; what the server says of its role is added.
+    ///   - endpoint: the server; nil for that of the URL.
+    init(
+        _ url: RedisURL, lane: Lane, dialect: RedisURL.Dialect, role: RedisRole,
+        to endpoint: Endpoint? = nil
+    ) {
         self.url = url
+        self.endpoint = endpoint ?? url.endpoint
         self.role = role
         self.dialect = dialect
         login = RedisLogin(url)
         isMain = lane == .main
         isNamedByHello = url.clientName != nil
     }
+
+    /// The server is a node of a cluster, which tells of all of them.
+    var isOfCluster: Bool { url.isOfCluster }
 
     /// Writes the first step, if there is any.
     mutating func start(_ lane: Lane, into output: inout SessionOutput) -> Outcome {
@@ -84,6 +97,9 @@ struct RedisHandshake: Sendable {
         case .array(let fields) where step == .hello:
             // Kvrocks and Pika know HELLO, and answer in RESP2.
             return greeted(fields, unlessSaid: .resp2, lane, into: &output)
+        case _ where step == .neighbours:
+            neighbours.take(reply, at: url.place, from: endpoint)
+            return advance(past: step, lane, into: &output)
         case _ where step.isOptional:
             for (name, value) in RedisInformation.fields(of: reply.text ?? []) {
                 learn(name, value)
@@ -143,6 +159,9 @@ struct RedisHandshake: Sendable {
         case .information, .role:
             // Not allowed to ask, or a proxy that does not know: it stays unknown.
             return advance(past: .role, lane, into: &output)
+        case .neighbours where ClusterRefusal.isNoCluster(message):
+            return .rejected(ClusterRefusal.noCluster)
+        case .neighbours: return advance(past: .neighbours, lane, into: &output)
         case .select:
             let hint = "PUB/SUB needs no database, drop the /\(url.database)"
             return .rejected(Rejection(kind: kind, message: "\(hint): \(message)"))
@@ -184,7 +203,9 @@ struct RedisHandshake: Sendable {
         past last: Step, _ lane: Lane, into output: inout SessionOutput
     ) -> Outcome {
         if role.isSentinel { return .rejected(RedisRole.sentinel) }
-        let order: [Step] = [.hello, .authenticate, .setName, .information, .role, .select]
+        let order: [Step] = [
+            .hello, .authenticate, .setName, .information, .role, .neighbours, .select,
+        ]
         let position = order.firstIndex(of: last) ?? 0
         for next in order[(position + 1)...] {
             guard let words = words(for: next) else { continue }
@@ -192,10 +213,12 @@ struct RedisHandshake: Sendable {
             RESPEncoder.command(words, to: &output[lane])
             return .goOn
         }
-        if isMain, let role = url.role {
-            // It may become the master in a moment, or the sentinels name another one.
-            guard self.role.canPublish else { return .rejected(RedisRole.notMaster(role)) }
-            version += ", \(role)"
+        if isMain {
+            if case .master(let found) = url.place, !role.canPublish {
+                // It may become the master in a moment, or the sentinels name another one.
+                return .rejected(RedisRole.notMaster(found.words))
+            }
+            version += neighbours.summary(of: url.place)
         }
         return .done
     }
@@ -207,6 +230,7 @@ struct RedisHandshake: Sendable {
         case .setName: url.clientName.map { ["CLIENT", "SETNAME", $0] }
         case .information: isMain && version == "unknown" ? ["INFO", "server"] : nil
         case .role: isMain && dialect == .resp2 ? ["INFO", "replication"] : nil
+        case .neighbours: isMain ? url.place.question : nil
         case .select: url.database > 0 ? ["SELECT", String(url.database)] : nil
         }
     }

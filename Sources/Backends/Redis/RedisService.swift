@@ -5,7 +5,7 @@ protocol RedisService: Backend {
     /// Makes a conversation with a server that is to be the master.
     ///
     /// - Parameters:
-    ///   - found: what the server is, in words, for those who ask.
+    ///   - found: the server.
     ///   - nonce: makes the names of this session its own.
-    func makeSession(withMaster found: String, nonce: String) -> any Session
+    func makeSession(withMaster found: FoundMaster, nonce: String) -> any Session
 }

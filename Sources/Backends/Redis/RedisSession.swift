@@ -24,6 +24,8 @@ struct RedisSession: Session {
     private var role: RedisRole
     private var probe: RedisProbe
     private var witness: RedisWitness
+    /// Where this session's turn among the nodes of a cluster begins: else all would go to the same when one is lost.
+    private let turn: Int
 
     /// - Parameter nonce: for the name of a channel that only this session uses.
     init(_ url: RedisURL, options: CommonOptions, nonce: String) {
@@ -34,6 +36,7 @@ struct RedisSession: Session {
         probe = RedisProbe(nonce: nonce, interval: options.pingInterval)
         witness = RedisWitness(channel: probe.topic.name.text)
         messages = MessageReader(limit: options.maximumMessageSize, passingOver: probe.topic)
+        turn = nonce.utf8.reduce(0) { $0 &* 31 &+ Int($1) } & 0xffff
     }
 
     // MARK: Opening
@@ -46,8 +49,8 @@ struct RedisSession: Session {
             return witness.opened(RedisLogin(url), at: now, into: &output)
         }
         var connection = RedisConnection(
-            RedisHandshake(url, lane: lane, dialect: dialect, role: role), lane: lane,
-            options: options)
+            RedisHandshake(url, lane: lane, dialect: dialect, role: role, to: peer.endpoint),
+            lane: lane, options: options)
         let outcome = connection.handshake.start(lane, into: &output)
         lanes.append(connection)
         openedAt = now
@@ -67,6 +70,10 @@ struct RedisSession: Session {
             phase = .open
             let main = lanes[0].handshake
             role = main.role
+            let others = main.neighbours.others
+            if !others.isEmpty {
+                output.append(.learned(others.indices.map { others[($0 + turn) % others.count] }))
+            }
             output.append(
                 .ready(
                     ServerIdentity(
@@ -273,11 +280,7 @@ struct RedisSession: Session {
         case (.subscription(let request), .error(let text)):
             refused(request, Rejection(redis: text), into: &output)
         case (let expected, _):
-            throw ProtocolError(
-                reading: "Redis reply",
-                expected: expected.map { "an answer to \($0.name)" }
-                    ?? "nothing, none was asked for",
-                found: "a value of type \(value.kind)")
+            throw ProtocolError(unexpected: value, to: expected?.name)
         }
     }
 

@@ -23,8 +23,8 @@ package struct RedisURL: Sendable {
     package let dialect: Dialect
     /// nil: no TLS.
     package let security: TLSOptions?
-    /// What the server is in words, where only the master is good enough; nil where any server is.
-    private(set) var role: String?
+    /// What the server is among others.
+    private(set) var place = RedisPlace.alone
 
     package static let schemes =
         ["redis", "valkey"] + secureSchemes + ["redis+unix", "unix", "redis-socket"]
@@ -76,10 +76,15 @@ package struct RedisURL: Sendable {
         return url
     }
 
-    /// The same for a server that has to be the master, and is this in words.
-    func demandingMaster(_ role: String) -> RedisURL {
+    /// The server is a node of a cluster.
+    var isOfCluster: Bool {
+        if case .node = place { true } else { false }
+    }
+
+    /// The same for a server that has its place among others.
+    func at(_ place: RedisPlace) -> RedisURL {
         var url = self
-        url.role = role
+        url.place = place
         return url
     }
 

@@ -43,15 +43,14 @@ struct ClusterLane: Sendable {
     var isGreeted = false
     var heartbeat: Heartbeat
     var expected = Queue<ClusterReply>()
-
-    /// 1,000 nodes whose slots lie in many pieces.
-    private static let mostElements = 1 << 20
+    /// The last time that something was to be sent there; nil before that.
+    var lastUse: Instant?
 
     init(_ lane: Lane, to endpoint: Endpoint, _ options: CommonOptions) {
         self.lane = lane
         self.endpoint = endpoint
         var limits = RESPDecoder.Limits(stringLength: max(options.maximumMessageSize, 1 << 20))
-        limits.elements = ClusterLane.mostElements
+        limits.elements = RedisConnection.elements
         decoder = RESPDecoder(limits: limits)
         heartbeat = Heartbeat(interval: options.pingInterval)
     }

@@ -34,6 +34,14 @@ package enum ClusterRefusal: Hashable, Sendable {
         }
     }
 
+    /// True if a server refuses CLUSTER since it is a server alone.
+    static func isNoCluster(_ message: String) -> Bool {
+        message.containsBytes("cluster support disabled")
+    }
+
+    static let noCluster = Rejection(
+        kind: .unsuitable, message: "this server is no node of a cluster; write redis://")
+
     private static func slot(_ words: [Substring]) -> Int? {
         guard words.count > 1, let slot = URLOptions.integer(words[1]), slot < HashSlot.count else {
             return nil

@@ -23,6 +23,8 @@ struct ClusterSession: Session {
     var messages: MessageReader
     var refresh = RefreshSchedule()
     var pauses = SlotPauses()
+    /// The slots whose channels are delivered by another node than the last table says, and on which lane.
+    var misplaced: [Int: Lane] = [:]
     /// The moment at which what waits is tried again; nil where nothing does.
     var retryAt: Instant?
     /// The password that was looked up for the last lane.
@@ -72,7 +74,7 @@ struct ClusterSession: Session {
         guard var node = nodes.remove(lane) else { return .survived }
         guard nodes.hasGreeted else { return .ended }
         let words = "\(node.endpoint): \(reason)"
-        if nodes.failed(node.endpoint, at: now) { output.append(.warned(words)) }
+        if nodes.absent.failed(node.endpoint, at: now) { output.append(.warned(words)) }
         while let reply = node.expected.removeFirst() {
             switch reply {
             case .publication(let sent):
@@ -97,9 +99,10 @@ struct ClusterSession: Session {
         to endpoint: Endpoint, at now: Instant, into output: inout SessionOutput
     ) -> Lane? {
         if let lane = nodes.lane(to: endpoint) {
+            nodes[lane]?.lastUse = now
             return nodes[lane]?.isGreeted == true ? lane : nil
         }
-        guard nodes.mayDial(endpoint, at: now) else { return nil }
+        guard nodes.absent.mayDial(endpoint, at: now) else { return nil }
         let lane = nodes.newLane()
         nodes.add(ClusterLane(lane, to: endpoint, options))
         output.connect(lane, to: endpoint)
@@ -221,7 +224,7 @@ struct ClusterSession: Session {
                 guard drop(lane, reason, at: now, into: &output) == .survived else {
                     throw ProtocolError(silence: "the node is \(reason)")
                 }
-            case .wait, nil: break
+            case .wait, nil: closeIfIdle(lane, at: now, into: &output)
             }
         }
         for publication in publishing.expire(at: now) {
@@ -237,5 +240,21 @@ struct ClusterSession: Session {
             if channels.hasHomeless || publishing.hasWaiting { refresh.want() }
         }
         proceed(at: now, into: &output)
+    }
+
+    /// A node without channels and messages is let go after this time: slots move, and lanes would gather.
+    private static let longestIdle: Duration = .seconds(60)
+
+    private mutating func closeIfIdle(
+        _ lane: Lane, at now: Instant, into output: inout SessionOutput
+    ) {
+        guard let node = nodes[lane], node.isGreeted, node.expected.first == nil,
+            nodes.greetedCount > 1, !channels.isNeeded(lane)
+        else { return }
+        let since = node.lastUse ?? now
+        nodes[lane]?.lastUse = since
+        guard now - since >= ClusterSession.longestIdle else { return }
+        _ = nodes.remove(lane)
+        output.finish(lane)
     }
 }

@@ -71,7 +71,7 @@ extension ClusterSession {
             close(ClusterSession.tooOld, into: &output)
         case .done:
             nodes[lane]?.isGreeted = true
-            if let endpoint = nodes[lane]?.endpoint { nodes.succeeded(endpoint) }
+            if let endpoint = nodes[lane]?.endpoint { nodes.absent.succeeded(endpoint) }
             if phase == .greeting {
                 nodes[lane]?.askForSlots(into: &output)
                 refresh.asked(at: now)
@@ -96,14 +96,9 @@ extension ClusterSession {
         guard let node = nodes[lane] else { return }
         if let text = value.errorText {
             let rejection = Rejection(redis: text)
-            let isAlone = rejection.message.containsBytes("cluster support disabled")
             if phase == .greeting {
-                close(
-                    Rejection(
-                        kind: isAlone ? .unsuitable : rejection.kind,
-                        message: isAlone
-                            ? "this server is no node of a cluster; write redis://"
-                            : rejection.message), into: &output)
+                let isAlone = ClusterRefusal.isNoCluster(rejection.message)
+                close(isAlone ? ClusterRefusal.noCluster : rejection, into: &output)
             }
             return
         }
@@ -118,18 +113,48 @@ extension ClusterSession {
             }
             return
         }
+        let isChanged = !new.isSame(as: table)
         table = new
-        if phase == .greeting { open(node, into: &output) }
+        if isChanged { output.append(.learned(table.masters)) }
+        if phase == .greeting {
+            phase = .open
+            output.append(.ready(identity(node)))
+        } else if isChanged {
+            output.append(.changed(identity(node)))
+        }
+        leaveMisplaced(into: &output)
     }
 
-    private mutating func open(_ node: ClusterLane, into output: inout SessionOutput) {
-        phase = .open
+    private func identity(_ node: ClusterLane) -> ServerIdentity {
         let version = node.handshake?.version ?? "unknown"
-        output.append(
-            .ready(
-                ServerIdentity(
-                    product: node.handshake?.product ?? "redis",
-                    version: "\(version), a cluster: \(table.summary)", dialect: "RESP3, sharded")))
+        return ServerIdentity(
+            product: node.handshake?.product ?? "redis",
+            version: "\(version), a cluster: \(table.summary)", dialect: "RESP3, sharded")
+    }
+
+    /// Leaves nodes that are in the cluster and have other slots by now, for channels that they still seem to deliver: a
+    /// replica that follows another master says nothing (redis issue 12558). One table may be old: two have to say so.
+    private mutating func leaveMisplaced(into output: inout SessionOutput) {
+        var suspected: [Int: Lane] = [:]
+        for lane in nodes.lanes {
+            guard let endpoint = nodes[lane]?.endpoint, table.lists(endpoint) else { continue }
+            for slot in channels.slots(on: lane).sorted() {
+                guard let owner = table.owner(of: slot), owner != endpoint else { continue }
+                guard misplaced[slot] == lane else {
+                    suspected[slot] = lane
+                    continue
+                }
+                let topics = channels.leave(slot, on: lane)
+                if topics.isEmpty { continue }
+                nodes[lane]?.send(
+                    ShardRequest(slot: slot, topics: topics, isSubscribing: false), into: &output)
+                output.append(
+                    .interrupted(
+                        topics: topics.map(\.id), "the channel has moved from \(endpoint)"))
+            }
+        }
+        misplaced = suspected
+        if !suspected.isEmpty { refresh.want() }
     }
 
     // MARK: Pushes
@@ -191,11 +216,7 @@ extension ClusterSession {
         case (.pong(let isAsked), .simpleString), (.pong(let isAsked), .error):
             if isAsked { output.append(.answered) }
         case (let expected, _):
-            throw ProtocolError(
-                reading: "Redis reply",
-                expected: expected.map { "an answer to \($0.name)" }
-                    ?? "nothing, none was asked for",
-                found: "a value of type \(value.kind)")
+            throw ProtocolError(unexpected: value, to: expected?.name)
         }
     }
 

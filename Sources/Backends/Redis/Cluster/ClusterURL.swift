@@ -8,16 +8,23 @@ package struct ClusterURL: Sendable {
     /// The login. Its endpoint is the first seed, and of no meaning.
     package let server: RedisURL
 
-    package static let schemes = ["redis-cluster", "valkey-cluster"] + secureSchemes
-    private static let secureSchemes = ["rediss-cluster", "valkeys-cluster"]
+    package static let schemes =
+        ["redis-cluster", "valkey-cluster", "redis-stream+cluster"] + secureSchemes
+    private static let secureSchemes = [
+        "rediss-cluster", "valkeys-cluster", "rediss-stream+cluster",
+    ]
+    static let streamSchemes = ["redis-stream+cluster", "rediss-stream+cluster"]
     private static let defaultPort: UInt16 = 6379
 
     package init(_ url: ServerURL) throws(URLError) {
         var url = url
         seeds = try RedisURL.hosts(url, defaultPort: ClusterURL.defaultPort)
         let show = url.options
+        let isOfStreams = ClusterURL.streamSchemes.contains(url.scheme)
         isSharded =
-            try url.options.take(
+            try isOfStreams
+            ? false
+            : url.options.take(
                 "sharded",
                 as: { (name, text) throws(URLError) in
                     guard let truth = ForeignOption.truth(text) else {

@@ -4,8 +4,7 @@ import BroadcasterWire
 struct NodeTable: Sendable {
     private var entries: [Lane: ClusterLane] = [:]
     private var byEndpoint: [Endpoint: Lane] = [:]
-    /// Nodes that could not be reached, or that ended a lane: when to try them again.
-    private var absent: [Endpoint: (failures: Int, until: Instant)] = [:]
+    var absent = AbsentNodes()
     private var lastLane = 0
     private var turn = 0
 
@@ -17,6 +16,7 @@ struct NodeTable: Sendable {
     var lanes: [Lane] { entries.keys.sorted { $0.index < $1.index } }
 
     var hasGreeted: Bool { entries.values.contains(where: \.isGreeted) }
+    var greetedCount: Int { entries.values.count(where: \.isGreeted) }
 
     func lane(to endpoint: Endpoint) -> Lane? { byEndpoint[endpoint] }
 
@@ -43,24 +43,6 @@ struct NodeTable: Sendable {
         guard !usable.isEmpty else { return nil }
         turn += 1
         return usable[turn % usable.count]
-    }
-
-    // MARK: Nodes that are away
-
-    /// Returns true for the first failure in a row.
-    mutating func failed(_ endpoint: Endpoint, at now: Instant) -> Bool {
-        let failures = (absent[endpoint]?.failures ?? 0) + 1
-        let delay = min(.milliseconds(50) * (1 << min(failures, 6)), .seconds(1))
-        absent[endpoint] = (failures, now + delay)
-        return failures == 1
-    }
-
-    mutating func succeeded(_ endpoint: Endpoint) {
-        absent[endpoint] = nil
-    }
-
-    func mayDial(_ endpoint: Endpoint, at now: Instant) -> Bool {
-        absent[endpoint].map { now >= $0.until } ?? true
     }
 
     var deadline: Instant? {

@@ -85,16 +85,30 @@ package struct SlotTable: Sendable {
 
     /// The ranges of slots of each master, such as `0-5460`.
     package func ranges(of master: Endpoint) -> [ClosedRange<Int>] {
-        guard let number = numbers[master] else { return [] }
-        var ranges: [ClosedRange<Int>] = []
-        for slot in owners.indices where owners[slot] == number {
-            if let last = ranges.last, last.upperBound == slot - 1 {
-                ranges[ranges.count - 1] = last.lowerBound...slot
+        numbers[master].map { ranges[Int($0) - 1] } ?? []
+    }
+
+    /// The same for all masters, in one pass.
+    private var ranges: [[ClosedRange<Int>]] {
+        var ranges = [[ClosedRange<Int>]](repeating: [], count: masters.count)
+        for slot in owners.indices where owners[slot] > 0 {
+            let place = Int(owners[slot]) - 1
+            if let last = ranges[place].last, last.upperBound == slot - 1 {
+                ranges[place][ranges[place].count - 1] = last.lowerBound...slot
             } else {
-                ranges.append(slot...slot)
+                ranges[place].append(slot...slot)
             }
         }
         return ranges
+    }
+
+    /// True if the table has a place for this node, be it as a master or as a replica.
+    func lists(_ node: Endpoint) -> Bool {
+        numbers[node] != nil || replicas.contains(node)
+    }
+
+    func isSame(as other: SlotTable) -> Bool {
+        owners == other.owners && masters == other.masters && replicas == other.replicas
     }
 }
 
@@ -104,9 +118,8 @@ extension SlotTable {
 
     /// The nodes with their roles and slots, in words.
     package var summary: String {
-        let named = masters.filter { !ranges(of: $0).isEmpty }
-        let words = named.prefix(SlotTable.mostNamed).map { master in
-            let ranges = ranges(of: master)
+        let named = zip(masters, ranges).filter { !$0.1.isEmpty }
+        let words = named.prefix(SlotTable.mostNamed).map { master, ranges in
             let shown = ranges.prefix(3).map { "\($0.lowerBound)-\($0.upperBound)" }
             return "master \(master) slots \(shown.joined(separator: ","))"
                 + (ranges.count > 3 ? ",…" : "")

@@ -7,6 +7,7 @@ package struct SentinelBackend: URLBackend {
 
     private let url: SentinelURL
     private let service: any RedisService
+    private let directory: SentinelDirectory
 
     package init(
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment = .empty
@@ -20,6 +21,7 @@ package struct SentinelBackend: URLBackend {
             self.url = try SentinelURL(url)
             service = RedisBackend(self.url.server, options: options)
         }
+        directory = SentinelDirectory(self.url.sentinels)
     }
 
     /// Half a second between two attempts, at most: during a failover the sentinels are asked again and again, and
@@ -41,7 +43,7 @@ package struct SentinelBackend: URLBackend {
 
     /// - Parameter nonce: makes a channel of the probe this session's own.
     package func makeSession(nonce: String) -> any Session {
-        SentinelSession(url, service, nonce: nonce)
+        SentinelSession(url, service, directory, nonce: nonce)
     }
 
     package var keepsHistory: Bool { service.keepsHistory }

@@ -1,6 +1,7 @@
 import BroadcasterWire
 
-/// The question to a sentinel: where the master is. A session begins with it, and ends by the answer.
+/// The question to a sentinel: where the master is, and which other sentinels there are. A session begins with it, and ends
+/// by the answers.
 struct SentinelInquiry: Sendable {
     private let service: String
     private let login: RedisLogin?
@@ -8,6 +9,10 @@ struct SentinelInquiry: Sendable {
     private var isLoggingIn: Bool
     /// The moment at which another sentinel is asked; nil where there is none, or the answer has come.
     private(set) var deadline: Instant?
+    /// The event of the first answer, while the second is due.
+    private var found: Event?
+    /// The other sentinels that this one has named.
+    private(set) var others: [Endpoint] = []
 
     /// A sentinel that hangs must not cost the time that the others need.
     private static let patience: Duration = .seconds(1)
@@ -22,6 +27,7 @@ struct SentinelInquiry: Sendable {
     mutating func opened(hasOthers: Bool, at now: Instant, into output: inout SessionOutput) {
         if let login { RESPEncoder.command(login.command, to: &output[.main]) }
         RESPEncoder.command(SentinelWord.askForMaster(service), to: &output[.main])
+        RESPEncoder.command(SentinelWord.askForSentinels(service), to: &output[.main])
         if hasOthers { deadline = now + SentinelInquiry.patience }
     }
 
@@ -34,11 +40,16 @@ struct SentinelInquiry: Sendable {
             return nil
         } catch {
             // Another one of the list may be a sentinel.
-            return refusal("this is no sentinel: \(error)")
+            return found ?? refusal("this is no sentinel: \(error)")
         }
     }
 
     private mutating func take(_ value: RESPValue) -> Event? {
+        if let found {
+            // Where it does not tell, those that are known have to do.
+            others = SentinelWord.sentinels(value)
+            return found
+        }
         switch value {
         case .error(let text), .blobError(let text): return refused(text)
         case _ where isLoggingIn:
@@ -51,7 +62,8 @@ struct SentinelInquiry: Sendable {
                     "the sentinel names no address for \"\(service)\": expected a host and a port,"
                         + " found a value of type \(value.kind)")
             }
-            return .redirected([master])
+            found = .redirected([master])
+            return nil
         }
     }
 
@@ -80,6 +92,7 @@ struct SentinelInquiry: Sendable {
     mutating func timeReached(_ now: Instant) -> Event? {
         guard let due = deadline, now >= due else { return nil }
         deadline = nil
+        if let found { return found }
         return refusal("the sentinel has not answered within \(SentinelInquiry.patience.text)")
     }
 }

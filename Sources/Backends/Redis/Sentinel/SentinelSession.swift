@@ -9,6 +9,7 @@ import BroadcasterWire
 struct SentinelSession: Session {
     private let url: SentinelURL
     private let service: any RedisService
+    private let directory: SentinelDirectory
     private let nonce: String
     private var inquiry: SentinelInquiry
     /// The session with the master; nil while a sentinel is asked.
@@ -17,9 +18,13 @@ struct SentinelSession: Session {
     /// It has ended: what still comes does not matter.
     private var isOver = false
 
-    init(_ url: SentinelURL, _ service: any RedisService, nonce: String) {
+    init(
+        _ url: SentinelURL, _ service: any RedisService, _ directory: SentinelDirectory,
+        nonce: String
+    ) {
         self.url = url
         self.service = service
+        self.directory = directory
         self.nonce = nonce
         inquiry = SentinelInquiry(about: url.service, url.login)
     }
@@ -31,8 +36,8 @@ struct SentinelSession: Session {
     ) {
         if watch?.owns(lane) == true {
             watch?.opened(lane, at: now, into: &output)
-        } else if lane == .main, url.sentinels.contains(peer.endpoint) {
-            inquiry.opened(hasOthers: url.sentinels.count > 1, at: now, into: &output)
+        } else if lane == .main, directory.contains(peer.endpoint) {
+            inquiry.opened(hasOthers: directory.all.count > 1, at: now, into: &output)
         } else {
             if master == nil { meet(peer.endpoint, at: now) }
             master?.opened(lane, to: peer, at: now, into: &output)
@@ -40,10 +45,10 @@ struct SentinelSession: Session {
     }
 
     private mutating func meet(_ endpoint: Endpoint, at now: Instant) {
-        let found = "master of \"\(url.service)\" at \(endpoint)"
+        let sentinels = directory.all
+        let found = FoundMaster(service: url.service, endpoint: endpoint, sentinels: sentinels)
         master = service.makeSession(withMaster: found, nonce: nonce)
-        watch = SentinelWatch(
-            url.sentinels, of: url.service, at: endpoint, url.login, at: now)
+        watch = SentinelWatch(sentinels, of: url.service, at: endpoint, url.login, at: now)
     }
 
     mutating func lost(
@@ -62,14 +67,22 @@ struct SentinelSession: Session {
     ) throws(ProtocolError) {
         if isOver { return buffer.consume(upTo: buffer.bytes.count) }
         if watch?.owns(lane) == true {
-            if let other = watch?.receive(&buffer, on: lane, at: now, into: &output) {
-                end(.redirected([other]), into: &output)
-            }
+            let other = watch?.receive(&buffer, on: lane, at: now, into: &output)
+            learn(watch?.takeLearned() ?? [], into: &output)
+            if let other { end(.redirected([other]), into: &output) }
         } else if master != nil {
             try master?.receive(&buffer, on: lane, at: now, into: &output)
         } else if let event = inquiry.receive(&buffer) {
+            learn(inquiry.others, into: &output)
             end(event, into: &output)
         }
+    }
+
+    /// Notes sentinels that others have named: they are asked where those of the URL do not answer.
+    private func learn(_ sentinels: [Endpoint], into output: inout SessionOutput) {
+        if sentinels.allSatisfy(directory.contains) { return }
+        directory.learn(sentinels)
+        output.append(.learned(directory.all))
     }
 
     private mutating func end(_ event: Event, into output: inout SessionOutput) {

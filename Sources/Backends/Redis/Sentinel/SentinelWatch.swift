@@ -23,6 +23,8 @@ struct SentinelWatch: Sendable {
     private var fillAt: [Instant?]
     /// The place in `known` at which the next search begins: one that has just been lost is tried last.
     private var nextKnown = 0
+    /// Sentinels that have been named since the last `takeLearned`.
+    private var learned: [Endpoint] = []
 
     /// Quorums have 3 or 5 sentinels; what a hostile one adds is not kept.
     private static let mostKnown = 32
@@ -68,17 +70,24 @@ struct SentinelWatch: Sendable {
             switch report {
             case .switched(let master) where master != current: return master
             case .switched, .answered: break
-            case .sentinels(let others): learn(others, at: now)
+            case .sentinels(let others): learn(others)
             }
         }
         return agreed(at: now)
     }
 
-    private mutating func learn(_ others: [Endpoint], at now: Instant) {
+    private mutating func learn(_ others: [Endpoint]) {
         for sentinel in others where !known.contains(sentinel) {
             guard known.count < SentinelWatch.mostKnown else { return }
             known.append(sentinel)
+            learned.append(sentinel)
         }
+    }
+
+    /// Takes the sentinels that others have named since the last call.
+    mutating func takeLearned() -> [Endpoint] {
+        defer { learned = [] }
+        return learned
     }
 
     /// The master that all watched sentinels have named for long enough, where it is another than ours.

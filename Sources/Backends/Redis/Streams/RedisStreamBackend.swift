@@ -40,8 +40,8 @@ package struct RedisStreamBackend: URLBackend, RedisService {
         RedisStreamSession(url, retention, options: options)
     }
 
-    func makeSession(withMaster found: String, nonce: String) -> any Session {
-        RedisStreamSession(url.demandingMaster(found), retention, options: options)
+    func makeSession(withMaster found: FoundMaster, nonce: String) -> any Session {
+        RedisStreamSession(url.at(.master(found)), retention, options: options)
     }
 
     package var keepsHistory: Bool { true }

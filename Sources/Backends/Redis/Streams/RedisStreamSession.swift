@@ -33,6 +33,8 @@ struct RedisStreamSession: Session {
     /// The same where XREAD is not allowed: then a look is what finds new entries.
     private static let shortSweep: Duration = .milliseconds(250)
     private var canWait = true
+    /// The last answer to `askForSlots`.
+    private var slots: RESPValue?
 
     init(_ url: RedisURL, _ retention: StreamRetention, options: CommonOptions) {
         self.url = url
@@ -40,7 +42,8 @@ struct RedisStreamSession: Session {
         self.options = options
         // Shorter than the silence after which a lane is asked for a sign of life.
         bells = StreamBells(
-            block: max(.milliseconds(20), min(.milliseconds(2500), options.pingInterval / 4)))
+            block: max(.milliseconds(20), min(.milliseconds(2500), options.pingInterval / 4)),
+            isOfCluster: url.isOfCluster)
         publishing = StreamPublisher(retention)
     }
 
@@ -53,7 +56,8 @@ struct RedisStreamSession: Session {
         let dialect = connections.first?.handshake.dialect ?? url.dialect
         var connection = StreamConnection(
             RedisHandshake(
-                url.using(password: peer.password), lane: lane, dialect: dialect, role: role),
+                url.using(password: peer.password), lane: lane, dialect: dialect, role: role,
+                to: peer.endpoint),
             options)
         let outcome = connection.handshake.start(lane, into: &output)
         connections.append(connection)
@@ -186,9 +190,7 @@ struct RedisStreamSession: Session {
         _ reply: RESPValue, on lane: Lane, at now: Instant, into output: inout SessionOutput
     ) throws(ProtocolError) {
         guard let expected = connections[lane.index].expected.removeFirst() else {
-            throw ProtocolError(
-                reading: "Redis reply", expected: "nothing, none was asked for",
-                found: "a value of type \(reply.kind)")
+            throw ProtocolError(unexpected: reply, to: nil)
         }
         if let text = reply.errorText {
             return receiveError(Rejection(redis: text), reply, expected, at: now, into: &output)
@@ -215,6 +217,7 @@ struct RedisStreamSession: Session {
             // It was awake already, or has not begun to wait: its answer, or a moment, tells.
             wakeAgainAt = count == 0 ? now + .milliseconds(1) : nil
         case (.pong(let isAsked), .simpleString): if isAsked { output.append(.answered) }
+        case (.slots, _): slots = reply
         case (.ignored, _): break
         default: throw expected.fault(reply)
         }
@@ -264,6 +267,7 @@ struct RedisStreamSession: Session {
         case .waiterID, .wake:
             (isWaking, wakeAgainAt, bells.cannotWake) = (false, nil, true)
         case .pong(let isAsked): if isAsked { output.append(.answered) }
+        case .slots: slots = reply
         case .ignored: break
         }
     }
@@ -271,7 +275,8 @@ struct RedisStreamSession: Session {
     private mutating func refuse(
         _ topic: Topic, _ rejection: Rejection, into output: inout SessionOutput
     ) {
-        if rejection.kind == .temporary { return end(rejection, into: &output) }
+        // In a cluster it may be the slot's affair alone.
+        if rejection.kind == .temporary, !url.isOfCluster { return end(rejection, into: &output) }
         bells.remove(topic.id)
         output.append(.subscriptionRefused(topic: topic.id, rejection))
     }
@@ -310,6 +315,9 @@ struct RedisStreamSession: Session {
         if bells.noted(position, of: topic.id) { output.append(.rang(topic: topic.id)) }
     }
 
+    /// XREAD waits, and does not know of all streams.
+    private var isDeaf: Bool { bells.isWaiting && bells.isBlocked && bells.isStale }
+
     private var sweepInterval: Duration {
         canWait ? RedisStreamSession.sweepInterval : RedisStreamSession.shortSweep
     }
@@ -317,11 +325,11 @@ struct RedisStreamSession: Session {
     /// Calls XREAD when it is time, and wakes one that does not know of all streams.
     private mutating func turn(at now: Instant, into output: inout SessionOutput) {
         guard phase == .open else { return }
-        if let words = bells.call(at: now) {
+        for words in bells.call(at: now) {
             RESPEncoder.command(words, to: &output[.bells])
             connections[1].expected.append(.bells)
         }
-        guard bells.isWaiting, bells.isStale, !isWaking, !bells.cannotWake, let waiterID,
+        guard isDeaf, !isWaking, !bells.cannotWake, let waiterID,
             wakeAgainAt.map({ now >= $0 }) ?? true
         else { return }
         (isWaking, wakeAgainAt) = (true, nil)
@@ -334,7 +342,7 @@ struct RedisStreamSession: Session {
         guard phase == .open, let openedAt else { return nil }
         var next = nextSweep
         if !bells.isWaiting { next = next.orEarlier(bells.nextCall) }
-        if bells.isWaiting, bells.isStale { next = next.orEarlier(wakeAgainAt) }
+        if isDeaf { next = next.orEarlier(wakeAgainAt) }
         for connection in connections {
             next = next.orEarlier(connection.heartbeat.deadline ?? openedAt)
         }
@@ -367,5 +375,19 @@ struct RedisStreamSession: Session {
     mutating func wrote(on lane: Lane, at now: Instant) {
         guard connections.indices.contains(lane.index) else { return }
         connections[lane.index].heartbeat.heard()
+    }
+
+    // MARK: In a cluster
+
+    /// What the login has found out of the other nodes.
+    var neighbours: RedisNeighbours? { connections.first?.handshake.neighbours }
+
+    mutating func askForSlots(into output: inout SessionOutput) {
+        send([["CLUSTER", "SLOTS"]], .slots, into: &output)
+    }
+
+    /// Takes the answer to it, where it has come.
+    mutating func takeSlots() -> RESPValue? {
+        slots.take()
     }
 }

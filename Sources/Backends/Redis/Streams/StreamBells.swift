@@ -10,12 +10,19 @@ struct StreamBells: Sendable {
         /// The entry behind which the bell rings.
         var position: Position
         var isMuted = false
+        /// In a cluster, where a command takes keys of one slot only; else 0.
+        var slot = 0
     }
 
     /// By the stream's key.
     private var bells: [[UInt8]: Bell] = [:]
     private var keys: [Int: [UInt8]] = [:]
-    private(set) var isWaiting = false
+    /// Answers to XREAD that are due.
+    private var due = 0
+    var isWaiting: Bool { due > 0 }
+    /// XREAD waits on the server for what comes; else it looks at what is there.
+    private(set) var isBlocked = false
+    private let isOfCluster: Bool
     /// Streams have been added, or are to be listened to again, since XREAD was sent.
     private(set) var isStale = false
     /// The first moment for the next XREAD.
@@ -32,9 +39,16 @@ struct StreamBells: Sendable {
     /// The longest wait where XREAD cannot be woken for a new stream.
     private static let shortBlock: Duration = .milliseconds(250)
 
-    /// - Parameter block: how long XREAD waits; its empty answer is the lane's sign of life.
-    init(block: Duration) {
+    /// The time between two looks at the streams of several slots, for which no XREAD can wait, and the part of it for each.
+    private static let lookInterval: Duration = .milliseconds(20)
+    private static let pausePerSlot: Duration = .microseconds(30)
+
+    /// - Parameters:
+    ///   - block: how long XREAD waits; its empty answer is the lane's sign of life.
+    ///   - isOfCluster: each stream has a slot.
+    init(block: Duration, isOfCluster: Bool = false) {
         self.block = block
+        self.isOfCluster = isOfCluster
     }
 
     var isEmpty: Bool { bells.isEmpty }
@@ -44,7 +58,8 @@ struct StreamBells: Sendable {
 
     mutating func add(_ topic: Topic, at position: Position, now: Instant) {
         let key = topic.name.bytes
-        bells[key] = Bell(topic: topic.id, position: position)
+        bells[key] = Bell(
+            topic: topic.id, position: position, slot: isOfCluster ? HashSlot.of(key) : 0)
         keys[topic.id] = key
         isStale = true
         if nextCall == nil { nextCall = now }
@@ -74,30 +89,37 @@ struct StreamBells: Sendable {
 
     // MARK: XREAD
 
-    /// The words of the next XREAD, if it is time for one.
-    mutating func call(at now: Instant) -> [[UInt8]]? {
-        guard !isWaiting, let due = nextCall, now >= due else { return nil }
+    /// The words of each XREAD that is to be sent, if it is time: one that waits, or one that looks for each of several slots.
+    mutating func call(at now: Instant) -> [[[UInt8]]] {
+        guard !isWaiting, let moment = nextCall, now >= moment else { return [] }
         nextCall = nil
         isStale = false
         let listening = bells.filter { !$0.value.isMuted }
-        guard !listening.isEmpty else { return nil }
-        isWaiting = true
+        let groups = Dictionary(grouping: listening) { $0.value.slot }
+        due = groups.count
+        isBlocked = due == 1
+        return groups.values.map { group in
+            var words = head.map { Array($0.utf8) }
+            words.reserveCapacity(words.count + 2 * group.count)
+            for bell in group { words.append(bell.key) }
+            for bell in group { words.append(Array(bell.value.position.streamID.utf8)) }
+            return words
+        }
+    }
+
+    private var head: [String] {
+        guard isBlocked else { return ["XREAD", "COUNT", "1", "STREAMS"] }
         let time = cannotWake ? min(block, StreamBells.shortBlock) : block
-        let head = [
+        return [
             "XREAD", "COUNT", "1", "BLOCK", String(Int(time / .milliseconds(1))), "STREAMS",
         ]
-        var words = head.map { Array($0.utf8) }
-        words.reserveCapacity(head.count + 2 * listening.count)
-        for key in listening.keys { words.append(key) }
-        for bell in listening.values { words.append(Array(bell.position.streamID.utf8)) }
-        return words
     }
 
     /// Takes XREAD's answer. The result is the topics whose bells have rung.
     mutating func rang(_ reply: RESPValue, at now: Instant) throws(ProtocolError) -> [Int] {
-        isWaiting = false
+        due -= 1
         // With all bells muted, the next call comes with the first that is listened to again.
-        let pause = StreamBells.pausePerStream * bells.count
+        let pause = isBlocked ? StreamBells.pausePerStream * bells.count : lookPause
         nextCall = pause > StreamBells.shortPause ? now + pause : now
         var rung: [Int] = []
         for key in try StreamBells.keys(in: reply) {
@@ -108,9 +130,14 @@ struct StreamBells: Sendable {
         return rung
     }
 
+    private var lookPause: Duration {
+        let slots = isOfCluster ? Set(bells.values.map(\.slot)).count : 1
+        return max(StreamBells.lookInterval, StreamBells.pausePerSlot * slots)
+    }
+
     /// XREAD is refused, for whatever stream: it is called again after that is known.
     mutating func refused(callAgainAt moment: Instant) {
-        isWaiting = false
+        due -= 1
         nextCall = moment
     }
 

@@ -41,6 +41,7 @@ enum StreamReply: Sendable {
     case waiterID
     case wake
     case pong(isAsked: Bool)
+    case slots
     /// What trimming has done.
     case ignored
 
@@ -53,14 +54,13 @@ enum StreamReply: Sendable {
         case .waiterID: "CLIENT ID"
         case .wake: "CLIENT UNBLOCK"
         case .pong: "PING"
+        case .slots: "CLUSTER SLOTS"
         case .ignored: "XTRIM"
         }
     }
 
     func fault(_ reply: RESPValue) -> ProtocolError {
-        ProtocolError(
-            reading: "Redis reply", expected: "an answer to \(name)",
-            found: "a value of type \(reply.kind)")
+        ProtocolError(unexpected: reply, to: name)
     }
 }
 
