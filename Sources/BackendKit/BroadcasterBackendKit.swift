@@ -40,6 +40,7 @@
 @_exported public import struct BroadcasterWire.ServerEnvironment
 @_exported public import struct BroadcasterWire.ServerIdentity
 @_exported public import struct BroadcasterWire.ServerURL
+@_exported public import struct BroadcasterWire.ServerURLError
 @_exported public import protocol BroadcasterWire.Session
 @_exported public import struct BroadcasterWire.SessionOutput
 @_exported public import struct BroadcasterWire.TLSOptions
@@ -47,5 +48,4 @@
 @_exported public import struct BroadcasterWire.TopicIndex
 @_exported public import enum BroadcasterWire.TopicName
 @_exported public import protocol BroadcasterWire.URLBackend
-@_exported public import struct BroadcasterWire.URLError
 @_exported public import struct BroadcasterWire.URLOptions

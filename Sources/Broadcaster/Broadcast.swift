@@ -69,7 +69,7 @@ public final class Broadcast: Sendable {
         options: BroadcastOptions = BroadcastOptions()
     ) throws(BroadcastError) {
         let options = options.clamped()
-        do throws(URLError) {
+        do throws(ServerURLError) {
             let common: CommonOptions
             (backend, common) = try StandardBackends.backend(
                 for: url, before: backends, options: options)

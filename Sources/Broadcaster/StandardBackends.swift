@@ -34,12 +34,12 @@ enum StandardBackends {
     /// - Parameter others: backends from outside, which are asked first.
     static func backend(
         for text: String, before others: [any URLBackend.Type], options: BroadcastOptions
-    ) throws(URLError) -> (any Backend, CommonOptions) {
+    ) throws(ServerURLError) -> (any Backend, CommonOptions) {
         var url = try ServerURL(text)
         let all = others + all
         guard let backend = all.first(where: { $0.schemes.contains(url.scheme) }) else {
             let known = all.flatMap { $0.schemes }.map { "\($0)://" }.joined(separator: ", ")
-            throw URLError("unknown scheme \(url.show(url.scheme)); known are \(known)")
+            throw ServerURLError("unknown scheme \(url.show(url.scheme)); known are \(known)")
         }
         var common = CommonOptions(options, messageSize: backend.messageSize)
         try backend.adjust(&common, by: environment)

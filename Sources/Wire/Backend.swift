@@ -69,16 +69,16 @@ public protocol URLBackend: Backend {
     /// Takes from the environment what it says of the options that all backends have.
     static func adjust(
         _ options: inout CommonOptions, by environment: ServerEnvironment
-    ) throws(URLError)
+    ) throws(ServerURLError)
 
     /// Takes from the URL what it says of them by names that are this backend's alone.
     static func adjust(
         _ options: inout CommonOptions, by urlOptions: inout URLOptions
-    ) throws(URLError)
+    ) throws(ServerURLError)
 
     init(
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment
-    ) throws(URLError)
+    ) throws(ServerURLError)
 }
 
 extension URLBackend {

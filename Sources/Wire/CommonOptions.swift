@@ -31,10 +31,10 @@ public struct CommonOptions: Hashable, Sendable {
     package static let longestConnect: Duration = .seconds(127)
 
     /// Takes those that the URL names; the others stay as they are.
-    public mutating func take(from options: inout URLOptions) throws(URLError) {
+    public mutating func take(from options: inout URLOptions) throws(ServerURLError) {
         let all = options
         let connect = try options.take("connect_timeout", aliases: ["socket_connect_timeout"]) {
-            (name, text) throws(URLError) in
+            (name, text) throws(ServerURLError) in
             if let time = CommonOptions.connectTimeout(text) { return time }
             return try all.duration(name, text)
         }
@@ -46,7 +46,7 @@ public struct CommonOptions: Hashable, Sendable {
         }
         let usual = pingInterval
         let ping = try options.take("ping", aliases: ["health_check_interval"]) {
-            (name, text) throws(URLError) in
+            (name, text) throws(ServerURLError) in
             // The default of redis-py, which then does not ask by itself. Here a silent connection is always asked.
             name == "health_check_interval" && URLOptions.duration(text) == .zero
                 ? usual : try all.duration(name, text)

@@ -34,26 +34,28 @@ package struct ForeignOption: Sendable {
     ///   - show: what stands for the text in an error.
     package func check(
         _ text: String, as name: String, show: (String) -> String
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         switch values {
         case .any: break
         case .integer:
             let digits = text.hasPrefix("-") || text.hasPrefix("+") ? text.dropFirst() : text[...]
             guard !digits.isEmpty, URLOptions.integer(digits) != nil else {
-                throw URLError("\(name) is not a number: \(show(text))")
+                throw ServerURLError("\(name) is not a number: \(show(text))")
             }
         case .boolean:
             guard ForeignOption.truth(text) != nil else {
-                throw URLError("\(name) is true or false, not \(show(text))")
+                throw ServerURLError("\(name) is true or false, not \(show(text))")
             }
         case .words(let taken, let refused):
-            if let need = refused[text] { throw URLError("\(name)=\(text) \(need)") }
+            if let need = refused[text] { throw ServerURLError("\(name)=\(text) \(need)") }
             guard taken.contains(text) else {
-                throw URLError("\(name) is \(ForeignOption.list(taken)), not \(show(text))")
+                throw ServerURLError("\(name) is \(ForeignOption.list(taken)), not \(show(text))")
             }
         case .matching(let expected, let test):
-            guard test(text) else { throw URLError("\(name) is \(expected), not \(show(text))") }
-        case .none(let reason): throw URLError("\(name) \(reason)")
+            guard test(text) else {
+                throw ServerURLError("\(name) is \(expected), not \(show(text))")
+            }
+        case .none(let reason): throw ServerURLError("\(name) \(reason)")
         }
     }
 

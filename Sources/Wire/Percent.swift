@@ -1,6 +1,7 @@
 /// Percent-encoding (RFC 3986 §2.1).
 package enum Percent {
-    package static func decode(_ text: Substring, in part: String) throws(URLError) -> String {
+    package static func decode(_ text: Substring, in part: String) throws(ServerURLError) -> String
+    {
         guard text.utf8.contains(UInt8(ascii: "%")) else { return String(text) }
         var bytes: [UInt8] = []
         var rest = text.utf8
@@ -11,7 +12,7 @@ package enum Percent {
             }
             let digits = rest.prefix(2).map { hexDigitValue($0) }
             guard digits.count == 2, let high = digits[0], let low = digits[1] else {
-                throw URLError(
+                throw ServerURLError(
                     "bad escape in the \(part): % needs two hexadecimal digits after it"
                         + " (a % itself is written %25)")
             }
@@ -19,7 +20,7 @@ package enum Percent {
             bytes.append(high << 4 | low)
         }
         guard let decoded = String(validating: bytes, as: UTF8.self) else {
-            throw URLError("the \(part) is not UTF-8 after its escapes are decoded")
+            throw ServerURLError("the \(part) is not UTF-8 after its escapes are decoded")
         }
         return decoded
     }

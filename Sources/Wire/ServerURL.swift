@@ -31,11 +31,11 @@ public struct ServerURL: Sendable {
 
     /// Takes a URL apart.
     ///
-    /// - Throws: `URLError`, which says what is wrong and never shows a password.
-    public init(_ text: String) throws(URLError) {
+    /// - Throws: `ServerURLError`, which says what is wrong and never shows a password.
+    public init(_ text: String) throws(ServerURLError) {
         let (head, tail) = ServerURL.cut(Substring(text), at: ":")
         guard !head.isEmpty, let tail, tail.utf8.starts(with: "//".utf8) else {
-            throw URLError("the URL has no scheme: expected SCHEME://HOST:PORT")
+            throw ServerURLError("the URL has no scheme: expected SCHEME://HOST:PORT")
         }
         let rest = Substring(tail.utf8.dropFirst(2))
         try ServerURL.checkCharacters(text, after: rest)
@@ -44,10 +44,10 @@ public struct ServerURL: Sendable {
         let slash = address.utf8.firstIndex(of: UInt8(ascii: "/")) ?? address.endIndex
         let (first, second) = ServerURL.cut(address[..<slash], at: "@")
         let login = second.map { _ in ServerURL.cut(first, at: ":") }
-        user = try login.map { (part) throws(URLError) in
+        user = try login.map { (part) throws(ServerURLError) in
             try Percent.decode(part.0, in: "user name")
         }
-        password = try login?.1.map { (part) throws(URLError) in
+        password = try login?.1.map { (part) throws(ServerURLError) in
             try Percent.decode(part, in: "password")
         }
         hosts = try ServerURL.hosts(second ?? first)
@@ -67,23 +67,23 @@ public struct ServerURL: Sendable {
     /// - Parameter rest: what follows the `://`.
     private static func checkCharacters(
         _ text: String, after rest: Substring
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         if text.utf8.first == UInt8(ascii: " ") || text.utf8.last == UInt8(ascii: " ") {
-            throw URLError("the URL begins or ends with a blank")
+            throw ServerURLError("the URL begins or ends with a blank")
         }
         if text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
-            throw URLError("a line break or another control character in the URL")
+            throw ServerURLError("a line break or another control character in the URL")
         }
         let isSign = { (byte: UInt8) in byte == UInt8(ascii: "@") }
         let authority = rest.utf8.prefix { !"/?#".utf8.contains($0) }
         let count = rest.utf8.count(where: isSign)
         guard count <= 1, count == authority.count(where: isSign) else {
-            throw URLError(
+            throw ServerURLError(
                 "an @ after the host: a user name or password with one of / ? # @ in it needs them"
                     + " percent-encoded (%2F %3F %23 %40), and so does an @ that follows")
         }
         if rest.utf8.contains(UInt8(ascii: "#")) {
-            throw URLError(
+            throw ServerURLError(
                 "a # in the URL: it has no fragment, and in a user name, password or option a # is"
                     + " written %23")
         }
@@ -98,7 +98,7 @@ public struct ServerURL: Sendable {
 
     // MARK: Hosts
 
-    private static func hosts(_ list: Substring) throws(URLError) -> [Host] {
+    private static func hosts(_ list: Substring) throws(ServerURLError) -> [Host] {
         guard !list.isEmpty else { return [] }
         var hosts: [Host] = []
         for item in list.utf8.split(
@@ -109,35 +109,36 @@ public struct ServerURL: Sendable {
         return hosts
     }
 
-    private static func host(_ item: Substring) throws(URLError) -> Host {
+    private static func host(_ item: Substring) throws(ServerURLError) -> Host {
         var (name, port) = cut(item, at: ":")
         if item.utf8.first == UInt8(ascii: "[") {
             let (inside, tail) = cut(Substring(item.utf8.dropFirst()), at: "]")
             guard let tail else {
-                throw URLError("the host begins with [ and has no ]: write an IPv6 host as [::1]")
+                throw ServerURLError(
+                    "the host begins with [ and has no ]: write an IPv6 host as [::1]")
             }
             guard tail.isEmpty || tail.utf8.first == UInt8(ascii: ":") else {
-                throw URLError("after the ] of an IPv6 host only :port may follow")
+                throw ServerURLError("after the ] of an IPv6 host only :port may follow")
             }
             name = inside
             port = tail.isEmpty ? nil : Substring(tail.utf8.dropFirst())
         }
         if port?.utf8.contains(UInt8(ascii: ":")) == true {
-            throw URLError("more than one : in the host: write an IPv6 host as [::1]")
+            throw ServerURLError("more than one : in the host: write an IPv6 host as [::1]")
         }
         let decoded = try Percent.decode(name, in: "host")
         if decoded.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
-            throw URLError("a control character in the host")
+            throw ServerURLError("a control character in the host")
         }
         return Host(name: decoded, port: try number(port))
     }
 
-    private static func number(_ port: Substring?) throws(URLError) -> UInt16? {
+    private static func number(_ port: Substring?) throws(ServerURLError) -> UInt16? {
         guard let port, !port.isEmpty else { return nil }
         guard let number = URLOptions.integer(port).flatMap(UInt16.init(exactly:)), number > 0
         else {
             // Not shown: it may be a piece of a password.
-            throw URLError(
+            throw ServerURLError(
                 "the port is not a number from 1 to 65535"
                     + " (a password with one of / ? # @ in it needs them percent-encoded)")
         }

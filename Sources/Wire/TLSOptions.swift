@@ -77,7 +77,7 @@ public struct TLSOptions: Hashable, Sendable {
 extension TLSOptions {
     /// The names of redis-py 8.1 (`SSLConnection`), and their meaning; `ssl_server_name` is ours. A given authority
     /// replaces the system's: a pin should be one.
-    public init(from options: inout URLOptions) throws(URLError) {
+    public init(from options: inout URLOptions) throws(ServerURLError) {
         verification = try TLSOptions.verification(from: &options)
         authorityFile = try options.takeFile("ssl_ca_certs")
         authorityFolder = try options.takeFile("ssl_ca_path")
@@ -88,34 +88,38 @@ extension TLSOptions {
         serverName = try options.takeFile("ssl_server_name")
         let shown = options
         let minimum = try options.take("ssl_min_version") {
-            (name, text) throws(URLError) -> Version in
+            (name, text) throws(ServerURLError) -> Version in
             guard let version = Version(name: text) else {
-                throw URLError("\(name) is 771 (TLS 1.2) or 772 (TLS 1.3), not \(shown.show(text))")
+                throw ServerURLError(
+                    "\(name) is 771 (TLS 1.2) or 772 (TLS 1.3), not \(shown.show(text))")
             }
             return version
         }
         minimumVersion = minimum ?? .tls12
         if keyFile != nil, certificateFile == nil {
-            throw URLError("ssl_keyfile needs ssl_certfile, the certificate that it belongs to")
+            throw ServerURLError(
+                "ssl_keyfile needs ssl_certfile, the certificate that it belongs to")
         }
         try TLSOptions.refuse(TLSOptions.impossible, in: &options)
     }
 
     private static func verification(
         from options: inout URLOptions
-    ) throws(URLError) -> Verification {
+    ) throws(ServerURLError) -> Verification {
         let shown = options
-        let isRequired = try options.take("ssl_cert_reqs") { (name, text) throws(URLError) in
+        let isRequired = try options.take("ssl_cert_reqs") { (name, text) throws(ServerURLError) in
             switch text.lowercased() {
             case "required", "optional", "cert_required", "cert_optional": return true
             case "none", "cert_none": return false
             default:
-                throw URLError("\(name) is required, optional or none, not \(shown.show(text))")
+                throw ServerURLError(
+                    "\(name) is required, optional or none, not \(shown.show(text))")
             }
         }
-        let checksName = try options.take("ssl_check_hostname") { (name, text) throws(URLError) in
+        let checksName = try options.take("ssl_check_hostname") {
+            (name, text) throws(ServerURLError) in
             guard let isTrue = ForeignOption.truth(text) else {
-                throw URLError("\(name) is true or false, not \(shown.show(text))")
+                throw ServerURLError("\(name) is true or false, not \(shown.show(text))")
             }
             return isTrue
         }
@@ -125,7 +129,7 @@ extension TLSOptions {
     /// Refuses all options of TLS, in a URL that asks for a connection without.
     ///
     /// - Parameter scheme: the one that asks for TLS.
-    public static func refuse(in options: inout URLOptions, scheme: String) throws(URLError) {
+    public static func refuse(in options: inout URLOptions, scheme: String) throws(ServerURLError) {
         let reason = "needs TLS, which a \(scheme):// URL asks for"
         try refuse(all.map { ForeignOption($0, nil, .none(reason)) }, in: &options)
         try refuse(impossible, in: &options)
@@ -133,7 +137,7 @@ extension TLSOptions {
 
     private static func refuse(
         _ refused: [ForeignOption], in options: inout URLOptions
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         let shown = options
         for option in refused {
             guard let text = try options.take(option.name, isListed: false) else { continue }
@@ -164,10 +168,10 @@ extension TLSOptions {
 
 extension URLOptions {
     /// A path, or another text that is of no use if it is empty.
-    fileprivate mutating func takeFile(_ name: String) throws(URLError) -> String? {
-        try take(name) { (name, text) throws(URLError) in
+    fileprivate mutating func takeFile(_ name: String) throws(ServerURLError) -> String? {
+        try take(name) { (name, text) throws(ServerURLError) in
             guard !text.isEmpty, !text.utf8.contains(0) else {
-                throw URLError("the option \(name) is empty, or holds a NUL")
+                throw ServerURLError("the option \(name) is empty, or holds a NUL")
             }
             return text
         }

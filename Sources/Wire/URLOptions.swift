@@ -9,15 +9,17 @@ public struct URLOptions: Sendable {
     /// False where a password may stand in the URL: a piece of it, if it was written wrongly, may then be anywhere.
     private let showsValues: Bool
 
-    init(_ query: Substring, showsValues: Bool) throws(URLError) {
+    init(_ query: Substring, showsValues: Bool) throws(ServerURLError) {
         self.showsValues = showsValues
         for item in query.utf8.split(separator: UInt8(ascii: "&")) {
             let end = item.firstIndex(of: UInt8(ascii: "="))
             let name = try Percent.decode(
                 Substring(item[..<(end ?? item.endIndex)]), in: "name of an option")
-            guard let end else { throw URLError("the option \(show(name)) has no = and no value") }
+            guard let end else {
+                throw ServerURLError("the option \(show(name)) has no = and no value")
+            }
             guard !values.contains(where: { $0.name == name }) else {
-                throw URLError("the option \(show(name)) is given twice")
+                throw ServerURLError("the option \(show(name)) is given twice")
             }
             let value = try Percent.decode(
                 Substring(item[item.index(after: end)...]), in: "option \(show(name))")
@@ -33,24 +35,24 @@ public struct URLOptions: Sendable {
     public mutating func take(
         _ name: String, aliases: [String] = [], isListed: Bool = true,
         beside part: (place: String, value: String)? = nil
-    ) throws(URLError) -> String? {
+    ) throws(ServerURLError) -> String? {
         try take(name, aliases: aliases, isListed: isListed, beside: part) { (_, text) in text }
     }
 
     /// A time: `500ms`, `1s`, `2m`, or plain seconds.
     public mutating func takeDuration(
         _ name: String, aliases: [String] = []
-    ) throws(URLError) -> Duration? {
+    ) throws(ServerURLError) -> Duration? {
         let options = self
-        return try take(name, aliases: aliases) { (spelling, text) throws(URLError) in
+        return try take(name, aliases: aliases) { (spelling, text) throws(ServerURLError) in
             try options.duration(spelling, text)
         }
     }
 
     /// A time above zero, from an option's text.
-    public func duration(_ name: String, _ text: String) throws(URLError) -> Duration {
+    public func duration(_ name: String, _ text: String) throws(ServerURLError) -> Duration {
         guard let duration = URLOptions.duration(text), duration > .zero else {
-            throw URLError(
+            throw ServerURLError(
                 "the option \(name) is not a time above zero: \(show(text));"
                     + " write 500ms, 1s, 2m or plain seconds")
         }
@@ -61,11 +63,12 @@ public struct URLOptions: Sendable {
     public mutating func takeInteger(
         _ name: String, aliases: [String] = [], in range: ClosedRange<Int>,
         beside part: (place: String, value: Int)? = nil
-    ) throws(URLError) -> Int? {
+    ) throws(ServerURLError) -> Int? {
         let options = self
-        return try take(name, aliases: aliases, beside: part) { (spelling, text) throws(URLError) in
+        return try take(name, aliases: aliases, beside: part) {
+            (spelling, text) throws(ServerURLError) in
             guard let number = URLOptions.integer(text), range.contains(number) else {
-                throw URLError(
+                throw ServerURLError(
                     "the option \(spelling) is not a number from \(range.lowerBound) to"
                         + " \(range.upperBound): \(options.show(text))")
             }
@@ -81,8 +84,8 @@ public struct URLOptions: Sendable {
     public mutating func take<Value: Equatable>(
         _ name: String, aliases: [String] = [], isListed: Bool = true,
         beside part: (place: String, value: Value)? = nil,
-        as read: (String, String) throws(URLError) -> Value
-    ) throws(URLError) -> Value? {
+        as read: (String, String) throws(ServerURLError) -> Value
+    ) throws(ServerURLError) -> Value? {
         if isListed { known.append(name) }
         let spellings = [name] + aliases
         let given = values.filter { spellings.contains($0.name) }
@@ -93,16 +96,16 @@ public struct URLOptions: Sendable {
         }
         guard let first = meanings.first else { return nil }
         if let other = meanings.first(where: { $0.value != first.value }) {
-            throw URLError(
+            throw ServerURLError(
                 "\(first.place) and \(other.place) say different things: give one of them")
         }
         return first.value
     }
 
     /// Refuses what nobody has taken.
-    public func finish(scheme: String) throws(URLError) {
+    public func finish(scheme: String) throws(ServerURLError) {
         guard let (name, _) = values.first else { return }
-        throw URLError(
+        throw ServerURLError(
             "unknown option \(show(name)) in a \(scheme) URL;"
                 + " possible are \(known.sorted().joined(separator: ", "))")
     }

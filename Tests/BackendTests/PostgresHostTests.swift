@@ -149,12 +149,14 @@ struct PostgresHostTests {
         ("postgres://a/d?hostaddr=127.0.0.1&hostaddr=127.0.0.1", "given twice"),
     ])
     func whatCannotMeanAnythingIsAnError(text: String, says: String) {
-        let error = #expect(throws: URLError.self) { _ = try url(text) }
+        let error = #expect(throws: ServerURLError.self) { _ = try url(text) }
         #expect(error?.description.contains(says) == true, "\(String(describing: error))")
     }
 
     @Test func aPortOfTheEnvironmentIsNamed() {
-        let error = #expect(throws: URLError.self) { _ = try url("postgres://a", ["PGPORT": "x"]) }
+        let error = #expect(throws: ServerURLError.self) {
+            _ = try url("postgres://a", ["PGPORT": "x"])
+        }
         #expect(error?.description.contains("(PGPORT)") == true)
     }
 

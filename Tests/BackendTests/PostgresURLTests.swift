@@ -81,7 +81,7 @@ struct PostgresURLTests {
         ("postgres://h?application_name=x%00user", "the application_name holds a NUL"),
     ])
     func refusesInWords(text: String, says: String) {
-        let error = #expect(throws: URLError.self) { _ = try url(text) }
+        let error = #expect(throws: ServerURLError.self) { _ = try url(text) }
         #expect(error?.description.contains(says) == true, "\(String(describing: error))")
     }
 
@@ -92,6 +92,6 @@ struct PostgresURLTests {
     }
 
     @Test func withoutAUserThereIsAnError() {
-        #expect(throws: URLError.self) { _ = try url("postgres://h", userName: nil) }
+        #expect(throws: ServerURLError.self) { _ = try url("postgres://h", userName: nil) }
     }
 }

@@ -204,7 +204,7 @@ struct PostgresVariableTests {
             #expect(throws: Never.self, performing: body)
             return
         }
-        let error = #expect(throws: URLError.self, performing: body)
+        let error = #expect(throws: ServerURLError.self, performing: body)
         #expect(error?.description.contains(says) == true, "\(String(describing: error))")
     }
 }

@@ -242,7 +242,7 @@ struct RabbitMQStreamReadingTests {
         ("history=stream&stream_max_bytes=1", "stream_max_bytes"),
     ])
     func optionsAreChecked(query: String, part: String) throws {
-        let error = #expect(throws: URLError.self) { try rabbitBackend("amqp://h?\(query)") }
+        let error = #expect(throws: ServerURLError.self) { try rabbitBackend("amqp://h?\(query)") }
         #expect(error?.description.contains(part) == true, "\(String(describing: error))")
     }
 

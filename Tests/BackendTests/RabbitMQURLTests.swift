@@ -59,7 +59,7 @@ struct RabbitMQURLTests {
         ("amqp://h/" + String(repeating: "v", count: 256), "longer than RabbitMQ takes: 255 bytes"),
     ])
     func whatCannotBeKeptIsRefused(text: String, says: String) {
-        let error = #expect(throws: URLError.self) { try RabbitMQURL(try ServerURL(text)) }
+        let error = #expect(throws: ServerURLError.self) { try RabbitMQURL(try ServerURL(text)) }
         #expect(error?.description.contains(says) == true, "\(String(describing: error))")
     }
 

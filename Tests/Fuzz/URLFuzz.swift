@@ -16,7 +16,7 @@ enum URLFuzz {
 
     static func url(_ bytes: [UInt8]) {
         let text = String(decoding: bytes, as: UTF8.self)
-        do throws(URLError) {
+        do throws(ServerURLError) {
             var url = try ServerURL(text)
             var options = options
             try options.take(from: &url.options)
@@ -33,16 +33,16 @@ enum URLFuzz {
 
     private static func refusals(_ url: ServerURL, _ options: CommonOptions) -> [String] {
         var messages: [String] = []
-        do throws(URLError) {
+        do throws(ServerURLError) {
             _ = try RedisBackend(url, options: options).makeSession()
         } catch { messages.append(error.description) }
-        do throws(URLError) {
+        do throws(ServerURLError) {
             _ = try PostgresBackend(url, options: options, environment: .empty).makeSession()
         } catch { messages.append(error.description) }
-        do throws(URLError) {
+        do throws(ServerURLError) {
             _ = try RabbitMQBackend(url, options: options).makeSession()
         } catch { messages.append(error.description) }
-        do throws(URLError) {
+        do throws(ServerURLError) {
             _ = try MemoryBackend(url, options: options, environment: .empty)
         } catch { messages.append(error.description) }
         return messages
@@ -52,11 +52,11 @@ enum URLFuzz {
     static func secret(_ bytes: [UInt8]) {
         let secret = SecretURL(bytes)
         var messages: [String] = []
-        do throws(URLError) {
+        do throws(ServerURLError) {
             var url = try ServerURL(secret.text)
             var options = options
             if secret.hasHost { messages += hosts(url) }
-            do throws(URLError) { try options.take(from: &url.options) } catch {
+            do throws(ServerURLError) { try options.take(from: &url.options) } catch {
                 messages.append(error.description)
             }
             messages += refusals(url, options) + [url.show(SecretURL.mark)]

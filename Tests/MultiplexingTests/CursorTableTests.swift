@@ -30,7 +30,13 @@ import Testing
 
         /// Answers one of the requests, in any order.
         mutating func answer(using random: inout SeededRandom) -> HistoryPage? {
-            guard let place = requests.indices.randomElement(using: &random) else { return nil }
+            requests.indices.randomElement(using: &random).flatMap { answer($0) }
+        }
+
+        /// Answers the oldest request.
+        mutating func answer() -> HistoryPage? { requests.isEmpty ? nil : answer(0) }
+
+        private mutating func answer(_ place: Int) -> HistoryPage? {
             let request = requests.remove(at: place)
             switch request.kind {
             case .start(.last(let count)) where !messages.isEmpty && count > 0:

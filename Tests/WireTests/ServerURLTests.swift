@@ -12,7 +12,7 @@ struct ServerURLTests {
         "s://u:p?\u{301}q@h",
     ])
     func marksOutOfPlaceAreRefused(text: String) {
-        let error = #expect(throws: URLError.self) { _ = try ServerURL(text) }
+        let error = #expect(throws: ServerURLError.self) { _ = try ServerURL(text) }
         let says = error?.description ?? ""
         #expect(
             says.hasPrefix("an @ after the host") || says.hasPrefix("a # in the URL"), "\(says)")
@@ -25,7 +25,7 @@ struct ServerURLTests {
         ("s://ho%0ast", "control character in the host"), ("s://h%00", "control character"),
     ])
     func blanksAndControlCharactersAreSaidForWhatTheyAre(text: String, says: String) {
-        let error = #expect(throws: URLError.self) { _ = try ServerURL(text) }
+        let error = #expect(throws: ServerURLError.self) { _ = try ServerURL(text) }
         #expect(error?.description.contains(says) == true, "\(String(describing: error))")
     }
 
@@ -83,7 +83,7 @@ struct URLOptionsTests {
         ("%zz=1", "bad escape in the name of an option"),
     ])
     func whatWouldBePassedOverIsRefused(query: String, says: String) {
-        let error = #expect(throws: URLError.self) { _ = try options(query) }
+        let error = #expect(throws: ServerURLError.self) { _ = try options(query) }
         #expect(error?.description.contains(says) == true, "\(String(describing: error))")
     }
 
@@ -103,7 +103,7 @@ struct URLOptionsTests {
     ])
     func spellingsThatDoNotAreBothNamed(query: String, says: String) throws {
         var options = try options(query)
-        let error = #expect(throws: URLError.self) {
+        let error = #expect(throws: ServerURLError.self) {
             _ = try options.take("a", aliases: ["b", "c"])
         }
         #expect(error?.description.contains(says) == true, "\(String(describing: error))")
@@ -132,7 +132,7 @@ struct URLOptionsTests {
 
 struct ForeignOptionTests {
     private func refusal(_ values: ForeignOption.Values, _ text: String) -> String? {
-        do throws(URLError) {
+        do throws(ServerURLError) {
             try ForeignOption("x", nil, values).check(text, as: "x") { "<\($0)>" }
             return nil
         } catch {

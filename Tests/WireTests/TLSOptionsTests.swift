@@ -49,14 +49,14 @@ struct TLSOptionsTests {
         ("ssl_ocsp_context=x", "is not there"), ("ssl_colour=red", "unknown option"),
     ])
     func whatIsNotThereIsRefused(query: String, says: String) {
-        let error = #expect(throws: URLError.self) { _ = try options(query) }
+        let error = #expect(throws: ServerURLError.self) { _ = try options(query) }
         #expect(error?.description.containsBytes(says) == true, "\(String(describing: error))")
     }
 
     @Test(arguments: ["ssl_ca_certs=/a", "ssl_cert_reqs=none", "ssl_password=p", "ssl_ciphers=x"])
     func aURLWithoutTLSHasNoneOfThem(query: String) throws {
         var url = try ServerURL("s://h?\(query)")
-        let error = #expect(throws: URLError.self) {
+        let error = #expect(throws: ServerURLError.self) {
             try TLSOptions.refuse(in: &url.options, scheme: "secure")
         }
         let says = query.hasPrefix("ssl_ciphers") ? "is not there" : "a secure:// URL asks for"

@@ -10,7 +10,7 @@ package struct KafkaBackend: URLBackend {
 
     package init(
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment = .empty
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         self.url = try KafkaURL(url)
         self.options = options
         self.environment = environment

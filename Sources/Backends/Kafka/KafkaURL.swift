@@ -40,7 +40,7 @@ package struct KafkaURL: Sendable {
     package static let schemes = ["kafka", "kafkas"]
     private static let defaultPort: UInt16 = 9092
 
-    package init(_ url: ServerURL) throws(URLError) {
+    package init(_ url: ServerURL) throws(ServerURLError) {
         var options = url.options
         endpoints = try KafkaURL.endpoints(url)
         let user = url.user.flatMap { $0.isEmpty ? nil : $0 }
@@ -73,32 +73,35 @@ package struct KafkaURL: Sendable {
         try check(url)
     }
 
-    private static func endpoints(_ url: ServerURL) throws(URLError) -> [Endpoint] {
+    private static func endpoints(_ url: ServerURL) throws(ServerURLError) -> [Endpoint] {
         guard url.path.isEmpty || url.path == "/" else {
-            throw URLError("a \(url.scheme) URL has no path: the channels are the topics")
+            throw ServerURLError("a \(url.scheme) URL has no path: the channels are the topics")
         }
         guard !url.hosts.isEmpty, url.hosts.allSatisfy({ !$0.name.isEmpty }) else {
-            throw URLError(
+            throw ServerURLError(
                 "the URL has no host: expected something like \(url.scheme)://localhost:9092")
         }
         return url.hosts.map { .tcp(host: $0.name, port: $0.port ?? defaultPort) }
     }
 
-    private static func mechanism(_ options: inout URLOptions) throws(URLError) -> Mechanism? {
+    private static func mechanism(_ options: inout URLOptions) throws(ServerURLError) -> Mechanism?
+    {
         let words = Mechanism.allCases.map { ($0.rawValue, $0) }
         return try options.word(
             "sasl_mechanism", aliases: ["sasl", "sasl_mechanisms"],
             Dictionary(uniqueKeysWithValues: words))
     }
 
-    private static func partition(_ options: inout URLOptions) throws(URLError) -> PartitionChoice {
+    private static func partition(_ options: inout URLOptions) throws(ServerURLError)
+        -> PartitionChoice
+    {
         let shown = options
         let choice = try options.take(
             "partition",
-            as: { (name, text) throws(URLError) in
+            as: { (name, text) throws(ServerURLError) in
                 if text == "spread" { return PartitionChoice.spread }
                 guard let number = URLOptions.integer(text).flatMap(Int32.init(exactly:)) else {
-                    throw URLError(
+                    throw ServerURLError(
                         "\(name) is a partition's number or spread, not \(shown.show(text))")
                 }
                 return .fixed(number)
@@ -106,37 +109,37 @@ package struct KafkaURL: Sendable {
         return choice ?? .fixed(0)
     }
 
-    private static func acks(_ options: inout URLOptions) throws(URLError) -> Int16 {
+    private static func acks(_ options: inout URLOptions) throws(ServerURLError) -> Int16 {
         let shown = options
         let acks = try options.take(
             "acks",
-            as: { (name, text) throws(URLError) in
+            as: { (name, text) throws(ServerURLError) in
                 switch text {
                 case "all", "-1": return Int16(-1)
                 case "1": return 1
                 case "0":
-                    throw URLError(
+                    throw ServerURLError(
                         "acks=0 is not there: publish returns when the broker has accepted")
-                default: throw URLError("\(name) is all or 1, not \(shown.show(text))")
+                default: throw ServerURLError("\(name) is all or 1, not \(shown.show(text))")
                 }
             })
         return acks ?? -1
     }
 
-    private func check(_ url: ServerURL) throws(URLError) {
+    private func check(_ url: ServerURL) throws(ServerURLError) {
         for (part, text) in [
             ("user name", user), ("password", password), ("client_id", clientID),
         ] {
             guard (text?.utf8.count ?? 0) <= 4096 else {
-                throw URLError("the \(part) is longer than 4,096 bytes")
+                throw ServerURLError("the \(part) is longer than 4,096 bytes")
             }
-            if text?.utf8.contains(0) == true { throw URLError("the \(part) holds a NUL") }
+            if text?.utf8.contains(0) == true { throw ServerURLError("the \(part) holds a NUL") }
         }
         if isIdempotent, acks != -1 {
-            throw URLError("enable_idempotence needs acks=all")
+            throw ServerURLError("enable_idempotence needs acks=all")
         }
         if user == nil, password != nil || mechanism != nil {
-            throw URLError("a login needs a user: write \(url.scheme)://user:password@host")
+            throw ServerURLError("a login needs a user: write \(url.scheme)://user:password@host")
         }
     }
 
@@ -173,7 +176,7 @@ extension KafkaURL {
 
     private static func checkForeign(
         _ options: inout URLOptions, isSecure: Bool
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         let shown = options
         for option in foreignOptions + [encryption(isSecure: isSecure)] {
             guard let text = try options.take(option.name, isListed: false) else { continue }
@@ -186,11 +189,11 @@ extension URLOptions {
     /// One of a few words.
     fileprivate mutating func word<Value: Equatable>(
         _ name: String, aliases: [String] = [], _ values: [String: Value]
-    ) throws(URLError) -> Value? {
+    ) throws(ServerURLError) -> Value? {
         let shown = self
-        return try take(name, aliases: aliases) { (spelling, text) throws(URLError) in
+        return try take(name, aliases: aliases) { (spelling, text) throws(ServerURLError) in
             guard let value = values[text] else {
-                throw URLError(
+                throw ServerURLError(
                     "\(spelling) is \(ForeignOption.list(values.keys.sorted())), not \(shown.show(text))"
                 )
             }

@@ -33,18 +33,18 @@ package struct MemoryBackend: URLBackend {
 
     package init(
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         var rest = url.options
         let messages = try rest.takeInteger("history", in: 1...1_000_000_000)
         let bytes = try rest.takeInteger("history_bytes", in: 1...(1 << 40))
         try rest.finish(scheme: "memory")
         if messages == nil, bytes != nil {
-            throw URLError(
+            throw ServerURLError(
                 "history_bytes bounds a history: say also how many messages of each channel are kept, by history=1000"
             )
         }
         guard url.user == nil, url.hosts.isEmpty, url.path.isEmpty || url.path == "/" else {
-            throw URLError("a memory URL names no server: write memory://")
+            throw ServerURLError("a memory URL names no server: write memory://")
         }
         self.init(
             maximumMessageSize: options.maximumMessageSize,

@@ -31,27 +31,28 @@ package struct LoginPolicy: Hashable, Sendable {
     /// - Parameter text: methods, separated by commas, or all with a `!` before them: every one but these.
     init(
         _ text: String, name: String, show: (String) -> String
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         var named: Set<Method> = []
         let words = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         let negated = words.count { $0.hasPrefix("!") }
         guard negated == 0 || negated == words.count else {
-            throw URLError("\(name) names either what is allowed or, each with a !, what is not")
+            throw ServerURLError(
+                "\(name) names either what is allowed or, each with a !, what is not")
         }
         for word in words {
             let plain = negated > 0 ? String(word.dropFirst()) : word
             guard let method = Method(rawValue: plain) else {
                 let known = ForeignOption.list(Method.allCases.map(\.rawValue))
-                throw URLError("\(name) is a list of \(known), not \(show(word))")
+                throw ServerURLError("\(name) is a list of \(known), not \(show(word))")
             }
             guard named.insert(method).inserted else {
-                throw URLError("\(name) names \(method.rawValue) twice")
+                throw ServerURLError("\(name) names \(method.rawValue) twice")
             }
         }
         allowed = negated > 0 ? Set(Method.allCases).subtracting(named) : named
         self.name = name
         guard !allowed.isDisjoint(with: LoginPolicy.possible) else {
-            throw URLError(
+            throw ServerURLError(
                 "\(name) allows \(shown) alone, and possible are"
                     + " \(LoginPolicy.list(LoginPolicy.possible))")
         }

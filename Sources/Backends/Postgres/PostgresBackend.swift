@@ -14,7 +14,7 @@ package struct PostgresBackend: URLBackend {
 
     package init(
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         self.url = try PostgresURL(url, environment: environment)
         self.options = options
         self.environment = environment
@@ -23,11 +23,11 @@ package struct PostgresBackend: URLBackend {
     /// The one variable of libpq's that concerns the core.
     package static func adjust(
         _ options: inout CommonOptions, by environment: ServerEnvironment
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         let name = "PGCONNECT_TIMEOUT"
         guard let text = environment.variable(name) else { return }
         guard let time = CommonOptions.connectTimeout(text) else {
-            throw URLError("\(name) is not a time in seconds: \(URLOptions.show(text))")
+            throw ServerURLError("\(name) is not a time in seconds: \(URLOptions.show(text))")
         }
         options.connectTimeout = time
     }

@@ -21,7 +21,7 @@ package struct PostgresHost: Hashable, Sendable {
     static func list(
         _ url: [ServerURL.Host], _ settings: inout PostgresSettings,
         _ environment: ServerEnvironment
-    ) throws(URLError) -> [PostgresHost] {
+    ) throws(ServerURLError) -> [PostgresHost] {
         let host = try settings.take(
             "host", part: url.map(\.name).joined(separator: ","), variable: "PGHOST")
         let address = try settings.take("hostaddr", variable: "PGHOSTADDR")
@@ -33,7 +33,7 @@ package struct PostgresHost: Hashable, Sendable {
         var names = items(host)
         let count = max(addresses.count, names.count, 1)
         guard addresses.isEmpty || names.isEmpty || addresses.count == names.count else {
-            throw URLError(
+            throw ServerURLError(
                 "there are \(names.count) hosts and \(addresses.count) addresses (hostaddr): give one"
                     + " for each")
         }
@@ -55,19 +55,19 @@ package struct PostgresHost: Hashable, Sendable {
 
     private static func portList(
         _ setting: PostgresSettings.Setting?, count: Int
-    ) throws(URLError) -> [UInt16] {
+    ) throws(ServerURLError) -> [UInt16] {
         var ports: [UInt16] = []
         for item in items(setting) {
             let number = URLOptions.integer(item).flatMap(UInt16.init(exactly:))
             guard item.isEmpty || number ?? 0 > 0 else {
-                throw URLError(
+                throw ServerURLError(
                     "the port is not a number from 1 to 65535 (\(setting?.name ?? "port"))")
             }
             ports.append(number ?? defaultPort)
         }
         if ports.count <= 1 { return Array(repeating: ports.first ?? defaultPort, count: count) }
         guard ports.count == count else {
-            throw URLError(
+            throw ServerURLError(
                 "there are \(count) hosts and \(ports.count) ports: give one, or one for each")
         }
         return ports
@@ -77,17 +77,18 @@ package struct PostgresHost: Hashable, Sendable {
     /// usual folder, if a server is there, or else this machine.
     private static func one(
         _ name: String, _ address: String, _ port: UInt16, _ environment: ServerEnvironment
-    ) throws(URLError) -> PostgresHost {
+    ) throws(ServerURLError) -> PostgresHost {
         if !address.isEmpty {
             guard isNumeric(address) else {
-                throw URLError("hostaddr is no IPv4 or IPv6 address: a name is given by host")
+                throw ServerURLError("hostaddr is no IPv4 or IPv6 address: a name is given by host")
             }
             return PostgresHost(
                 name: name.isEmpty ? address : name, port: port,
                 endpoint: .tcp(host: address, port: port))
         }
         if name.utf8.first == UInt8(ascii: "@") {
-            throw URLError("a host that begins with @ is an abstract socket, which is not possible")
+            throw ServerURLError(
+                "a host that begins with @ is an abstract socket, which is not possible")
         }
         let folder = name.isEmpty ? socketFolder : name
         let path = "\(folder)/.s.PGSQL.\(port)"

@@ -42,22 +42,22 @@ package final class PostgresSecurity: Sendable {
     package let options: TLSOptions
 
     /// - Parameter isLocal: every server is reached by a Unix-domain socket, which libpq never encrypts.
-    init(_ settings: inout PostgresSettings, isLocal: Bool) throws(URLError) {
+    init(_ settings: inout PostgresSettings, isLocal: Bool) throws(ServerURLError) {
         let root = try settings.takeGiven("sslrootcert", variable: "PGSSLROOTCERT")
         let isSystem = root?.text == "system"
         let encryption = try settings.takeEncryption()
         let mode =
-            try encryption.map { (setting) throws(URLError) in
+            try encryption.map { (setting) throws(ServerURLError) in
                 try settings.word(setting, Mode.self)
             } ?? (isSystem ? .verifyFull : .prefer)
         self.mode = mode
         isDirect =
             try settings.take("sslnegotiation", variable: "PGSSLNEGOTIATION").map {
-                (setting) throws(URLError) in try settings.word(setting, Negotiation.self)
+                (setting) throws(ServerURLError) in try settings.word(setting, Negotiation.self)
             } == .direct
         binding =
             try settings.take("channel_binding", variable: "PGCHANNELBINDING").map {
-                (setting) throws(URLError) in try settings.word(setting, Binding.self)
+                (setting) throws(ServerURLError) in try settings.word(setting, Binding.self)
             } ?? .prefer
         var options = try PostgresSecurity.options(&settings)
         options.authorityFile = isSystem ? nil : root?.text
@@ -78,7 +78,9 @@ package final class PostgresSecurity: Sendable {
         case direct
     }
 
-    private static func options(_ settings: inout PostgresSettings) throws(URLError) -> TLSOptions {
+    private static func options(_ settings: inout PostgresSettings) throws(ServerURLError)
+        -> TLSOptions
+    {
         var options = TLSOptions()
         options.authorityOption = "sslrootcert"
         options.certificateOption = "sslcert"
@@ -87,7 +89,7 @@ package final class PostgresSecurity: Sendable {
         let certificate = try settings.takeGiven("sslcert", variable: "PGSSLCERT")
         let key = try settings.takeGiven("sslkey", variable: "PGSSLKEY")
         let isSent = try settings.take("sslcertmode", variable: "PGSSLCERTMODE").map {
-            (setting) throws(URLError) -> Bool in
+            (setting) throws(ServerURLError) -> Bool in
             try settings.check(setting, PostgresParameters.certificateMode)
             return setting.text != "disable"
         }
@@ -113,7 +115,7 @@ package final class PostgresSecurity: Sendable {
     /// Versions below 1.2 are not spoken here: as the lowest they change nothing.
     private static func takeVersions(
         _ settings: inout PostgresSettings, into options: inout TLSOptions
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         if let setting = try settings.takeGiven(
             "ssl_min_protocol_version", variable: "PGSSLMINPROTOCOLVERSION")
         {
@@ -125,12 +127,12 @@ package final class PostgresSecurity: Sendable {
                 "ssl_max_protocol_version", variable: "PGSSLMAXPROTOCOLVERSION")
         else { return }
         switch try settings.word(setting, Version.self) {
-        case .tls10, .tls11: throw URLError("\(setting.name) asks for less than TLS 1.2")
+        case .tls10, .tls11: throw ServerURLError("\(setting.name) asks for less than TLS 1.2")
         case .tls12: options.maximumVersion = .tls12
         case .tls13: options.maximumVersion = .tls13
         }
         if options.maximumVersion == .tls12, options.minimumVersion == .tls13 {
-            throw URLError("ssl_min_protocol_version is above ssl_max_protocol_version")
+            throw ServerURLError("ssl_min_protocol_version is above ssl_max_protocol_version")
         }
     }
 
@@ -141,22 +143,22 @@ package final class PostgresSecurity: Sendable {
         case tls13 = "TLSv1.3"
     }
 
-    private func check(isLocal: Bool, hasRoot: Bool, isSystem: Bool) throws(URLError) {
+    private func check(isLocal: Bool, hasRoot: Bool, isSystem: Bool) throws(ServerURLError) {
         if binding == .require, isLocal || mode == .disable {
-            throw URLError("channel_binding=require needs TLS, which there will not be")
+            throw ServerURLError("channel_binding=require needs TLS, which there will not be")
         }
         if isDirect, !mode.isDemanding {
-            throw URLError(
+            throw ServerURLError(
                 "sslnegotiation=direct needs TLS, and sslmode=\(mode.rawValue) does not ask for it:"
                     + " write sslmode=require, verify-ca or verify-full")
         }
         if isSystem, mode != .verifyFull {
-            throw URLError(
+            throw ServerURLError(
                 "sslrootcert=system needs sslmode=verify-full: anybody has a certificate of a public"
                     + " authority")
         }
         if mode == .verifyAuthority, !hasRoot, !isLocal {
-            throw URLError("sslmode=verify-ca needs sslrootcert, the authority to trust")
+            throw ServerURLError("sslmode=verify-ca needs sslrootcert, the authority to trust")
         }
     }
 
@@ -174,19 +176,20 @@ extension PostgresSettings {
     /// A parameter that is not empty, which asks for the default.
     fileprivate mutating func takeGiven(
         _ name: String, variable: String? = nil
-    ) throws(URLError) -> Setting? {
+    ) throws(ServerURLError) -> Setting? {
         guard let setting = try take(name, variable: variable, isListed: false) else { return nil }
-        if setting.text.utf8.contains(0) { throw URLError("\(setting.name) holds a NUL") }
+        if setting.text.utf8.contains(0) { throw ServerURLError("\(setting.name) holds a NUL") }
         return setting.text.isEmpty ? nil : setting
     }
 
     /// One of the words of a type.
     fileprivate func word<Word: RawRepresentable<String> & CaseIterable>(
         _ setting: Setting, _ type: Word.Type
-    ) throws(URLError) -> Word {
+    ) throws(ServerURLError) -> Word {
         guard let word = Word(rawValue: setting.text) else {
             let words = ForeignOption.list(Word.allCases.map(\.rawValue))
-            throw URLError("\(setting.name) is \(words), not \(show(setting.text, of: setting))")
+            throw ServerURLError(
+                "\(setting.name) is \(words), not \(show(setting.text, of: setting))")
         }
         return word
     }

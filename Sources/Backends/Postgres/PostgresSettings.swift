@@ -24,7 +24,7 @@ struct PostgresSettings {
     /// - Parameter part: what the URL itself says, nil or empty where it says nothing.
     mutating func take(
         _ name: String, part: String? = nil, variable: String? = nil, isListed: Bool = true
-    ) throws(URLError) -> Setting? {
+    ) throws(ServerURLError) -> Setting? {
         if let text = try options.take(name, isListed: isListed) {
             return Setting(text: text, name: "the option \(name)", isVariable: false)
         }
@@ -40,16 +40,17 @@ struct PostgresSettings {
 
     /// Takes `sslmode`, or one of libpq's two other words for it (`conninfo_uri_parse_params` and
     /// `conninfo_storeval`): `ssl=true`, as JDBC has it, and `requiressl`.
-    mutating func takeEncryption() throws(URLError) -> Setting? {
+    mutating func takeEncryption() throws(ServerURLError) -> Setting? {
         let shown = options
         let mode = try options.take("sslmode", aliases: ["ssl", "requiressl"]) {
-            (spelling, text) throws(URLError) in
+            (spelling, text) throws(ServerURLError) in
             switch spelling {
             case "sslmode": return text
             case "requiressl": return text.hasPrefix("1") ? "require" : "prefer"
             default:
                 guard text == "true" else {
-                    throw URLError("the option ssl is true or left out, not \(shown.show(text))")
+                    throw ServerURLError(
+                        "the option ssl is true or left out, not \(shown.show(text))")
                 }
                 return "require"
             }
@@ -61,12 +62,12 @@ struct PostgresSettings {
     }
 
     /// Takes a parameter that has nothing to set here, and refuses what would need more than is there.
-    mutating func check(_ option: ForeignOption) throws(URLError) {
+    mutating func check(_ option: ForeignOption) throws(ServerURLError) {
         let setting = try take(option.name, variable: option.variable, isListed: false)
         if let setting { try check(setting, option) }
     }
 
-    func check(_ setting: Setting, _ option: ForeignOption) throws(URLError) {
+    func check(_ setting: Setting, _ option: ForeignOption) throws(ServerURLError) {
         try option.check(setting.text, as: setting.name) { show($0, of: setting) }
     }
 

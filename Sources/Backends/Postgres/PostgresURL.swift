@@ -34,12 +34,12 @@ package struct PostgresURL: Sendable {
 
     package static let schemes = ["postgres", "postgresql"]
 
-    package init(_ url: ServerURL, environment: ServerEnvironment) throws(URLError) {
+    package init(_ url: ServerURL, environment: ServerEnvironment) throws(ServerURLError) {
         var settings = PostgresSettings(url.options, environment)
         let hosts = try PostgresHost.list(url.hosts, &settings, environment)
         let named = try settings.take("user", part: url.user, variable: "PGUSER")?.text
         guard let user = [named, environment.userName].compactMap(given).first else {
-            throw URLError("the URL has no user: write postgres://user@host/database")
+            throw ServerURLError("the URL has no user: write postgres://user@host/database")
         }
         self.user = user
         let path = url.path.hasPrefix("/") ? String(url.path.dropFirst()) : url.path
@@ -83,7 +83,9 @@ package struct PostgresURL: Sendable {
         return security.options(for: endpoint, named: host?.name)
     }
 
-    private static func logins(_ settings: inout PostgresSettings) throws(URLError) -> LoginPolicy {
+    private static func logins(_ settings: inout PostgresSettings) throws(ServerURLError)
+        -> LoginPolicy
+    {
         let setting = try settings.take("require_auth", variable: "PGREQUIREAUTH")
         guard let setting, !setting.text.isEmpty else { return .any }
         let shown = settings
@@ -94,7 +96,7 @@ package struct PostgresURL: Sendable {
     private static func order(
         _ hosts: [PostgresHost], _ settings: inout PostgresSettings,
         _ environment: ServerEnvironment
-    ) throws(URLError) -> [PostgresHost] {
+    ) throws(ServerURLError) -> [PostgresHost] {
         let option = PostgresParameters.balancing
         let setting = try settings.take(option.name, variable: option.variable, isListed: false)
         guard let setting else { return hosts }
@@ -105,7 +107,7 @@ package struct PostgresURL: Sendable {
     /// Refuses the parameters of libpq that would promise more than this client keeps.
     private static func checkForeign(
         _ settings: inout PostgresSettings, _ hosts: [PostgresHost]
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         try settings.check(PostgresParameters.peer(hasSocket: hosts.contains(where: \.isLocal)))
         if let target = try settings.take(
             PostgresParameters.target.name, variable: PostgresParameters.target.variable)
@@ -116,13 +118,15 @@ package struct PostgresURL: Sendable {
     }
 
     /// A NUL would begin a new parameter (pgx had that: `application_name` could become `user`).
-    private func check() throws(URLError) {
+    private func check() throws(ServerURLError) {
         for (part, text) in [
             ("user name", user), ("password", password ?? ""), ("database", database),
             ("application_name", applicationName), ("option options", serverOptions ?? ""),
         ] {
-            if text.utf8.contains(0) { throw URLError("the \(part) holds a NUL") }
-            if text.utf8.count > 4096 { throw URLError("the \(part) is longer than 4,096 bytes") }
+            if text.utf8.contains(0) { throw ServerURLError("the \(part) holds a NUL") }
+            if text.utf8.count > 4096 {
+                throw ServerURLError("the \(part) is longer than 4,096 bytes")
+            }
         }
     }
 }
@@ -134,19 +138,19 @@ private func given(_ text: String?) -> String? {
 
 extension PostgresSettings {
     /// The tables of a history, which these options are about.
-    fileprivate mutating func takeHistory() throws(URLError) -> HistoryTable? {
+    fileprivate mutating func takeHistory() throws(ServerURLError) -> HistoryTable? {
         let name = try options.take("history")
         // The words of Redis Streams; 0 is no limit.
         let length = try options.takeInteger("max_length", in: 0...Int(Int32.max))
         let age = try options.takeDuration("max_age")
         guard let name else {
             guard length == nil, age == nil else {
-                throw URLError(
+                throw ServerURLError(
                     "max_length and max_age bound a history: name its table by history=TABLE")
             }
             return nil
         }
-        if let refusal = HistoryTable.refusal(of: name) { throw URLError(refusal) }
+        if let refusal = HistoryTable.refusal(of: name) { throw ServerURLError(refusal) }
         let kept = length ?? 10_000
         return HistoryTable(name, length: kept == 0 ? nil : kept, age: age)
     }
@@ -154,11 +158,12 @@ extension PostgresSettings {
     /// One of a few words, which are ours alone: no variable.
     fileprivate mutating func choice<Value>(
         _ name: String, _ values: [String: Value]
-    ) throws(URLError) -> Value? {
+    ) throws(ServerURLError) -> Value? {
         guard let setting = try take(name) else { return nil }
         guard let value = values[setting.text] else {
             let possible = values.keys.sorted().joined(separator: " or ")
-            throw URLError("\(setting.name) is \(possible), not \(show(setting.text, of: setting))")
+            throw ServerURLError(
+                "\(setting.name) is \(possible), not \(show(setting.text, of: setting))")
         }
         return value
     }

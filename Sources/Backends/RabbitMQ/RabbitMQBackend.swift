@@ -11,7 +11,7 @@ package struct RabbitMQBackend: URLBackend {
 
     package init(
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment = .empty
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         self.url = try RabbitMQURL(url)
         self.options = options
     }
@@ -19,7 +19,7 @@ package struct RabbitMQBackend: URLBackend {
     /// `connection_timeout`, in milliseconds, is RabbitMQ's name for the time to connect.
     package static func adjust(
         _ options: inout CommonOptions, by urlOptions: inout URLOptions
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         guard
             let time = try urlOptions.takeInteger("connection_timeout", in: 0...Int(Int32.max))
         else { return }

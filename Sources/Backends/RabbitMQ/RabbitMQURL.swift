@@ -35,7 +35,7 @@ package struct RabbitMQURL: Sendable {
     package static let schemes = ["amqp", "amqps", "rabbitmq"]
     private static let secureScheme = "amqps"
 
-    package init(_ url: ServerURL) throws(URLError) {
+    package init(_ url: ServerURL) throws(ServerURLError) {
         var options = url.options
         endpoints = try RabbitMQURL.hosts(url)
         user = url.user ?? "guest"
@@ -80,17 +80,19 @@ package struct RabbitMQURL: Sendable {
         return url
     }
 
-    private static func streams(_ options: inout URLOptions) throws(URLError) -> StreamOptions? {
+    private static func streams(_ options: inout URLOptions) throws(ServerURLError)
+        -> StreamOptions?
+    {
         let shown = options
-        let isKept = try options.take("history") { (name, text) throws(URLError) in
+        let isKept = try options.take("history") { (name, text) throws(ServerURLError) in
             if text == "stream" { return true }
-            throw URLError("\(name) is stream, not \(shown.show(text))")
+            throw ServerURLError("\(name) is stream, not \(shown.show(text))")
         }
         let bytes = try options.takeInteger("stream_max_bytes", in: 1 << 20...1 << 50)
         let age = try options.takeDuration("stream_max_age")
         guard isKept == true else {
             guard bytes == nil, age == nil else {
-                throw URLError(
+                throw ServerURLError(
                     "stream_max_bytes and stream_max_age bound a history: ask for it by history=stream"
                 )
             }
@@ -102,9 +104,9 @@ package struct RabbitMQURL: Sendable {
         return streams
     }
 
-    private static func hosts(_ url: ServerURL) throws(URLError) -> [Endpoint] {
+    private static func hosts(_ url: ServerURL) throws(ServerURLError) -> [Endpoint] {
         guard !url.hosts.isEmpty, url.hosts.allSatisfy({ !$0.name.isEmpty }) else {
-            throw URLError(
+            throw ServerURLError(
                 "the URL has no host: expected something like \(url.scheme)://localhost")
         }
         let defaultPort: UInt16 = url.scheme == secureScheme ? 5671 : 5672
@@ -113,42 +115,42 @@ package struct RabbitMQURL: Sendable {
 
     private static func mechanism(
         _ options: inout URLOptions, hasCertificate: Bool
-    ) throws(URLError) -> Mechanism {
+    ) throws(ServerURLError) -> Mechanism {
         let shown = options
-        return try options.take("auth_mechanism") { (name, text) throws(URLError) in
+        return try options.take("auth_mechanism") { (name, text) throws(ServerURLError) in
             switch text.lowercased() {
             case "plain": return .plain
             case "amqplain": return .amqplain
             case "external":
                 if hasCertificate { return .external }
-                throw URLError(
+                throw ServerURLError(
                     "\(name)=external logs in by a client's certificate: give one by certfile, in an"
                         + " \(secureScheme) URL")
             default:
-                throw URLError(
+                throw ServerURLError(
                     "the option \(name) is plain, amqplain or external, not \(shown.show(text))")
             }
         } ?? .plain
     }
 
     /// Names are texts of at most 255 bytes on the wire.
-    private func check() throws(URLError) {
+    private func check() throws(ServerURLError) {
         for (part, text) in [
             ("virtual host", virtualHost), ("option exchange", exchange + ".exact"),
             ("option connection_name", connectionName),
         ] where text.utf8.count > 255 {
-            throw URLError("the \(part) is longer than RabbitMQ takes: 255 bytes")
+            throw ServerURLError("the \(part) is longer than RabbitMQ takes: 255 bytes")
         }
         for (part, text) in [("user name", user), ("password", password)]
         where text.utf8.count > 4096 || text.utf8.contains(0) {
-            throw URLError("the \(part) is longer than 4,096 bytes, or holds a NUL")
+            throw ServerURLError("the \(part) is longer than 4,096 bytes, or holds a NUL")
         }
         if exchange.isEmpty {
-            throw URLError(
+            throw ServerURLError(
                 "the option exchange is empty: RabbitMQ's default exchange has no bindings")
         }
         if isServersOwn, exchange != "amq.topic" {
-            throw URLError(
+            throw ServerURLError(
                 "the option exchange names one of the server's own that is no topic exchange: amq.topic is"
             )
         }
@@ -159,15 +161,16 @@ package struct RabbitMQURL: Sendable {
 
 extension RabbitMQURL {
     /// The options of RabbitMQ's "URI query parameters" for TLS, beside those that every backend has.
-    private static func security(_ options: inout URLOptions) throws(URLError) -> TLSOptions {
+    private static func security(_ options: inout URLOptions) throws(ServerURLError) -> TLSOptions {
         var security = try TLSOptions(from: &options)
         let shown = options
-        let verifies = try options.take("verify") { (name, text) throws(URLError) in
+        let verifies = try options.take("verify") { (name, text) throws(ServerURLError) in
             switch text {
             case "verify_peer": return true
             case "verify_none": return false
             default:
-                throw URLError("\(name) is verify_peer or verify_none, not \(shown.show(text))")
+                throw ServerURLError(
+                    "\(name) is verify_peer or verify_none, not \(shown.show(text))")
             }
         }
         if verifies == false { security.verification = .none }
@@ -179,7 +182,7 @@ extension RabbitMQURL {
         if let word = try options.take("password") { security.keyPassword = word }
         if let name = try options.take("server_name_indication") { security.serverName = name }
         if security.keyFile != nil, security.certificateFile == nil {
-            throw URLError("keyfile needs certfile, the certificate that it belongs to")
+            throw ServerURLError("keyfile needs certfile, the certificate that it belongs to")
         }
         security.authorityOption = "cacertfile"
         security.certificateOption = "certfile"
@@ -222,7 +225,7 @@ extension RabbitMQURL {
 
     private static func checkForeign(
         _ options: inout URLOptions, isSecure: Bool
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         let shown = options
         for option in foreignOptions + (isSecure ? [] : tlsOptions) {
             guard let text = try options.take(option.name, isListed: false) else { continue }

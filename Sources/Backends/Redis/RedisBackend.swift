@@ -9,7 +9,7 @@ package struct RedisBackend: URLBackend, RedisService {
 
     package init(
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment = .empty
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         self.init(try RedisURL(url), options: options)
     }
 

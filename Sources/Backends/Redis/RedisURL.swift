@@ -31,7 +31,7 @@ package struct RedisURL: Sendable {
     private static let secureSchemes = ["rediss", "valkeys"]
     private static let defaultPort: UInt16 = 6379
 
-    package init(_ url: ServerURL) throws(URLError) {
+    package init(_ url: ServerURL) throws(ServerURLError) {
         let isSecure = RedisURL.secureSchemes.contains(url.scheme)
         let isUnix = !isSecure && !["redis", "valkey"].contains(url.scheme)
         try self.init(
@@ -44,7 +44,7 @@ package struct RedisURL: Sendable {
     /// - Parameter path: the database in the path; nil where there is none.
     init(
         _ url: ServerURL, at endpoint: Endpoint, isSecure: Bool, database path: Int?
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         var options = url.options
         self.endpoint = endpoint
         user = try RedisURL.given(
@@ -93,40 +93,40 @@ package struct RedisURL: Sendable {
         text?.isEmpty == true ? nil : text
     }
 
-    private static func socket(_ url: ServerURL) throws(URLError) -> Endpoint {
+    private static func socket(_ url: ServerURL) throws(ServerURLError) -> Endpoint {
         guard url.hosts.isEmpty, !url.path.isEmpty, url.path != "/" else {
-            throw URLError(
+            throw ServerURLError(
                 "a \(url.scheme) URL names a socket by its absolute path:"
                     + " \(url.scheme):///run/redis/redis.sock")
         }
         return .unix(path: url.path)
     }
 
-    private static func host(_ url: ServerURL) throws(URLError) -> Endpoint {
-        guard url.hosts.count <= 1 else { throw URLError("a \(url.scheme) URL has one host") }
+    private static func host(_ url: ServerURL) throws(ServerURLError) -> Endpoint {
+        guard url.hosts.count <= 1 else { throw ServerURLError("a \(url.scheme) URL has one host") }
         guard let host = url.hosts.first, !host.name.isEmpty else {
-            throw URLError(
+            throw ServerURLError(
                 "the URL has no host: expected something like \(url.scheme)://localhost:6379")
         }
         return .tcp(host: host.name, port: host.port ?? defaultPort)
     }
 
     /// The hosts of a URL that may have several; at least one.
-    static func hosts(_ url: ServerURL, defaultPort: UInt16) throws(URLError) -> [Endpoint] {
+    static func hosts(_ url: ServerURL, defaultPort: UInt16) throws(ServerURLError) -> [Endpoint] {
         guard !url.hosts.isEmpty, url.hosts.allSatisfy({ !$0.name.isEmpty }) else {
-            throw URLError(
+            throw ServerURLError(
                 "a host is missing: expected something like \(url.scheme)://one:\(defaultPort),two")
         }
         return url.hosts.map { .tcp(host: $0.name, port: $0.port ?? defaultPort) }
     }
 
     /// The database in the path, with or without a `/` after it; nil where there is none.
-    private static func database(_ url: ServerURL) throws(URLError) -> Int? {
+    private static func database(_ url: ServerURL) throws(ServerURLError) -> Int? {
         var path = url.path[...]
         while path.last == "/" { path.removeLast() }
         if path.isEmpty { return nil }
         guard let number = URLOptions.integer(path), number <= Int32.max else {
-            throw URLError(
+            throw ServerURLError(
                 "the database in the path is not a number: \(url.show(url.path));"
                     + " write \(url.scheme)://host:port/0")
         }
@@ -135,16 +135,17 @@ package struct RedisURL: Sendable {
 
     /// Before a login Redis takes at most 16,384 bytes an argument (networking.c, 7.0); a client's name
     /// has no blanks or control characters (CLIENT SETNAME).
-    private func check() throws(URLError) {
+    private func check() throws(ServerURLError) {
         for (part, text) in [("user name", user), ("password", password)] {
             guard (text?.utf8.count ?? 0) <= 4096 else {
-                throw URLError("the \(part) is longer than 4,096 bytes")
+                throw ServerURLError("the \(part) is longer than 4,096 bytes")
             }
         }
         guard let clientName else { return }
         let isPlain = clientName.utf8.allSatisfy { (0x21...0x7e).contains($0) }
         guard isPlain, (1...256).contains(clientName.utf8.count) else {
-            throw URLError("client_name takes 1 to 256 printable ASCII characters without blanks")
+            throw ServerURLError(
+                "client_name takes 1 to 256 printable ASCII characters without blanks")
         }
     }
 }
@@ -190,7 +191,7 @@ extension RedisURL {
 
     private static func checkForeign(
         _ options: inout URLOptions, isSecure: Bool
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         let shown = options
         for option in foreignOptions + [encryption(isSecure: isSecure)] {
             guard let text = try options.take(option.name, isListed: false) else { continue }

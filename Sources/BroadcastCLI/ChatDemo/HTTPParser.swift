@@ -111,7 +111,7 @@ struct HTTPParser: Sendable {
     }
 
     private static func decode(_ text: Substring) throws(HTTPError) -> String {
-        do throws(URLError) {
+        do throws(ServerURLError) {
             return try Percent.decode(text, in: "request")
         } catch {
             throw .badRequest

@@ -15,7 +15,7 @@ package struct ClusterBackend: URLBackend {
 
     package init(
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment = .empty
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         var given = url
         let isOfStreams = ClusterURL.streamSchemes.contains(given.scheme)
         let retention = isOfStreams ? try StreamRetention(from: &given.options) : nil

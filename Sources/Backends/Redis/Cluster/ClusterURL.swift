@@ -16,7 +16,7 @@ package struct ClusterURL: Sendable {
     static let streamSchemes = ["redis-stream+cluster", "rediss-stream+cluster"]
     private static let defaultPort: UInt16 = 6379
 
-    package init(_ url: ServerURL) throws(URLError) {
+    package init(_ url: ServerURL) throws(ServerURLError) {
         var url = url
         seeds = try RedisURL.hosts(url, defaultPort: ClusterURL.defaultPort)
         let show = url.options
@@ -26,22 +26,24 @@ package struct ClusterURL: Sendable {
             ? false
             : url.options.take(
                 "sharded",
-                as: { (name, text) throws(URLError) in
+                as: { (name, text) throws(ServerURLError) in
                     guard let truth = ForeignOption.truth(text) else {
-                        throw URLError(
+                        throw ServerURLError(
                             "the option \(name) is true or false, not \(show.show(text))")
                     }
                     return truth
                 }) ?? false
         guard ["", "0", "0/"].contains(url.path) else {
-            throw URLError("a cluster has one database, 0: drop the path \(url.show(url.path))")
+            throw ServerURLError(
+                "a cluster has one database, 0: drop the path \(url.show(url.path))")
         }
         server = try RedisURL(
             url, at: seeds[0], isSecure: ClusterURL.secureSchemes.contains(url.scheme),
             database: nil)
-        guard server.database == 0 else { throw URLError("a cluster has one database, 0") }
+        guard server.database == 0 else { throw ServerURLError("a cluster has one database, 0") }
         guard !isSharded || server.dialect == .resp3 else {
-            throw URLError("sharded=true needs protocol=3: messages and answers share a connection")
+            throw ServerURLError(
+                "sharded=true needs protocol=3: messages and answers share a connection")
         }
     }
 }

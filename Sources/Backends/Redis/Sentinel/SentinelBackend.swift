@@ -11,7 +11,7 @@ package struct SentinelBackend: URLBackend {
 
     package init(
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment = .empty
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         var url = url
         if SentinelBackend.streamSchemes.contains(url.scheme) {
             let retention = try StreamRetention(from: &url.options)

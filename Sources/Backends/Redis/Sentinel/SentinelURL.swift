@@ -26,7 +26,7 @@ package struct SentinelURL: Sendable {
     /// The name in the example of `sentinel.conf`.
     private static let defaultService = "mymaster"
 
-    package init(_ url: ServerURL) throws(URLError) {
+    package init(_ url: ServerURL) throws(ServerURLError) {
         var url = url
         let sentinels = try RedisURL.hosts(url, defaultPort: SentinelURL.defaultPort)
         let path = try SentinelURL.path(url)
@@ -37,7 +37,7 @@ package struct SentinelURL: Sendable {
                 beside: path.service.map { ("the name in the path", $0) })
             ?? SentinelURL.defaultService
         guard (1...256).contains(service.utf8.count), !service.utf8.contains(where: { $0 <= 0x20 })
-        else { throw URLError("the master's name has 1 to 256 characters without blanks") }
+        else { throw ServerURLError("the master's name has 1 to 256 characters without blanks") }
         let user = try url.options.take("sentinel_username", aliases: ["sentinelUsername"])
         password = try url.options.take("sentinel_password", aliases: ["sentinelPassword"])
         login = RedisLogin(user: user, password: password)
@@ -50,12 +50,12 @@ package struct SentinelURL: Sendable {
     /// `/database`, `/name` or `/name/database`.
     private static func path(
         _ url: ServerURL
-    ) throws(URLError) -> (service: String?, database: Int?) {
+    ) throws(ServerURLError) -> (service: String?, database: Int?) {
         let parts = url.path.utf8.split(separator: UInt8(ascii: "/")).map { Substring($0) }
         let database = parts.last.flatMap { URLOptions.integer($0) }
         let names = parts.dropLast(database == nil ? 0 : 1)
         guard names.count <= 1, database ?? 0 <= Int32.max else {
-            throw URLError(
+            throw ServerURLError(
                 "the path is no database, and no name with a database: \(url.show(url.path));"
                     + " write \(url.scheme)://host/0?master=NAME")
         }

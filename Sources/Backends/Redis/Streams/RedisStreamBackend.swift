@@ -17,7 +17,7 @@ package struct RedisStreamBackend: URLBackend, RedisService {
 
     package init(
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment = .empty
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         var url = url
         let retention = try StreamRetention(from: &url.options)
         url.scheme = RedisStreamBackend.plainSchemes[url.scheme] ?? "redis"

@@ -12,7 +12,7 @@ package struct StreamRetention: Hashable, Sendable {
     }
 
     /// Takes `max_length` and `max_age` from a URL.
-    init(from options: inout URLOptions) throws(URLError) {
+    init(from options: inout URLOptions) throws(ServerURLError) {
         // 0 is no limit: for those who trim by themselves.
         let length = try options.takeInteger("max_length", in: 0...Int(Int32.max)) ?? 10_000
         let age = try options.takeDuration("max_age")

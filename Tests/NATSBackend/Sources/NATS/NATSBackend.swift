@@ -17,7 +17,7 @@ public struct NATSBackend: URLBackend {
     /// Takes the URL apart.
     public init(
         _ url: ServerURL, options: CommonOptions, environment: ServerEnvironment
-    ) throws(URLError) {
+    ) throws(ServerURLError) {
         self.url = try NATSURL(url)
         self.options = options
     }

@@ -8,12 +8,13 @@ struct NATSURL: Sendable {
     private(set) var password: String?
     let name: String?
 
-    init(_ url: ServerURL) throws(URLError) {
+    init(_ url: ServerURL) throws(ServerURLError) {
         guard !url.hosts.isEmpty, url.hosts.allSatisfy({ !$0.name.isEmpty }) else {
-            throw URLError("the URL has no host: expected something like nats://localhost:4222")
+            throw ServerURLError(
+                "the URL has no host: expected something like nats://localhost:4222")
         }
         guard url.path.isEmpty || url.path == "/" else {
-            throw URLError("a nats URL has no path: found \(url.show(url.path))")
+            throw ServerURLError("a nats URL has no path: found \(url.show(url.path))")
         }
         endpoints = url.hosts.map { .tcp(host: $0.name, port: $0.port ?? 4222) }
         user = url.user

@@ -1,5 +1,5 @@
 /// The mistake in a URL, in words, without any secret of it.
-public struct URLError: Error, Hashable, Sendable, CustomStringConvertible {
+public struct ServerURLError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The mistake in words.
     public let description: String
 
