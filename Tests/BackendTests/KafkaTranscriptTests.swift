@@ -37,7 +37,7 @@ struct KafkaTranscriptTests {
         var random = SeededRandom()
         let backend = try backend(transcript.url)
         let peer = PeerInfo(endpoint: try #require(backend.endpoints.first))
-        for round in 0..<100 {
+        for round in 0..<30 {
             var session = backend.makeSession(nonce: "n", time: 0)
             var output = SessionOutput()
             session.opened(.main, to: peer, at: .now, into: &output)

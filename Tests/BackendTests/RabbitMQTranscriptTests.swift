@@ -61,7 +61,7 @@ struct RabbitMQTranscriptTests {
     @Test(arguments: rabbitTranscripts)
     func survivesDamage(transcript: Transcript) throws {
         var random = SeededRandom()
-        for round in 0..<100 {
+        for round in 0..<30 {
             var session = try rabbitSession(transcript.url)
             var output = SessionOutput()
             session.opened(.main, to: .test, at: .now, into: &output)

@@ -108,7 +108,7 @@ struct RedisSetTranscriptTests {
     private func survivesDamage(recording: Recording) throws {
         var random = SeededRandom()
         for (peer, transcript) in recording.parts {
-            for round in 0..<100 {
+            for round in 0..<30 {
                 let session = try recording.makeSession(nonce: transcript.nonce)
                 do throws(ProtocolError) {
                     try play(transcript, session, peer, &random)

@@ -44,7 +44,7 @@ struct RedisStreamTranscriptTests {
     @Test(arguments: transcripts)
     func survivesDamage(transcript: Transcript) throws {
         var random = SeededRandom()
-        for round in 0..<200 {
+        for round in 0..<50 {
             var session = try session(transcript.url)
             var output = SessionOutput()
             session.opened(.main, to: .test, at: .now, into: &output)

@@ -23,7 +23,7 @@ struct RedisTranscriptTests {
     @Test(arguments: redisTranscripts)
     func survivesDamage(transcript: Transcript) throws {
         var random = SeededRandom()
-        for round in 0..<200 {
+        for round in 0..<50 {
             var session = try redisSession(transcript.url)
             var output = SessionOutput()
             session.opened(.main, to: .test, at: .now, into: &output)

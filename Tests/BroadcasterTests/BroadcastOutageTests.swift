@@ -1,4 +1,5 @@
 import Broadcaster
+import BroadcasterTestSupport
 import BroadcasterTesting
 import Testing
 
@@ -114,7 +115,7 @@ struct BroadcastOutageTests: ScriptedServerTesting {
         await connection.clock.sleepers(1)
         for _ in 0..<40 where connection.attempts == before {
             connection.clock.advance(by: .milliseconds(100))
-            await Task.yield()
+            await lookAgain()
         }
         #expect(connection.attempts == before + 1)
         waiting.cancel()

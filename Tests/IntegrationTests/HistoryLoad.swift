@@ -1,4 +1,5 @@
 import Broadcaster
+import BroadcasterTestSupport
 import Testing
 
 /// A publisher that never stops and a subscriber that reads all, while the server dies again and again.
@@ -16,7 +17,7 @@ struct HistoryLoad {
         let reader = Task { try await read(subscription) }
         for _ in 0..<crashes {
             let before = broadcast.statistics.received
-            while broadcast.statistics.received < before + 200 { await Task.yield() }
+            while broadcast.statistics.received < before + 200 { await lookAgain() }
             try await crash()
         }
         publisher.cancel()

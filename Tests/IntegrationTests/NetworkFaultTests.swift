@@ -167,7 +167,7 @@ struct NetworkFaultTests {
         scene.proxy.cut()
         _ = await broadcast.waitUntilDown()
         let waiting = Task { try await broadcast.publish("x", to: "c") }
-        while broadcast.statistics.subscribers == 0 { await Task.yield() }
+        while broadcast.statistics.subscribers == 0 { await lookAgain() }
         await broadcast.disconnect()
         await #expect(throws: BroadcastError.self) { try await waiting.value }
         #expect(try await sight.next() == "end")

@@ -182,7 +182,7 @@ struct PostgresFaultTests {
                 }
             }
         }
-        while broadcast.statistics.subscribers > 0 { await Task.yield() }
+        while broadcast.statistics.subscribers > 0 { await lookAgain() }
         #expect(broadcast.statistics.published == 1000)
         await broadcast.disconnect()
     }

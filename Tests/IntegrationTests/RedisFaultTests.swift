@@ -234,7 +234,7 @@ struct RedisFaultTests {
         while !(try await replica.command("INFO", "replication")
             .contains { $0.hasPrefix("master_link_status:up") })
         {
-            await Task.yield()
+            await lookAgain()
         }
         _ = try await master.command("PUBLISH", "c", "replicated")
         #expect(try await sight.next() == "replicated")
@@ -270,11 +270,11 @@ struct RedisFaultTests {
                 }
             }
         }
-        while broadcast.statistics.subscribers > 0 { await Task.yield() }
+        while broadcast.statistics.subscribers > 0 { await lookAgain() }
         while try await server.command("PUBSUB", "CHANNELS", "storm-*").contains(where: {
             !$0.isEmpty
         }) {
-            await Task.yield()
+            await lookAgain()
         }
         await broadcast.disconnect()
     }

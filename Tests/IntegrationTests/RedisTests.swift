@@ -74,7 +74,7 @@ struct RedisTests {
             }
         }
         subscriptions.removeAll()
-        while try await server.command("PUBSUB", "NUMSUB", "c").last != "0" { await Task.yield() }
+        while try await server.command("PUBSUB", "NUMSUB", "c").last != "0" { await lookAgain() }
         await broadcast.disconnect()
     }
 
@@ -100,8 +100,8 @@ struct RedisTests {
     @Test(arguments: protocols)
     func aHundredThousandMessagesArriveCompleteAndInOrder(query: String) async throws {
         let server = try await RedisServer()
-        let broadcast = try await connected(server, query)
-        let publisher = try await connected(server, query)
+        let broadcast = try await connected(server, query + "&ping=100s")
+        let publisher = try await connected(server, query + "&ping=100s")
         let subscription = try await broadcast.subscribe(
             to: "c", buffer: SubscriptionBuffer(messages: 100_000, bytes: 64 << 20))
         async let results = publisher.publish(contentsOf: (0..<100_000).map(String.init), to: "c")
@@ -327,7 +327,7 @@ struct RedisTests {
         }
         while try await server.command("CLIENT", "LIST").contains(where: { $0.contains("visitor") })
         {
-            await Task.yield()
+            await lookAgain()
         }
     }
 

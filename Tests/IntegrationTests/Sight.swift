@@ -1,4 +1,5 @@
 import Broadcaster
+import BroadcasterTestSupport
 
 /// A subscriber's deliveries, in words: a message is its text, a gap begins with `gap`.
 struct Sight {
@@ -35,7 +36,7 @@ extension Broadcast {
             while !Task.isCancelled {
                 let isDone = (try? await publish("\(number)", to: channel)) != nil
                 if isDone { number += 1 }
-                await Task.yield()
+                await lookAgain()
             }
         }
     }

@@ -46,7 +46,7 @@ package final class RedisCluster: Sendable {
     private func waitUntilWell(_ server: RedisServer) async throws {
         while try await !server.command("CLUSTER", "INFO").contains(where: {
             $0.hasPrefix("cluster_state:ok")
-        }) { await Task.yield() }
+        }) { await lookAgain() }
     }
 
     /// Returns when each node tells of all replicas: it leaves out those that have not copied their master yet.
@@ -58,7 +58,7 @@ package final class RedisCluster: Sendable {
                 // Asked by a socket in the clear, a node of a cluster with TLS tells the other ports.
                 let plain = servers.map { "\($0.port)" }
                 if ports.allSatisfy(lines.contains) || plain.allSatisfy(lines.contains) { break }
-                await Task.yield()
+                await lookAgain()
             }
         }
     }
@@ -70,7 +70,7 @@ package final class RedisCluster: Sendable {
         for other in servers {
             while try await !other.command("CLUSTER", "NODES").contains(where: {
                 $0.contains(":\(server.port)@") && !$0.contains("handshake")
-            }) { await Task.yield() }
+            }) { await lookAgain() }
         }
         try await waitUntilWell(server)
         return server

@@ -50,7 +50,7 @@ package final class SentinelSet: Sendable {
             return try ServerProcess([Programs.redis, file, "--sentinel"])
         }
         for port in ports {
-            while try await !isWatching(port) { await Task.yield() }
+            while try await !isWatching(port) { await lookAgain() }
         }
     }
 

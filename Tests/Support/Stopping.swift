@@ -5,7 +5,7 @@ package import Glibc
 package func send(_ signal: Int32, to process: pid_t) async {
     kill(process, signal)
     guard signal == SIGSTOP else { return }
-    while !hasStopped(process) { await Task.yield() }
+    while !hasStopped(process) { await lookAgain() }
 }
 
 /// Whether each thread of the process is stopped, or the process has gone.

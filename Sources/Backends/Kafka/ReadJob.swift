@@ -254,13 +254,15 @@ struct ReadJob: Sendable {
             parts[index].latest = max(place, partition.highWatermark)
             parts[index].need = .nothing
             return
-        case .newest(before: nil, let count) where partition.highWatermark > parts[index].end ?? 0:
-            let end = partition.highWatermark
-            parts[index].end = end
-            parts[index].first = max(
-                parts[index].earliest ?? 0, end - Int64(min(count, ReadJob.mostNewest)),
-                parts[index].newest.first?.offset ?? 0)
-        case .newest: break
+        case .newest(let limit, let count):
+            // Tansu's answer for the end may lie within the last batch: the high watermark of a fetch is the end.
+            let end = min(partition.highWatermark, limit.map { $0[index] } ?? .max)
+            if end > parts[index].end ?? 0 {
+                parts[index].end = end
+                parts[index].first = max(
+                    parts[index].earliest ?? 0, end - Int64(min(count, ReadJob.mostNewest)),
+                    parts[index].newest.first?.offset ?? 0)
+            }
         }
         let contents = records.read(
             from: place, before: parts[index].end, count: ReadJob.mostNewest,

@@ -64,7 +64,9 @@ extension BackendConformance {
                 try await awaitStatus(of: broadcast) { if case .down = $0 { true } else { false } }
                 proxy.set { $0 = FaultyProxy.Faults() }
                 try await broadcast.ready()
-                while broadcast.statistics.reconnects == before { await Task.yield() }
+                while broadcast.statistics.reconnects == before {
+                    try await Task.sleep(for: .milliseconds(1))
+                }
             }
             let gaps = try await run.words(of: messages, in: channel, from: publisher)
             try expect(
