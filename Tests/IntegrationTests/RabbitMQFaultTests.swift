@@ -13,7 +13,7 @@ struct RabbitMQFaultTests {
     private static let node = Task { try await RabbitMQServer() }
 
     private func connected(
-        _ server: RabbitMQServer, _ query: String = "publish_timeout=60s"
+        _ server: RabbitMQServer, _ query: String = "publish_timeout=200s"
     ) async throws -> Broadcast {
         var options = BroadcastOptions()
         options.subscribeTimeout = .seconds(60)
