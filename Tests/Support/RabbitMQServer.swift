@@ -101,7 +101,7 @@ package final class RabbitMQServer: Sendable {
             "RABBITMQ_MNESIA_BASE": folder + "/mnesia", "RABBITMQ_LOG_BASE": folder + "/log",
             "RABBITMQ_CONFIG_FILE": folder + "/rabbitmq.conf", "RABBITMQ_PID_FILE": folder + "/pid",
             "RABBITMQ_ENABLED_PLUGINS_FILE": folder + "/enabled_plugins",
-            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null", "ERL_CRASH_DUMP": folder + "/erl_crash.dump",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": loopback + " +S 1:1",
             "RABBITMQ_CTL_ERL_ARGS": loopback,
         ]
