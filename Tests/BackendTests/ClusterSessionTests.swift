@@ -287,10 +287,11 @@ struct ClusterSessionTests {
             "-ASK 1 h:9\r\n", "-CLUSTERDOWN x\r\n", "-CROSSSLOT x\r\n", Self.table,
             "*1\r\n*3\r\n:0\r\n:99999\r\n*0\r\n", ">0\r\n",
         ]
+        let prepared = try subscribed()
         for bytes in respVectors.map(\.bytes) + more {
             for prepare in 0..<4 {
                 for lane in [Lane.main, Self.other] {
-                    var talk = try subscribed()
+                    var talk = prepared
                     if prepare == 1 { talk.perform(.subscribe([topic("{b}x", 5)])) }
                     if prepare == 2 {
                         talk.perform(

@@ -204,10 +204,11 @@ struct ClusterStreamSessionTests {
             "$3\r\n6-0\r\n",
         ]
         let page = HistoryRequest(ticket: 9, channel: topic("b", 0), kind: .start(.last(3)))
+        let prepared = try subscribed()
         for bytes in respVectors.map(\.bytes) + more {
             for prepare in 0..<4 {
                 for lane in [Lane.main, prepare == 0 ? Self.bells : Self.other] {
-                    var talk = try subscribed()
+                    var talk = prepared
                     if prepare == 1 { talk.perform(.read([page])) }
                     if prepare == 2 {
                         talk.perform(publish(1, "b"))

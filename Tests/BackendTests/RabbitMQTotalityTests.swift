@@ -44,10 +44,11 @@ struct RabbitMQTotalityTests {
     @Test func everyFrameInEveryPhaseMovesOrThrows() throws {
         var throwing = 0
         for phase in Phase.allCases {
+            let prepared = try phase.prepared()
             for frame in RecordedFrame.all {
                 for channel: UInt8 in 0...3 {
                     for lane in [Lane.main, Lane(index: 1)] {
-                        var conversation = try phase.prepared()
+                        var conversation = prepared
                         var bytes = frame.bytes
                         bytes[2] = channel
                         do {

@@ -48,9 +48,10 @@ struct RedisTotalityTests {
         ]
         var throwing = 0
         for phase in Phase.allCases {
+            let prepared = try prepared(phase)
             for vector in respVectors + pushes {
                 for lane in [Lane.main, .subscriptions] {
-                    var session = try prepared(phase)
+                    var session = prepared
                     if lane == .subscriptions, phase != .openRESP2 { continue }
                     var output = SessionOutput()
                     var buffer = ReceiveBuffer(Array(vector.bytes.utf8))

@@ -32,7 +32,7 @@ struct SecretURLTests {
 
     @Test func noErrorDoesHoweverItIsWritten() {
         var random = SeededRandom()
-        for _ in 0..<20_000 {
+        for _ in 0..<8000 {
             let bytes = (0..<Int.random(in: 0...9, using: &random)).map { _ in
                 UInt8.random(in: 0...255, using: &random)
             }

@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// `broadcast chat`, as curl and a browser use it.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.takesTurns, .serialized, .timeLimit(.minutes(5)))
 struct ChatCommandTests {
     /// A running chat and the address that it printed.
     private struct Chat {

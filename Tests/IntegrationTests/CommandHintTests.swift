@@ -3,7 +3,7 @@ import BroadcasterTesting
 import Testing
 
 /// What the command says when a server refuses: "later" is 75, "never" is 77, and the hint fits the case.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.takesTurns, .serialized, .timeLimit(.minutes(5)))
 struct CommandHintTests {
     /// An ErrorResponse in its frame.
     private static func refusal(_ code: String, _ text: String) -> [UInt8] {

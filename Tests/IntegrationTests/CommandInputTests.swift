@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 /// The command's input: words, variables and descriptors, in every state.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.takesTurns, .timeLimit(.minutes(2)))
 struct CommandInputTests {
     private func run(
         _ words: [String], environment: [String: String] = [:]
@@ -231,6 +231,7 @@ struct CommandInputTests {
 
 /// The bytes of a message, through a real server.
 @Suite(
+    .takesTurns,
     .enabled(if: Programs.areAvailable(Programs.redis, Programs.redisCLI), "needs redis-server"),
     .timeLimit(.minutes(2)))
 struct CommandBytesTests {

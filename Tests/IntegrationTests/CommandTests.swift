@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 /// The `broadcast` command, as a person at a shell uses it.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.takesTurns, .serialized, .timeLimit(.minutes(5)))
 struct CommandTests {
     private struct Ended {
         let status: Int32
@@ -95,7 +95,7 @@ struct CommandTests {
 }
 
 /// How the command ends when it is told to in a bad moment.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.takesTurns, .serialized, .timeLimit(.minutes(2)))
 struct CommandEndTests {
     /// Greets, and answers no PUBLISH and no PING.
     private func silentServer(
@@ -179,6 +179,7 @@ struct CommandEndTests {
 
 /// The command against a real redis-server.
 @Suite(
+    .takesTurns,
     .enabled(if: Programs.areAvailable(Programs.redis, Programs.redisCLI), "needs redis-server"),
     .serialized, .timeLimit(.minutes(5)))
 struct CommandWithRedisTests {

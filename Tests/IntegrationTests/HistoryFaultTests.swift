@@ -4,7 +4,7 @@ import BroadcasterTesting
 import Testing
 
 /// Connections that are lost, rights that are missing and servers that refuse, where history is kept.
-@Suite(.timeLimit(.minutes(5))) struct HistoryFaultTests {
+@Suite(.takesTurns, .timeLimit(.minutes(5))) struct HistoryFaultTests {
     private static let hasRedis = Programs.areAvailable(Programs.redis, Programs.redisCLI)
     private static let hasPostgres = Programs.areAvailable(Programs.postgres)
 

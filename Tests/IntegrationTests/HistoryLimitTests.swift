@@ -1,8 +1,9 @@
 import Broadcaster
+import BroadcasterTestSupport
 import Testing
 
 /// Servers that keep less than was published, and readers that are slow, on each backend that keeps history.
-@Suite(.timeLimit(.minutes(5))) struct HistoryLimitTests {
+@Suite(.takesTurns, .timeLimit(.minutes(5))) struct HistoryLimitTests {
     /// What a subscription gets up to a text, with its gaps in words.
     private func sight(
         _ subscription: Subscription, upTo last: String

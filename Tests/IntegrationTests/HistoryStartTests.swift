@@ -3,7 +3,7 @@ import BroadcasterTestSupport
 import Testing
 
 /// Where a subscription may begin, and where it may not.
-@Suite(.timeLimit(.minutes(3))) struct HistoryStartTests {
+@Suite(.takesTurns, .timeLimit(.minutes(3))) struct HistoryStartTests {
     /// Without a server: refused before anything is sent, and before anybody connects.
     @Test(arguments: [
         "redis://127.0.0.1:1", "postgres://127.0.0.1:1/d", "amqp://127.0.0.1:1", "memory://",

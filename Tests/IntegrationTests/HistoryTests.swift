@@ -1,8 +1,9 @@
 import Broadcaster
+import BroadcasterTestSupport
 import Testing
 
 /// The one meaning of history, on each backend that keeps one: facts of `History`'s table of tests.
-@Suite struct HistoryTests {
+@Suite(.takesTurns) struct HistoryTests {
     @Test(arguments: HistoryServer.allCases)
     func whatIsNewComesWithPositions(server: HistoryServer) async throws {
         try await server.run { broadcast in

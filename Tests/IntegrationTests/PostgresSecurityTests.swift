@@ -5,6 +5,7 @@ import Testing
 
 /// `sslmode` and its kin against a real Postgres with a certificate of the tests' own authority.
 @Suite(
+    .takesTurns,
     .enabled(
         if: Programs.areAvailable(Programs.postgres) && Certificates.areAvailable,
         "needs postgresql, openssl and faketime"),

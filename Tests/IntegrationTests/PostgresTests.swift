@@ -5,7 +5,7 @@ import Testing
 
 /// Against a real Postgres.
 @Suite(
-    .enabled(if: Programs.areAvailable(Programs.postgres), "needs postgresql"),
+    .takesTurns, .enabled(if: Programs.areAvailable(Programs.postgres), "needs postgresql"),
     .serialized, .timeLimit(.minutes(5)))
 struct PostgresTests {
     private func connected(_ url: String) async throws -> Broadcast {

@@ -6,6 +6,7 @@ import Testing
 
 /// Faults of the client's process: it is stopped, has no descriptor left, is interrupted.
 @Suite(
+    .takesTurns,
     .enabled(if: Programs.areAvailable(Programs.redis, Programs.redisCLI), "needs redis-server"),
     .serialized, .timeLimit(.minutes(5)))
 struct ProcessFaultTests {

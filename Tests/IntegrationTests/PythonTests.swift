@@ -4,6 +4,7 @@ import Testing
 
 /// Promise 12: Python's `broadcaster` 0.3.1 with redis-py < 8, on the same channels.
 @Suite(
+    .takesTurns,
     .enabled(
         if: Programs.areAvailable(Programs.redis, Programs.python) && Programs.pythonHasBroadcaster,
         "needs redis-server and Python with broadcaster[redis] and redis<8"),

@@ -7,7 +7,8 @@ import Testing
 /// The rows of the fault matrix in the DocC article `Faults`, on a real RabbitMQ that these tests kill, stop and alarm: a
 /// node of their own, which each test leaves as it found it.
 @Suite(
-    .enabled(if: Programs.areAvailable(Programs.rabbitmq), "needs rabbitmq-server"), .serialized,
+    .takesTurns, .enabled(if: Programs.areAvailable(Programs.rabbitmq), "needs rabbitmq-server"),
+    .serialized,
     .timeLimit(.minutes(5)))
 struct RabbitMQFaultTests {
     private static let node = Task { try await RabbitMQServer() }

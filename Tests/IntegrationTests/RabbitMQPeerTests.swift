@@ -4,7 +4,8 @@ import Testing
 
 /// Python's aio-pika on the same exchange, both ways; and the command and the chat over RabbitMQ.
 @Suite(
-    .enabled(if: Programs.areAvailable(Programs.rabbitmq), "needs rabbitmq-server"), .serialized,
+    .takesTurns, .enabled(if: Programs.areAvailable(Programs.rabbitmq), "needs rabbitmq-server"),
+    .serialized,
     .timeLimit(.minutes(5)))
 struct RabbitMQPeerTests {
     private static let publisher = """

@@ -6,7 +6,7 @@ import Testing
 
 /// What `history=stream` does on a real RabbitMQ, beyond the one meaning that `HistoryTests` has.
 @Suite(
-    .enabled(if: Programs.areAvailable(Programs.rabbitmq), "needs rabbitmq-server"),
+    .takesTurns, .enabled(if: Programs.areAvailable(Programs.rabbitmq), "needs rabbitmq-server"),
     .serialized, .timeLimit(.minutes(5)))
 struct RabbitMQStreamTests {
     /// A node that is killed.

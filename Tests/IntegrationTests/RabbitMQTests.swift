@@ -6,7 +6,8 @@ import Testing
 
 /// Against a real RabbitMQ. One node serves all of these tests, so each has channels of its own.
 @Suite(
-    .enabled(if: Programs.areAvailable(Programs.rabbitmq), "needs rabbitmq-server"), .serialized,
+    .takesTurns, .enabled(if: Programs.areAvailable(Programs.rabbitmq), "needs rabbitmq-server"),
+    .serialized,
     .timeLimit(.minutes(5)))
 struct RabbitMQTests {
     private func connected(_ rest: String = "") async throws -> Broadcast {

@@ -6,6 +6,7 @@ import Testing
 
 /// The rows of the fault matrix in the DocC article `Faults`, on a real redis-server.
 @Suite(
+    .takesTurns,
     .enabled(if: Programs.areAvailable(Programs.redis, Programs.redisCLI), "needs redis-server"),
     .serialized, .timeLimit(.minutes(5)))
 struct RedisFaultTests {

@@ -6,6 +6,7 @@ import Testing
 
 /// Real servers that are set up in uncommon ways.
 @Suite(
+    .takesTurns,
     .enabled(if: Programs.areAvailable(Programs.redis, Programs.redisCLI), "needs redis-server"),
     .serialized, .timeLimit(.minutes(5)))
 struct RedisLookalikeTests {

@@ -6,6 +6,7 @@ import Testing
 
 /// `rediss://` against a real redis-server with a certificate of the tests' own authority.
 @Suite(
+    .takesTurns,
     .enabled(
         if: Programs.areAvailable(Programs.redis, Programs.redisCLI) && Certificates.areAvailable,
         "needs redis-server, openssl and faketime"),

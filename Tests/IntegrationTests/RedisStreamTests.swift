@@ -4,6 +4,7 @@ import Testing
 
 /// What may happen to a stream while somebody reads it, on a real server.
 @Suite(
+    .takesTurns,
     .enabled(if: Programs.areAvailable(Programs.redis, Programs.redisCLI), "needs redis-server"))
 struct RedisStreamTests {
     /// Runs `body` with a broadcast over a new server's streams.

@@ -6,6 +6,7 @@ import Testing
 
 /// Against a real redis-server, in RESP3 and RESP2.
 @Suite(
+    .takesTurns,
     .enabled(if: Programs.areAvailable(Programs.redis, Programs.redisCLI), "needs redis-server"),
     .serialized, .timeLimit(.minutes(5)))
 struct RedisTests {

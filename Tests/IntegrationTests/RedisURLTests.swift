@@ -4,6 +4,7 @@ import Testing
 
 /// Logins that only a real server shows to be right.
 @Suite(
+    .takesTurns,
     .enabled(if: Programs.areAvailable(Programs.redis, Programs.redisCLI), "needs redis-server"),
     .timeLimit(.minutes(2)))
 struct RedisURLTests {

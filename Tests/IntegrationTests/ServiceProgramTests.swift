@@ -5,7 +5,7 @@ import Testing
 
 /// SIGTERM to a service ends it with status 0, in every phase of its connection and with its streams open, long before
 /// anybody would kill it.
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.takesTurns, .serialized, .timeLimit(.minutes(1)))
 struct ServiceProgramTests {
     private func start(_ words: String...) throws -> ServerProcess {
         try ServerProcess([Programs.sibling("broadcaster-service-program")] + words)

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Every Swift example of the README, of the articles and of the symbols' comments compiles against the library.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.takesTurns, .timeLimit(.minutes(5)))
 struct SnippetTests {
     private static let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
 
@@ -75,6 +75,16 @@ struct SnippetTests {
             return !built.contains { Self.stands(snippet, in: $0) }
         }
         #expect(remaining.count > 15)
+        // What needs no server runs too: these tests have it word for word, and look at what it does. (The README's program is
+        // printed and compared by `.ci/run`.)
+        let run = try Self.files(in: "Tests/BroadcasterTests", [".swift"]).map {
+            Self.words(try Self.text($0))
+        }
+        for snippet in snippets where snippet.needsNoServer && !snippet.code.contains("@main") {
+            #expect(
+                run.contains { Self.stands(snippet, in: $0) },
+                "\(snippet.file):\(snippet.line) is run by no test")
+        }
         let functions = remaining.enumerated().map { $1.function(named: "example\($0)") }
         let folder = try TemporaryFolder.make()
         defer { TemporaryFolder.remove(folder) }

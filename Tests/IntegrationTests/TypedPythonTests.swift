@@ -5,6 +5,7 @@ import Testing
 
 /// A JSON value is what Python's `json` writes and reads, over Python's `broadcaster`, both ways.
 @Suite(
+    .takesTurns,
     .enabled(
         if: Programs.areAvailable(Programs.redis, Programs.python) && Programs.pythonHasBroadcaster,
         "needs redis-server and Python with broadcaster[redis] and redis<8"),

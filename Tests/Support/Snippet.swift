@@ -7,6 +7,11 @@ package struct Snippet: Sendable {
     /// The words of an HTML comment right before the block: `not compiled: why`, or `context: declarations`.
     package let note: String?
 
+    /// True if the example makes its own connection, inside the process.
+    package var needsNoServer: Bool {
+        code.contains("\"memory://") || code.contains("MemoryConnection()")
+    }
+
     /// All examples of a document.
     package static func all(in text: String, of file: String) -> [Snippet] {
         var snippets: [Snippet] = []
