@@ -87,8 +87,10 @@ package enum Programs {
         return system("'\(python)' -c \"\(check)\" 2>/dev/null") == 0 || isRequired
     }()
 
-    /// The `broadcast` command of this build.
-    package static var broadcast: String { sibling("broadcast") }
+    /// The `broadcast` command of this build, or the one that `BROADCASTER_COMMAND` names, such as a static one.
+    package static var broadcast: String {
+        getenv("BROADCASTER_COMMAND").map { String(cString: $0) } ?? sibling("broadcast")
+    }
 
     /// Another program of this build.
     package static func sibling(_ name: String) -> String {
