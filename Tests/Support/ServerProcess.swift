@@ -11,6 +11,14 @@ package final class ServerProcess: Sendable {
     private let exited: AsyncStream<Int32>
     private let input: Mutex<Int32?>
 
+    /// The programs that run. A server that several tests share is never released: it would outlive the tests, and keep
+    /// whoever waits for the end of their output.
+    private static let running = Mutex<Set<pid_t>>([])
+    private static let endsAllAtExit: Bool =
+        atexit {
+            ServerProcess.running.withLock { for identifier in $0 { kill(identifier, SIGKILL) } }
+        } == 0
+
     /// - Parameter words: the program, by its path, and its arguments.
     package init(
         _ words: [String], environment: [String: String] = [:], mergesErrors: Bool = true
@@ -23,6 +31,8 @@ package final class ServerProcess: Sendable {
         for end in output + input { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         identifier = try ServerProcess.spawn(
             words, environment, input: input[0], output: output[1], merges: mergesErrors)
+        _ = ServerProcess.endsAllAtExit
+        _ = ServerProcess.running.withLock { [identifier] in $0.insert(identifier) }
         close(output[1])
         close(input[0])
         self.input = Mutex(input[1])
@@ -38,6 +48,7 @@ package final class ServerProcess: Sendable {
         try Thread.start("wait") {
             var status: Int32 = 0
             while waitpid(identifier, &status, 0) < 0, errno == EINTR {}
+            _ = ServerProcess.running.withLock { $0.remove(identifier) }
             exitContinuation.yield(status & 0x7f == 0 ? status >> 8 : 128 + status & 0x7f)
             exitContinuation.finish()
         }

@@ -25,16 +25,27 @@ final class NATSServer: Sendable {
             ["-c", file.path(), "-a", "127.0.0.1", "-p", "-1"]
             + (password.map { ["--user", "tester", "--pass", $0] } ?? [])
         let log = Pipe()
+        process.standardOutput = log
         process.standardError = log
         try process.run()
+        _ = NATSServer.endsAllAtExit
+        _ = NATSServer.running.withLock { [process] in $0.insert(process.processIdentifier) }
         port = try await NATSServer.port(in: log)
         // Whatever it says later must not fill the pipe.
         log.fileHandleForReading.readabilityHandler = { _ = $0.availableData }
     }
 
     deinit {
+        _ = NATSServer.running.withLock { $0.remove(process.processIdentifier) }
         process.terminate()
     }
+
+    /// A server that several tests share is never released, and would outlive them.
+    private static let running = Mutex<Set<Int32>>([])
+    private static let endsAllAtExit: Bool =
+        atexit {
+            NATSServer.running.withLock { for identifier in $0 { kill(identifier, SIGTERM) } }
+        } == 0
 
     private static func port(in log: Pipe) async throws -> UInt16 {
         var text = ""
