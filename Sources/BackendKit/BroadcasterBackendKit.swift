@@ -2,27 +2,22 @@
 // use themselves; what is missing here, such as their fast paths, stays theirs.
 
 @_exported public import struct BroadcasterWire.Acceptance
-// Time.
 @_exported public import struct BroadcasterWire.AnswerWatch
 @_exported public import protocol BroadcasterWire.Backend
-// A conversation.
 @_exported public import enum BroadcasterWire.Command
 @_exported public import struct BroadcasterWire.CommonOptions
 @_exported public import struct BroadcasterWire.Cursor
-// URLs and security.
 @_exported public import enum BroadcasterWire.Endpoint
 @_exported public import enum BroadcasterWire.Event
 @_exported public import struct BroadcasterWire.Heartbeat
 @_exported public import struct BroadcasterWire.HistoryPage
 @_exported public import struct BroadcasterWire.HistoryRequest
-// Histories.
 @_exported public import enum BroadcasterWire.HistoryStart
 @_exported public import struct BroadcasterWire.Instant
 @_exported public import struct BroadcasterWire.Lane
 @_exported public import enum BroadcasterWire.LaneFailure
 @_exported public import enum BroadcasterWire.LaneLoss
 @_exported public import struct BroadcasterWire.LaneSecurity
-// Channels and their messages.
 @_exported public import class BroadcasterWire.MessageBlock
 @_exported public import struct BroadcasterWire.MessageCollector
 @_exported public import class BroadcasterWire.Origin

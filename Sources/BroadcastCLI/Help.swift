@@ -57,8 +57,8 @@ enum Help {
         fetch_max_wait; of a kafkas URL also ssl_…
 
         Exit status: 0 done, also on SIGINT and SIGTERM; 64 usage or bad URL; 69 server not
-        reachable; 70 the server broke the protocol; 75 a timeout ran out; 77 refused, by the server
-        or, for its certificate, by us; 1 else
+        reachable; 70 the server broke the protocol; 75 later: a timeout, or the server refuses for
+        now; 77 never: refused by the server or, for its certificate, by us; 1 else
         """
 
     private static let subscribe = """

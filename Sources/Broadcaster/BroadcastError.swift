@@ -99,7 +99,7 @@ extension BroadcastError: CustomStringConvertible {
         case .timedOut(let text): "timed out: \(text)"
         case .disconnected(let text): "disconnected: \(text)"
         case .outcomeUnknown(let text): "sent, but the outcome is unknown: \(text)"
-        case .overflow(let lost): "the subscriber was too slow: \(lost) messages were lost"
+        case .overflow(let lost): "the subscriber was too slow: \(lost) messages were dropped"
         case .incomplete(let outcomes): BroadcastError.summary(of: outcomes)
         case .historyUnsupported(let text): "no history: \(text)"
         case .undecodable(let text): "undecodable: \(text)"

@@ -2,7 +2,7 @@ internal import BroadcasterWire
 
 extension Subscription {
     /// Adds channels, and all channels that match one of `patterns`, to the running subscription. Returns when the server has
-    /// confirmed them all: whatever is published after that is delivered, or told as a gap. Messages of some may come before
+    /// confirmed them all: whatever is published after that is delivered, or reported as a gap. Messages of some may come before
     /// that.
     ///
     /// ```swift

@@ -3,7 +3,7 @@ internal import BroadcasterWire
 
 extension Broadcast {
     /// Subscribes to channels, and to all channels that match one of `patterns`, as one sequence. Returns when the server has
-    /// confirmed them all: whatever is published after that is delivered, or told as a gap.
+    /// confirmed them all: whatever is published after that is delivered, or reported as a gap.
     ///
     /// ```swift
     /// try await broadcast.subscribe(to: "a", "b", patterns: "news.*")

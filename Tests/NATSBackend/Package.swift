@@ -17,6 +17,7 @@ let package = Package(
             dependencies: [
                 "NATS",
                 .product(name: "Broadcaster", package: "Broadcaster"),
+                .product(name: "BroadcasterBackendKit", package: "Broadcaster"),
                 .product(name: "BroadcasterTesting", package: "Broadcaster"),
             ]),
     ],

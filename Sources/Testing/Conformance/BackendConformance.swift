@@ -15,9 +15,9 @@ import Broadcaster
 /// }
 /// ```
 ///
-/// The numbers are those of the article *Delivery* of the module Broadcaster.
+/// The numbers are those of the README.
 public struct BackendConformance: Sendable, CustomStringConvertible {
-    /// The promise that is checked, by its number in *Delivery*.
+    /// The promise that is checked, by its number in the README.
     public let promise: Int
     /// The check in words, such as `a batch arrives whole and in order`.
     public let description: String

@@ -105,11 +105,12 @@ struct NATSSession: Session {
         case .publish(let publications):
             for publication in publications { publish(publication, at: now, into: &output) }
         case .ping: ping(isAsked: true, at: now, into: &output)
-        case .read: break  // Comes to backends that keep a history.
         case .close:
             // NATS has no goodbye: the server notices the end.
             phase = .closing
             output.finish(.main)
+        // `.read` comes to backends that keep a history; later versions may have more.
+        default: break
         }
     }
 
