@@ -73,6 +73,19 @@ extension SetsOfServers {
             withExtendedLifetime(server) {}
         }
 
+        @Test(
+            .enabled(
+                if: Programs.areAvailable(Programs.redis) && Certificates.areAvailable,
+                "needs redis-server, openssl and faketime"))
+        func redisOverTLS() async throws {
+            let server = try await RedisServer(certificate: "good")
+            let authority = Certificates.certificate("ca")
+            await keepsAll(port: server.securePort) {
+                "rediss://127.0.0.1:\($0)?ssl_ca_certs=\(authority)"
+            }
+            withExtendedLifetime(server) {}
+        }
+
         @Test(.enabled(if: Programs.areAvailable(Programs.redis), "needs redis-server"))
         func redisStreams() async throws {
             let server = try await RedisServer()
