@@ -107,7 +107,7 @@ public final class MessageBlock: Sendable {
     /// The position of the message of run `number` that begins at `start`; nil where the run has none.
     package func position(ofRun number: Int, messageAt start: Int) -> Position? {
         let size = extent(ofRun: number).positionSize
-        return size == 0 ? nil : Position(storage[start - size..<start])
+        return size == 0 ? nil : Position(storage, start - size..<start)
     }
 
     /// Calls `body` with the position of each message of the first run.
