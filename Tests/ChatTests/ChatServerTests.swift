@@ -69,6 +69,7 @@ struct ChatServerTests {
                 refusals = count == 0 ? refusals + 1 : 0
                 if count == 0 { await lookAgain() }
             }
+            #expect(sent > pings.count)
             #expect(sent < 64 << 20)
         }
     }
